@@ -1,0 +1,67 @@
+"""SensorStream: sensor readings from a PostgreSQL historian to clean, partitioned Parquet, checked and reported.
+
+::
+
+    config -> historian -> plan -> extract -> transform -> publish -> check -> report
+
+Public names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checks import check_lake, check_source
+    from .config import Config, load
+    from .errors import SensorStreamError
+    from .ingest import ingest, plan
+    from .plan import Plan
+    from .reading import read
+    from .record import RunRecord
+    from .runner import run
+    from .spark import spark_session
+    from .windows import Window, window_of
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Config": ".config",
+    "load": ".config",
+    "SensorStreamError": ".errors",
+    "Window": ".windows",
+    "window_of": ".windows",
+    "Plan": ".plan",
+    "plan": ".ingest",
+    "ingest": ".ingest",
+    "RunRecord": ".record",
+    "spark_session": ".spark",
+    "read": ".reading",
+    "check_source": ".checks",
+    "check_lake": ".checks",
+    "run": ".runner",
+}
+
+__all__ = [
+    "Config",
+    "Plan",
+    "RunRecord",
+    "SensorStreamError",
+    "Window",
+    "check_lake",
+    "check_source",
+    "ingest",
+    "load",
+    "plan",
+    "read",
+    "run",
+    "spark_session",
+    "window_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)

@@ -1,0 +1,82 @@
+"""The check of the lake: what a run wrote for the window, file by file, against the manifest and the run record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import Config
+from ..ingest import covered_months, plan
+from ..manifest import read_manifest
+from ..record import RunRecord
+from ..stores import open_store
+from ..transform import quality_rule
+from ..windows import Window
+from .lake_summary import committed_files, files_frame
+from .result import CheckResult
+from .suites import load_suite
+from .validation import load_library, validate
+
+SUITES = ("lake_readings",)
+
+
+def check_lake(
+    config: Config,
+    window: Window,
+    patterns: Sequence[str] | None = None,
+    record: RunRecord | None = None,
+    *,
+    expectations_dir: Path | None = None,
+) -> CheckResult:
+    """Hold the lake's files of ``window`` and the selected tags against the manifest and the suite of the lake.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    record
+        The run's record: after an overwrite the files must hold exactly ``rows_written`` readings.
+    expectations_dir
+        Where the suite is; that of the project by default.
+
+    Raises
+    ------
+    LakeError, SourceError, ConfigError
+        Lake or historian (which knows what the patterns select) cannot be used, or the suite is broken. What does not
+        hold raises nothing here: see ``CheckResult.raise_if_failed``.
+    """
+    begin = time.perf_counter()
+    (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
+    store = open_store(config)
+    store.check()
+    what = plan(config, window, patterns)
+    months = covered_months(what, config)
+    paths = [tag.path for tag in what.tags]
+    files = committed_files(read_manifest(store), months, window, frozenset(paths))
+    frame = files_frame(
+        store, files, paths, window, months=months, timezone=config.timezone, rule=quality_rule(config, what.layout)
+    )
+    # Append leaves readings that are no longer in the source, so there is no total to hold the files against.
+    total = record.rows_written if record is not None and config.write_mode == "overwrite" else None
+    begin += load_library()  # takes longer than the check and is no part of it
+    findings = validate(
+        suite,
+        frame,
+        keys=["tagpath", "file"],
+        parameters={"rows_written": total, "max_records_per_file": config.max_records_per_file},
+    )
+    return CheckResult(
+        subject="lake",
+        suites=SUITES,
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        findings=tuple(findings),
+        measured={
+            "tags": len(paths),
+            "files": len(files),
+            "files read": int(frame["rows_read"].notna().sum()),
+            "readings": sum(file.entry.rows for file in files),
+            "bytes": sum(file.entry.size for file in files),
+        },
+        seconds=time.perf_counter() - begin,
+    )

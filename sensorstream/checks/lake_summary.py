@@ -1,0 +1,226 @@
+"""The lake's window in one small frame: a row a file, as committed and as it is.
+
+Columns of ``files_frame``:
+
+=====================================  ============================================================================
+tagpath, month, file, committed        the place and name; ``committed`` is false for a file that no manifest names
+rows, size, digest, start_ms, end_ms   as the manifest has them; the interval is half open, ms since 1970
+stored_bytes                           size of the object as listed; empty if there is none
+overlaps                               committed intervals of the same tag path and month that this one overlaps
+tagpath_of_key                         the tag path that the partition value decodes to
+digest_read, columns, rows_read        of the bytes as they are; these and the rest are empty for files not read
+null_times, not_rising                 readings without time, and steps of time that are not forward
+first_read_ms, last_read_ms            first and last time, ms since 1970
+month_read                             month of the first time in the configured zone
+bad_quality, empty_share               readings that the rule rejects; share with neither value nor text
+=====================================  ============================================================================
+
+Every file is looked up; beyond ``READ_AT_MOST`` readings only some are read, the same ones every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..keys import folder, parse_reading_key
+from ..manifest import Entry, Manifest
+from ..stores import Store
+from ..transform import QualityRule
+from ..windows import Window, zone
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READ_AT_MOST = 50_000_000  # readings
+LISTERS, READERS = 16, 4  # threads; a reader holds one file in memory
+
+# Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
+DTYPES = {
+    "tagpath": "object",
+    "month": "object",
+    "file": "object",
+    "committed": "bool",
+    "rows": "int64",
+    "size": "float64",
+    "digest": "object",
+    "start_ms": "float64",
+    "end_ms": "float64",
+    "stored_bytes": "float64",
+    "overlaps": "int64",
+    "tagpath_of_key": "object",
+    "digest_read": "object",
+    "columns": "object",
+    "rows_read": "float64",
+    "null_times": "float64",
+    "not_rising": "float64",
+    "first_read_ms": "float64",
+    "last_read_ms": "float64",
+    "month_read": "object",
+    "bad_quality": "float64",
+    "empty_share": "float64",
+}
+
+
+@dataclass(frozen=True)
+class CommittedFile:
+    """A manifest entry, and how many others of its tag path and month it overlaps."""
+
+    entry: Entry
+    overlaps: int
+
+
+def committed_files(
+    manifest: Manifest, months: Iterable[str], window: Window, paths: frozenset[str]
+) -> list[CommittedFile]:
+    """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
+    found = []
+    for month in months:
+        places: dict[str, list[Entry]] = defaultdict(list)
+        for entry in manifest.entries(month).values():
+            if entry.tagpath in paths:
+                places[entry.tagpath].append(entry)
+        for entries in places.values():
+            for entry in entries:
+                if entry.interval.overlaps(window):
+                    others = (other for other in entries if other.key != entry.key)
+                    overlaps = sum(entry.interval.overlaps(other.interval) for other in others)
+                    found.append(CommittedFile(entry, overlaps))
+    return sorted(found, key=lambda file: (file.entry.tagpath, file.entry.start))
+
+
+def files_frame(
+    store: Store,
+    files: Sequence[CommittedFile],
+    paths: Sequence[str],
+    window: Window,
+    *,
+    months: Sequence[str],
+    timezone: str,
+    rule: QualityRule,
+) -> pd.DataFrame:
+    """The frame described above, from the lake as it is."""
+    import pandas as pd
+
+    stored = stored_objects(store, [folder(path, month) for path in paths for month in months])
+    chosen = to_read([file.entry for file in files], READ_AT_MOST)
+
+    def read(entry: Entry) -> dict[str, Any]:
+        data = store.get(entry.key) if entry.key in stored and entry.key in chosen else None
+        return {} if data is None else facts(data, rule, timezone)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(read, [file.entry for file in files]))
+    rows = [_row(file, stored.get(file.entry.key)) | seen for file, seen in zip(files, found, strict=True)]
+    known = {file.entry.key for file in files}
+    rows += [_foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
+    return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
+
+
+def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
+    """Keys in ``folders`` with their sizes in bytes."""
+    with ThreadPoolExecutor(LISTERS) as pool:
+        listed = pool.map(lambda place: list(store.list(place)), folders)
+        return {key: size for objects in listed for key, size in objects}
+
+
+def to_read(entries: Iterable[Entry], limit: int) -> frozenset[str]:
+    """Keys of files with about ``limit`` readings together, chosen by digest: as good as at random, always the same."""
+    chosen: set[str] = set()
+    readings = 0
+    for entry in sorted(entries, key=lambda entry: entry.digest):
+        if chosen and readings + entry.rows > limit:
+            break
+        chosen.add(entry.key)
+        readings += entry.rows
+    return frozenset(chosen)
+
+
+def foreign(key: str, known: set[str], window: Window) -> bool:
+    """Whether readers of the prefix would see an object of the window that was never committed.
+
+    A file of another window may be one that another run is about to commit.
+    """
+    name = key.rsplit("/", 1)[-1]
+    if key in known or name.startswith(("_", ".")):  # readers skip such names
+        return False
+    try:
+        return parse_reading_key(key)[2].overlaps(window)
+    except ValueError:
+        return True
+
+
+def facts(data: bytes, rule: QualityRule, timezone: str) -> dict[str, Any]:
+    """What a file's bytes are. Pure."""
+    seen: dict[str, Any] = {"digest_read": hashlib.sha256(data).hexdigest()}
+    try:
+        readings = pq.ParquetFile(pa.BufferReader(data)).read()
+    except (pa.ArrowException, OSError) as error:
+        return seen | {"columns": f"not Parquet: {error}".split("\n")[0], "rows_read": 0}
+    seen |= {
+        "columns": ", ".join(f"{column.name}: {column.type}" for column in readings.schema),
+        "rows_read": readings.num_rows,
+    }
+    if "datetime" in readings.column_names and pa.types.is_timestamp(readings.schema.field("datetime").type):
+        seen |= _times(readings.column("datetime"), timezone)
+    if "quality" in readings.column_names:
+        counts = pc.value_counts(readings.column("quality")).to_pylist()
+        seen["bad_quality"] = sum(c["counts"] for c in counts if rule.reason(c["values"]))
+    if {"value", "text"} <= set(readings.column_names) and readings.num_rows:
+        empty = pc.and_(pc.is_null(readings.column("value")), pc.is_null(readings.column("text")))
+        seen["empty_share"] = pc.sum(empty).as_py() / readings.num_rows
+    return seen
+
+
+def _times(column: pa.ChunkedArray, timezone: str) -> dict[str, Any]:
+    nulls = column.null_count
+    times = column.drop_null().cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64()).to_numpy()
+    found: dict[str, Any] = {"null_times": nulls, "not_rising": int((np.diff(times) <= 0).sum())}
+    if len(times):
+        first, last = int(times.min()), int(times.max())
+        local = datetime.fromtimestamp(first // 1000, UTC).astimezone(zone(timezone))
+        found |= {"first_read_ms": first, "last_read_ms": last, "month_read": f"{local:%Y-%m}"}
+    return found
+
+
+def _row(file: CommittedFile, stored_bytes: int | None) -> dict[str, Any]:
+    entry = file.entry
+    return {
+        "tagpath": entry.tagpath,
+        "month": entry.month,
+        "file": entry.key.rsplit("/", 1)[-1],
+        "committed": True,
+        "rows": entry.rows,
+        "size": entry.size,
+        "digest": entry.digest,
+        "start_ms": entry.start * 1000,
+        "end_ms": entry.end * 1000,
+        "stored_bytes": stored_bytes,
+        "overlaps": file.overlaps,
+        "tagpath_of_key": parse_reading_key(entry.key)[0],
+    }
+
+
+def _foreign_row(key: str, size: int) -> dict[str, Any]:
+    """A file that nobody committed, under the tag path that its folder spells."""
+    place, _, name = key.rpartition("/")
+    spelled = parse_reading_key(f"{place}/19700101T000000Z_19700101T000001Z.parquet")
+    return {
+        "tagpath": spelled[0],
+        "month": spelled[1],
+        "file": name,
+        "committed": False,
+        "rows": 0,
+        "stored_bytes": size,
+        "overlaps": 0,
+    }

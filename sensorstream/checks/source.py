@@ -1,0 +1,75 @@
+"""The check of the source: tags as they stand, and the window's readings summed up a tag by SQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import Config
+from ..historian import open_historian
+from ..transform import quality_rule
+from ..windows import Window
+from .result import CheckResult
+from .source_summary import readings_frame, tags_frame
+from .suites import load_suite
+from .validation import load_library, validate
+
+SUITES = ("source_tags", "source_readings")
+
+
+def check_source(
+    config: Config,
+    window: Window,
+    patterns: Sequence[str] | None = None,
+    *,
+    expectations_dir: Path | None = None,
+) -> CheckResult:
+    """Hold the historian's tags and its readings of ``window`` against the suites of the source.
+
+    Reads no reading: PostgreSQL sums the window up, a row a tag.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    expectations_dir
+        Where the suites are; those of the project by default.
+
+    Raises
+    ------
+    SourceError, ConfigError
+        The historian cannot be used, no tag matches, or a suite is broken. What does not hold raises nothing here:
+        see ``CheckResult.raise_if_failed``.
+    """
+    begin = time.perf_counter()
+    tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
+    patterns = tuple(patterns or config.sensor_patterns)
+    with open_historian(config) as historian:
+        tags = historian.tags(patterns)
+        tables = historian.partition_tables(window)
+        ids = tags_frame(historian, patterns)
+        readings = readings_frame(historian, tables, tags, window, quality_rule(config, historian.layout))
+    begin += load_library()  # takes longer than the check and is no part of it
+    findings = [
+        *validate(tag_suite, ids, keys=["tagpath", "id"]),
+        *validate(
+            reading_suite,
+            readings,
+            keys=["tagpath"],
+            parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
+        ),
+    ]
+    return CheckResult(
+        subject="source",
+        suites=SUITES,
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        findings=tuple(findings),
+        measured={
+            "tags": len(tags),
+            "tags with readings": int((readings["readings"] > 0).sum()),
+            "readings": int(readings["readings"].sum()),
+            "partition tables": len(tables),
+        },
+        seconds=time.perf_counter() - begin,
+    )

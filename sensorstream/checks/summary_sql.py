@@ -1,0 +1,84 @@
+"""The SQL that sums readings up in the historian, so that none travels. Pure.
+
+Nothing here writes: no temporary table, no function; a role that may only read can run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from ..historian import PartitionTable
+from ..historian.readings_sql import DATE, STRING, in_window, table_name, value_of
+from ..windows import Window
+
+
+class Group(NamedTuple):
+    """Readings of one tag id and quality code in one table, summed up."""
+
+    tagid: int
+    quality: int | None
+    readings: int
+    texts: int
+    empty: int  # neither value nor text
+    not_finite: int
+    first_ms: int
+    last_ms: int
+    lowest: float | None
+    highest: float | None
+
+
+# Whether a unique index forbids two readings of one id and time, and whether a row may lack one of the two.
+TABLE_FACTS = """
+SELECT EXISTS (
+    SELECT FROM pg_index
+    WHERE indrelid = c.oid AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL
+      AND (SELECT bool_and(attname IN ('tagid', 't_stamp')) FROM pg_attribute
+           WHERE attrelid = c.oid AND attnum = ANY (indkey::int2[]))
+), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('tagid', 't_stamp'))
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s
+"""
+
+
+def tag_ids(table: sql.Identifier) -> sql.Composed:
+    """``id, tagpath`` of the selected tags (one parameter: the patterns) and of those without a path."""
+    return sql.SQL(
+        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY(%s) OR tagpath IS NULL OR btrim(tagpath) = ''"
+        ' ORDER BY tagpath COLLATE "C", id'
+    ).format(table)
+
+
+def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
+    """``Group`` rows: one pass over the window, a row for each tag id and quality code."""
+    texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
+    return sql.SQL(
+        "SELECT tagid::int8, dataintegrity::int4, count(*),"
+        " count(*) FILTER (WHERE worded), count(*) FILTER (WHERE value IS NULL AND NOT worded),"
+        # NaN is above infinity here.
+        " count(*) FILTER (WHERE value >= 'Infinity' OR value = '-Infinity'),"
+        " min(t_stamp), max(t_stamp), min(value), max(value)"
+        " FROM (SELECT tagid, dataintegrity, t_stamp, {value} AS value, {worded} AS worded"
+        " FROM {table} WHERE {where}) r GROUP BY 1, 2"
+    ).format(
+        value=value_of(table),
+        worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
+        table=table_name(schema, table),
+        where=in_window(window, ids),
+    )
+
+
+def doubled(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
+    """``tagid, readings beyond the first`` of ids that have several at one time."""
+    return sql.SQL(
+        "SELECT tagid::int8, sum(times - 1)::int8 FROM (SELECT tagid, count(*) AS times FROM {} WHERE {}"
+        " GROUP BY tagid, t_stamp HAVING count(*) > 1) d GROUP BY 1"
+    ).format(table_name(schema, table), in_window(window, ids))
+
+
+def keyless(schema: str, table: PartitionTable, window: Window) -> sql.Composed:
+    """How many rows lack the time, or lack the tag id in the window."""
+    return sql.SQL(
+        "SELECT count(*) FROM {} WHERE t_stamp IS NULL OR (tagid IS NULL AND t_stamp >= {} AND t_stamp < {})"
+    ).format(table_name(schema, table), sql.Literal(window.start_ms), sql.Literal(window.end_ms))

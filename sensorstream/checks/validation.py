@@ -1,0 +1,146 @@
+"""Hold a small frame against a suite with Great Expectations: the only module that imports it, and only when it runs.
+
+The import takes longer than any check (10 to 15 s of CPU), so ``ingest`` must never pay for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .result import EXAMPLES, Finding, Severity
+from .suites import Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORDER = "order"  # of an expectation in its suite: the library sorts results its own way
+
+
+def validate(
+    suite: Suite, frame: pd.DataFrame, *, keys: Sequence[str], parameters: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """What becomes of every expectation of ``suite`` over ``frame``.
+
+    Parameters
+    ----------
+    keys
+        Columns that name a row in examples; ``tagpath`` must be one.
+    parameters
+        Values for ``$PARAMETER``; an expectation that asks for one that is ``None`` is left out.
+
+    Raises
+    ------
+    ConfigError
+        An expectation that the library does not know, or that does not fit the frame.
+    """
+    load_library()
+    parameters = dict(parameters or {})
+    suite = suite.given(parameters)
+    outcome = _batch(suite, frame).validate(
+        _suite(suite),
+        expectation_parameters={name: value for name, value in parameters.items() if value is not None},
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": list(keys),
+            "include_unexpected_rows": False,
+        },
+    )
+    results = sorted(outcome.results, key=lambda result: result.expectation_config.meta[ORDER])
+    return [_finding(suite.name, result) for result in results]
+
+
+def load_library() -> float:
+    """Import Great Expectations so that it neither phones home nor talks; how many seconds that took."""
+    begin = time.perf_counter()
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    import great_expectations  # noqa: F401
+
+    return time.perf_counter() - begin
+
+
+def _suite(suite: Suite) -> Any:
+    from great_expectations import ExpectationSuite
+    from great_expectations.exceptions import GreatExpectationsError
+
+    numbered = [
+        {**expectation, "meta": {**(expectation.get("meta") or {}), ORDER: number}}
+        for number, expectation in enumerate(suite.expectations)
+    ]
+    try:
+        return ExpectationSuite(name=suite.name, expectations=numbered)
+    except (GreatExpectationsError, ValueError, TypeError) as error:  # pydantic's errors are ValueErrors
+        raise ConfigError(f"the suite {suite.name}.json is refused by Great Expectations: {error}") from None
+
+
+def _batch(suite: Suite, frame: pd.DataFrame) -> Any:
+    from great_expectations import get_context
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = get_context(mode="ephemeral")  # leaves no folder behind
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("sensorstream").add_dataframe_asset(suite.name)
+    return asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+
+
+def _finding(suite: str, result: Any) -> Finding:
+    config, details = result.expectation_config, result.result
+    words = config.description or config.type.replace("_", " ")
+    if not result.success and (trouble := _trouble(result.exception_info)):
+        raise ConfigError(f'{suite}.json: "{words}" cannot be evaluated: {trouble}')
+    kwargs = config.kwargs
+    column = kwargs.get("column") or " and ".join(
+        [kwargs[side] for side in ("column_A", "column_B") if side in kwargs] or kwargs.get("column_list", [])
+    )
+    rows = [_plain_row(row) for row in details.get("unexpected_index_list") or []]
+    paths = list(dict.fromkeys(_path(row["tagpath"]) for row in rows))
+    severity: Severity = getattr(config.severity, "value", config.severity) or "critical"
+    return Finding(
+        suite=suite,
+        expectation=words,
+        type=config.type,
+        column=column,
+        severity=severity,
+        success=bool(result.success),
+        observed=_plain(details.get("observed_value")),
+        unexpected=int(details.get("unexpected_count") or 0),
+        tags=tuple(paths[:EXAMPLES]),
+        tags_total=len(paths),
+        examples=tuple(rows[:EXAMPLES]),
+    )
+
+
+def _trouble(info: Mapping[str, Any]) -> str | None:
+    """The first exception's own words; the library nests them by metric where a metric failed."""
+    if info.get("raised_exception"):
+        return str(info.get("exception_message"))
+    nested = (value for value in info.values() if isinstance(value, Mapping))
+    return next((str(n.get("exception_message")) for n in nested if n.get("raised_exception")), None)
+
+
+def _path(path: str | None) -> str:
+    """A tag path as a message can show it: none, or in quotes where blanks would not be seen."""
+    if path is None:
+        return "(no path)"
+    return path if path and path == path.strip() else f'"{path}"'
+
+
+def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of the row first, values as JSON has them."""
+    return {name: _plain(row[name]) for name in sorted(row, key=lambda name: (name != "tagpath", name))}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        if value != value:
+            return None
+        # A column with a missing number turns integers into doubles.
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -1,0 +1,228 @@
+"""The command line: thin, every command calls the module and shows what it returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__
+from .config import Config, load
+from .errors import SensorStreamError
+from .sandbox.cli import app as sandbox_app
+from .windows import Window, window_of
+
+app = typer.Typer(
+    help="Sensor readings from a PostgreSQL historian to clean, partitioned Parquet on S3, checked and reported.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(sandbox_app, name="sandbox")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", "--config-path", help="JSON file of the configuration.")]
+ConfigSource = Annotated[str, typer.Option(help="file, airflow (Variables) or aws (Secrets Manager).")]
+Date = Annotated[str | None, typer.Option("--date", help="A day in the configured time zone: 2026-10-14.")]
+Start = Annotated[str | None, typer.Option(help="First instant, ISO 8601; a bare date is midnight.")]
+End = Annotated[str | None, typer.Option(help="First instant after the window, ISO 8601.")]
+Patterns = Annotated[
+    list[str] | None, typer.Option("--pattern", help="PostgreSQL regular expression of tag paths; repeatable.")
+]
+Engine = Annotated[str | None, typer.Option(help="packed or jdbc.")]
+WriteMode = Annotated[str | None, typer.Option(help="overwrite or append.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the run record as JSON in the last line.")]
+
+
+@app.callback()
+def every(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def plan(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+) -> None:
+    """Show what a run would read: partition tables, tags, slices, estimated readings. Reads no reading."""
+    from .ingest import plan as make
+
+    settings, window = _asked(config, config_source, date, start, end)
+    found = make(settings, window, pattern)
+    console = Console()
+    console.print(
+        f"[bold]{len(found.tags):,} tags[/], about [bold]{found.estimated_readings:,} readings[/], {window}"
+        f" ({found.layout} layout)\npartition tables: {', '.join(t.name for t in found.tables) or 'none'}",
+        highlight=False,
+    )
+    console.print(_table(found.rows()))
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+
+
+@app.command()
+def ingest(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    engine: Engine = None,
+    write_mode: WriteMode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move the readings of a window to the lake: the module alone, no notebook."""
+    from .ingest import ingest as move
+    from .record import summary
+
+    settings, window = _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
+    with _bar() as tell:
+        record = move(settings, window, pattern, progress=tell)
+    console = Console(stderr=as_json)
+    table = Table(show_header=False, box=None)
+    for name, value in summary(record).items():
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table)
+    if as_json:
+        print(json.dumps(record.to_json()))
+
+
+@app.command()
+def run(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    engine: Engine = None,
+    write_mode: WriteMode = None,
+) -> None:
+    """Source check, ingest and lake check as notebooks, with an HTML report: what Airflow runs."""
+    from .runner import run as execute
+
+    _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
+    execute(
+        config,
+        config_source=config_source,
+        date=date,
+        start=start,
+        end=end,
+        patterns=pattern,
+        engine=engine,
+        write_mode=write_mode,
+    )
+
+
+@app.command()
+def demo() -> None:
+    """Start the sandbox, fill it with a simulated plant, and run the whole pipeline through its notebooks."""
+    from .demo import demo as show
+
+    show()
+
+
+@app.command()
+def lab() -> None:
+    """JupyterLab on the notebooks, sandbox running, kernel ready."""
+    from .workbench import lab as start_lab
+
+    start_lab()
+
+
+@app.command()
+def airflow() -> None:
+    """Airflow with the DAGs loaded, sandbox running."""
+    from .workbench import airflow as start_airflow
+
+    start_airflow()
+
+
+def _asked(
+    config: Path | None, source: str, date: str | None, start: str | None, end: str | None, **arguments: Any
+) -> tuple[Config, Window]:
+    """The configuration and the window of a command line."""
+    if source not in ("file", "airflow", "aws"):
+        raise click.UsageError(f'--config-source "{source}" is none of file, airflow, aws')
+    _use_sandbox_credentials(config)
+    settings = load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
+    return settings, window_of(settings.timezone, day=date, start=start, end=end)
+
+
+def _use_sandbox_credentials(config: Path | None) -> None:
+    """The sandbox's own AWS credentials file, where the configuration is the sandbox's and no other is set."""
+    if config is None:
+        return
+    beside = config.resolve().parent / "aws"
+    if config.name == "config.json" and beside.is_file() and (beside.parent / "state.json").is_file():
+        os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    table = Table()
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
+    return table
+
+
+class _bar:
+    """A progress bar on standard error that vanishes at the end; silent where that is no terminal."""
+
+    def __enter__(self) -> Any:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("starting", total=None)
+        self.bar.start()
+        return self.tell
+
+    def tell(self, phase: str, done: int, total: int) -> None:
+        self.bar.update(self.task, description=phase, completed=done, total=total)
+
+    def __exit__(self, *failure: object) -> None:
+        self.bar.stop()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        code = app([word for word in words if word != "--debug"], standalone_mode=False)
+    except SensorStreamError as error:
+        code = _say(str(error), error.exit_code, debug)
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx:
+            print(error.ctx.get_usage(), file=sys.stderr)
+        code = _say(error.format_message(), 2, debug)
+    except (click.Abort, KeyboardInterrupt):
+        code = _say("stopped", 130, debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(sentence: str, code: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"sensorstream: {sentence}", file=sys.stderr)
+    return code

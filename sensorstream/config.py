@@ -1,0 +1,176 @@
+"""One configuration from several places, highest first: arguments, Airflow Variables, a JSON file, defaults.
+
+Credentials of the historian may come from AWS Secrets Manager instead of the file (see ``credentials``).
+Nothing below this module reads the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from .errors import ConfigError
+from .windows import zone
+
+ENGINES = ("packed", "jdbc")
+
+
+class Part(BaseModel):
+    """Frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+
+class Database(Part):
+    """Where the historian is. The password is never shown."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(5432, ge=1, le=65535)
+    dbname: str = "historian"
+    user: str = "reader"
+    password: SecretStr | None = Field(None, strict=False)
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+
+    @property
+    def place(self) -> str:
+        """``user@host:port/dbname``, for messages."""
+        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
+
+
+class Config(Part):
+    """Everything that a run needs to know; see the table of keys in the README."""
+
+    db: Database
+    db_secret_id: str | None = None
+    db_schema: str = "public"
+    layout: Literal["auto", "ignition", "generic"] = "auto"
+    tags_table: str = "tags"
+
+    bucket_name: str | None = None
+    s3_directory: str = "sensor_data/"
+    s3_endpoint_url: str | None = None
+    s3_region: str | None = None
+    local_path: str | None = None
+    reports_path: str = "reports"
+
+    sensor_patterns: tuple[str, ...] = Field((".*",), min_length=1, strict=False)
+    good_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
+    bad_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
+    timezone: str = "UTC"
+    default_start_date: str = "2024-01-01"
+    lookback_days: int = Field(30, ge=0)
+
+    write_mode: Literal["overwrite", "append"] = "overwrite"
+    engine: Literal["packed", "jdbc"] = "packed"
+    jdbc_fetch_size: int = Field(10_000, ge=1)
+    jdbc_num_partitions: int = Field(8, ge=1)
+    jdbc_jar: str | None = None
+    max_records_per_file: int = Field(5_000_000, ge=1)
+    readings_per_slice: int = Field(2_500_000, ge=1)
+
+    use_aqe: bool = True
+    enable_skew_handling: bool = True
+    spark_master: str = "local[*]"
+    spark_conf: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        zone(name)
+        return name
+
+    @field_validator("s3_directory")
+    @classmethod
+    def _a_prefix(cls, directory: str) -> str:
+        directory = directory.strip("/")
+        return f"{directory}/" if directory else ""
+
+    @model_validator(mode="after")
+    def _one_lake(self) -> Config:
+        if bool(self.bucket_name) == bool(self.local_path):
+            raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
+        return self
+
+    @property
+    def lake(self) -> str:
+        """Where the lake is, for messages: ``s3://bucket/directory/`` or the folder."""
+        return f"s3://{self.bucket_name}/{self.s3_directory}" if self.bucket_name else str(self.local_path)
+
+    def masked(self) -> dict[str, Any]:
+        """The values as plain JSON, the password as stars."""
+        return self.model_dump(mode="json")
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    source: Literal["file", "airflow", "aws"] = "file",
+    arguments: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of a run.
+
+    Parameters
+    ----------
+    path
+        A JSON file with one object, keys as in the README; ``None`` where another source holds everything.
+    source
+        ``airflow`` lays Airflow Variables over the file; ``aws`` insists on ``db_secret_id``.
+    arguments
+        Keys that win over every other source; a ``None`` value is no value.
+
+    Raises
+    ------
+    ConfigError
+        A file that is missing or no JSON, an unknown key, a value of the wrong kind.
+    """
+    values: dict[str, Any] = _read(Path(path)) if path is not None else {}
+    if source == "airflow":
+        from .airflow_variables import variables
+
+        values |= variables()
+    values |= {key: value for key, value in (arguments or {}).items() if value is not None}
+    if not values:
+        raise ConfigError("no configuration given: use --config FILE")
+    config = check(values, where=str(path) if path else "the configuration")
+    if source == "aws" and not config.db_secret_id:
+        raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
+    return config
+
+
+def check(values: Mapping[str, Any], *, where: str) -> Config:
+    """``values`` as a ``Config``; the first thing wrong with them as a ``ConfigError``."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_sentence(error)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"configuration file {path} does not exist: check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"configuration file {path} is not JSON: {error.msg} in line {error.lineno}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
+    return values
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Database.model_fields if key.startswith("db.") else Config.model_fields))
+        return f'unknown key "{key}": known are {known}'
+    if first["type"] == "missing":
+        return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
+    message = first["msg"].removeprefix("Value error, ")
+    return f'"{key}": {message}' if key else message

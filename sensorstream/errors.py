@@ -1,0 +1,67 @@
+"""What can go wrong, and the exit code that says so.
+
+::
+
+    SensorStreamError
+    ├── ConfigError            2   bad arguments or configuration
+    ├── SourceError            3   the historian cannot be reached or has the wrong shape
+    ├── SourceCheckFailed      4   an expectation on the source failed
+    ├── LakeError              5   the lake cannot be reached or refused
+    ├── LakeCheckFailed        6   an expectation on the lake failed
+    │   └── NotReconciled      6   what was read is not what would be written
+    └── WindowBusy             7   another run holds the same window
+
+A message is one sentence: the thing, the value, the remedy. No message ever holds a password.
+"""
+
+from __future__ import annotations
+
+
+class SensorStreamError(Exception):
+    """Base of every failure that a user is told about in one sentence."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        # The lines of a driver's own message are folded: one failure, one line.
+        super().__init__(" ".join(message.split()))
+
+
+class ConfigError(SensorStreamError):
+    """Arguments or configuration that cannot be used."""
+
+    exit_code = 2
+
+
+class SourceError(SensorStreamError):
+    """The historian cannot be reached, refuses the login, or has the wrong shape."""
+
+    exit_code = 3
+
+
+class SourceCheckFailed(SensorStreamError):
+    """An expectation on the source failed."""
+
+    exit_code = 4
+
+
+class LakeError(SensorStreamError):
+    """The lake cannot be reached, refuses the credentials, or holds what it should not."""
+
+    exit_code = 5
+
+
+class LakeCheckFailed(SensorStreamError):
+    """An expectation on what was written failed."""
+
+    exit_code = 6
+
+
+class NotReconciled(LakeCheckFailed):
+    """Counts of source and run disagree; nothing was published."""
+
+
+class WindowBusy(SensorStreamError):
+    """Another run is publishing the same window."""
+
+    exit_code = 7

@@ -1,0 +1,299 @@
+"""What this historian holds: layout, partition tables that fit a window, tags that fit patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ..config import Config
+from ..credentials import Login, login
+from ..errors import ConfigError, SourceError
+from ..windows import Window
+from . import readings_sql
+from .connect import Connection, connect, source_errors
+from .model import Layout, PartitionTable, Tag, span_of
+
+NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
+INTEGERS = ("smallint", "integer", "bigint")
+REQUIRED = {"tagid": INTEGERS, "t_stamp": ("bigint",), "dataintegrity": INTEGERS}
+VALUES: dict[Layout, dict[str, tuple[str, ...]]] = {
+    "ignition": {
+        "floatvalue": NUMERIC_TYPES,
+        "intvalue": INTEGERS,
+        "stringvalue": ("character varying", "text", "character"),
+        "datevalue": ("timestamp without time zone", "timestamp with time zone"),
+    },
+    "generic": {"value": NUMERIC_TYPES},
+}
+DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}
+
+# A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
+# at an odd hour), so tables this near to the window are asked whether they do.
+NEIGHBOUR = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Historian:
+    """An open historian: one read-only connection and what its catalog says."""
+
+    connection: Connection
+    login: Login
+    schema: str
+    layout: Layout
+    timezone: str
+    tags_table: str
+    notes: list[str]
+
+    # -- tags ---------------------------------------------------------------------------------------------------
+
+    def tags(self, patterns: Sequence[str] = (".*",)) -> tuple[Tag, ...]:
+        """Tags whose whole path matches any of ``patterns`` (PostgreSQL regular expressions), ordered by path.
+
+        Raises ``ConfigError`` for a pattern that PostgreSQL refuses, and where no tag matches.
+        """
+        for pattern in patterns:
+            try:
+                self.connection.execute("SELECT '' ~ %s", [pattern])
+            except psycopg.Error as error:
+                why = error.diag.message_primary or error
+                raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
+        if self.layout == "ignition":
+            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
+            table = sql.Identifier(self.schema, "sqlth_te")
+        else:
+            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
+            table = sql.Identifier(self.schema, self.tags_table)
+        with source_errors(self.login, "reading the tags"):
+            rows = self.connection.execute(
+                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
+            ).fetchall()
+        found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
+        if not found:
+            every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
+            shown = ", ".join(f'"{pattern}"' for pattern in patterns)
+            raise ConfigError(
+                f"no tag path of {every[0] if every else 0:,} matches {shown}:"
+                ' a pattern is searched in the whole stored path, "^plant1/" for instance'
+            )
+        return found
+
+    # -- partition tables ---------------------------------------------------------------------------------------
+
+    def partition_tables(self, window: Window) -> tuple[PartitionTable, ...]:
+        """Tables that can hold readings of ``window``, checked for their shape, ordered by time.
+
+        Raises ``SourceError`` for a table that lacks a column or has one of the wrong type.
+        """
+        with source_errors(self.login, "reading the partition tables"):
+            chosen = []
+            for table in self._listed():
+                near = table.span is None or table.span.overlaps(
+                    Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
+                )
+                if not near:
+                    continue
+                table = self._checked(table)
+                if table.span is None or table.span.overlaps(window):
+                    chosen.append(table)
+                elif self._holds_any(table, window):
+                    self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
+                    chosen.append(table)
+        return tuple(sorted(chosen, key=lambda t: (t.span.start if t.span else window.start, t.name)))
+
+    def _listed(self) -> list[PartitionTable]:
+        existing = self._existing_tables()
+        if self.layout == "generic":
+            return [
+                PartitionTable(name, span=span, estimated_rows=rows)
+                for name, rows in existing.items()
+                if (span := span_of(name, self.timezone)) and {"tagid", "t_stamp"} & set(self._columns(name))
+            ]
+        listed: dict[str, PartitionTable] = {}
+        if "sqlth_partitions" in existing:
+            for name, start, end in self.connection.execute(
+                sql.SQL(
+                    "SELECT pname, min(start_time), max(end_time) FROM {}"
+                    " WHERE coalesce(blocksize, 0) = 0 GROUP BY pname ORDER BY 1"
+                ).format(sql.Identifier(self.schema, "sqlth_partitions"))
+            ):
+                if name not in existing:
+                    self.notes.append(f"{name} is listed in sqlth_partitions but does not exist: left out")
+                    continue
+                listed[name] = PartitionTable(name, span=_span(start, end), estimated_rows=existing[name])
+        if listed:
+            return list(listed.values())
+        self.notes.append("sqlth_partitions lists no table: partition tables taken from the catalog by name")
+        return [
+            PartitionTable(name, span=span_of(name, self.timezone), estimated_rows=rows)
+            for name, rows in existing.items()
+            if name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone))
+        ]
+
+    def _existing_tables(self) -> dict[str, int]:
+        """Every table of the schema with the planner's row count."""
+        return dict(
+            self.connection.execute(
+                "SELECT relname, greatest(reltuples, 0)::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+                " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
+                [self.schema],
+            ).fetchall()
+        )
+
+    def _columns(self, table: str) -> dict[str, str]:
+        return dict(
+            self.connection.execute(
+                "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '') FROM pg_attribute a"
+                " JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace"
+                " WHERE nspname = %s AND relname = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                [self.schema, table],
+            ).fetchall()
+        )
+
+    def _checked(self, table: PartitionTable) -> PartitionTable:
+        columns = self._columns(table.name)
+        values = VALUES[self.layout]
+        for column, types in REQUIRED.items():
+            if column not in columns:
+                raise SourceError(
+                    f"table {table.name} has no column {column} (it has {', '.join(columns)}):"
+                    f' is "layout" ({self.layout}) right?'
+                )
+            _right_type(table.name, column, columns[column], types)
+        present = tuple(column for column in values if column in columns)
+        if not present:
+            raise SourceError(
+                f"table {table.name} has no value column (it has {', '.join(columns)}; one of {', '.join(values)}"
+                f' is needed): is "layout" ({self.layout}) right?'
+            )
+        for column in present:
+            _right_type(table.name, column, columns[column], values[column])
+        return replace(table, columns=present)
+
+    def _holds_any(self, table: PartitionTable, window: Window) -> bool:
+        row = self.connection.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {})").format(
+                readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
+            )
+        ).fetchone()
+        return bool(row and row[0])
+
+    # -- readings -----------------------------------------------------------------------------------------------
+
+    def estimate(self, table: PartitionTable, window: Window) -> int:
+        """The planner's guess of the readings of ``table`` in ``window``; reads no reading."""
+        with source_errors(self.login, f"estimating {table.name}"):
+            row = self.connection.execute(
+                sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {}").format(
+                    readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
+                )
+            ).fetchone()
+        return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
+
+    def shares(self, table: PartitionTable) -> dict[int, float]:
+        """Tag ids that the planner knows to be busy, each with its share of the table's readings."""
+        with source_errors(self.login, f"reading the statistics of {table.name}"):
+            row = self.connection.execute(
+                "SELECT most_common_vals::text::int8[], most_common_freqs FROM pg_stats"
+                " WHERE schemaname = %s AND tablename = %s AND attname = 'tagid' AND NOT inherited",
+                [self.schema, table.name],
+            ).fetchone()
+        return dict(zip(row[0], row[1], strict=True)) if row and row[0] else {}
+
+    def count(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> int:
+        """The historian's own count of the window for ``ids`` (readings)."""
+        with source_errors(self.login, f"counting {table.name}"):
+            row = self.connection.execute(readings_sql.count(self.schema, table, window, ids)).fetchone()
+        return int(row[0]) if row else 0
+
+    def export_snapshot(self) -> str:
+        """Begin the run's transaction; the name by which other connections see the very same rows."""
+        with source_errors(self.login, "exporting a snapshot"):
+            self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            row = self.connection.execute("SELECT pg_export_snapshot()").fetchone()
+        return str(row[0]) if row else ""
+
+    def visible_snapshot(self) -> str:
+        """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
+        row = self.connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        return str(row[0]) if row else ""
+
+
+@contextmanager
+def open_historian(config: Config) -> Iterator[Historian]:
+    """Connect, find the layout, and close again at the end.
+
+    Raises ``SourceError`` if the historian cannot be reached, refuses the login, or holds neither layout.
+    """
+    where = login(config)
+    with connect(where) as connection:
+        connection.autocommit = True
+        with source_errors(where, "looking for the layout"):
+            names = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = %s", [config.db_schema]
+                )
+            ]
+        layout = _layout(config, names)
+        yield Historian(connection, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+
+
+def _layout(config: Config, names: Sequence[str]) -> Layout:
+    if config.layout != "auto":
+        needed = "sqlth_te" if config.layout == "ignition" else config.tags_table
+        if needed not in names:
+            raise SourceError(
+                f'schema "{config.db_schema}" has no table {needed}, which layout "{config.layout}" needs:'
+                ' check "db_schema" and "layout", and that the reader may see it'
+            )
+        return config.layout
+    if "sqlth_te" in names:
+        return "ignition"
+    if config.tags_table in names:
+        return "generic"
+    raise SourceError(
+        f'schema "{config.db_schema}" holds neither sqlth_te (Ignition) nor {config.tags_table} (generic):'
+        ' check "dbname", "db_schema" and "tags_table"'
+    )
+
+
+def _right_type(table: str, column: str, found: str, allowed: Sequence[str]) -> None:
+    if found not in allowed:
+        raise SourceError(
+            f"table {table} column {column} is of type {found}, not {' or '.join(allowed)}: cast it in a view"
+        )
+
+
+def _span(start: int | None, end: int | None) -> Window | None:
+    """A listed span (ms since 1970), widened to whole seconds; ``None`` where it is open or makes no sense."""
+    try:
+        first, last = (
+            datetime.fromtimestamp((start or 0) // 1000, UTC),
+            datetime.fromtimestamp(-(-(end or 0) // 1000), UTC),
+        )
+        return Window(first, last) if first < last else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _tag(path: str, rows: list[tuple[Any, ...]]) -> Tag:
+    """One path of several ids: the newest id's metadata, the first ``created``, ``retired`` only if all are."""
+    newest = rows[-1]
+    created = [row[5] for row in rows if row[5] is not None]
+    retired = [row[6] for row in rows]
+    return Tag(
+        path=path,
+        ids=tuple(row[1] for row in rows),
+        datatype=DATATYPES.get(newest[2], str(newest[2])) if newest[2] is not None else None,
+        description=newest[3],
+        unit=newest[4],
+        created=min(created) if created else None,
+        retired=max(retired) if retired and all(r is not None for r in retired) else None,
+    )

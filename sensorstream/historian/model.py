@@ -1,0 +1,60 @@
+"""What a historian holds, as values. Pure."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+from ..windows import Window, midnight
+
+Layout = Literal["ignition", "generic"]
+
+# sqlt_data_1_2026_10, sqlt_data_1_2026_9, sensor_data_2026_10; daily: sqlt_data_1_20210314
+MONTHLY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})_(?P<month>\d{1,2})$")
+DAILY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})$")
+
+
+@dataclass(frozen=True, order=True)
+class Tag:
+    """A tag path and the ids that it has had, oldest first."""
+
+    path: str
+    ids: tuple[int, ...]
+    datatype: str | None = field(default=None, compare=False)
+    description: str | None = field(default=None, compare=False)
+    unit: str | None = field(default=None, compare=False)
+    created: int | None = field(default=None, compare=False)
+    retired: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, order=True)
+class PartitionTable:
+    """A table of readings, the columns that hold values, and the time that it is listed for.
+
+    ``span`` is ``None`` for a table without partitions, which may hold any time.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    span: Window | None = field(default=None, compare=False)
+    estimated_rows: int = field(default=0, compare=False)
+
+
+def span_of(name: str, tz: str) -> Window | None:
+    """The month or day that a table's name speaks of, in ``tz``; ``None`` if it speaks of none."""
+    if found := MONTHLY.match(name):
+        year, month = int(found["year"]), int(found["month"])
+        if not 1 <= month <= 12 or not 1 <= year <= 9998:
+            return None
+        first = date(year, month, 1)
+        return Window(midnight(first, tz), midnight(first + timedelta(calendar.monthrange(year, month)[1]), tz))
+    if found := DAILY.match(name):
+        try:
+            day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+        except ValueError:
+            return None
+        return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
+    return None

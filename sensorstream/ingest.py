@@ -1,0 +1,224 @@
+"""One run without a notebook: plan, extract, reconcile, publish, and the record of it."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import plan as planning
+from .config import Config
+from .errors import SourceError
+from .extract import ENGINES
+from .historian import Historian, open_historian
+from .keys import TAGS, rejected_key
+from .manifest import Entry
+from .plan import Plan
+from .progress import Progress, watched
+from .publish import publish, put_if_changed
+from .record import RunRecord, reconcile, run_id
+from .spark import spark_errors, spark_session
+from .stage import Target, read_tally
+from .stores import open_store
+from .transform import REJECTED, Tally, quality_rule
+from .windows import Window
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PHASES = ("plan", "start", "extract", "publish")
+
+
+def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) -> Plan:
+    """What a run over ``window`` would read; reads no reading, writes nothing.
+
+    Raises ``SourceError`` and ``ConfigError`` as ``plan.make_plan`` does.
+    """
+    with open_historian(config) as historian:
+        return planning.make_plan(historian, config, window, patterns or config.sensor_patterns)
+
+
+def ingest(
+    config: Config,
+    window: Window,
+    patterns: Sequence[str] | None = None,
+    *,
+    spark: SparkSession | None = None,
+    progress: Progress | None = None,
+) -> RunRecord:
+    """Move the readings of ``window`` from the historian to the lake.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    spark
+        A session to use; one is started by default.
+    progress
+        Told the phase, the tasks done and the tasks in all.
+
+    Returns
+    -------
+    RunRecord
+        Counts that add up: read = written + rejected + deduplicated.
+
+    Raises
+    ------
+    SensorStreamError
+        See ``errors``. The lake is untouched unless the manifest was swapped.
+    """
+    clock = Clock()
+    patterns = tuple(patterns or config.sensor_patterns)
+    store = open_store(config)
+    store.check()
+    with open_historian(config) as historian:
+        with clock.phase("plan"):
+            what = planning.make_plan(historian, config, window, patterns)
+            months = covered_months(what, config)
+            snapshot = historian.export_snapshot()
+            seen = historian.visible_snapshot()
+        with clock.phase("start"):
+            session = spark or spark_session(config)
+        with clock.phase("extract"), spark_errors():
+            staged = stage(config, what, snapshot, session)
+            try:
+                with watched(session, "extract", progress):
+                    entries, tally = measure(staged)
+                source = sum(historian.count(table, window, what.ids) for table in what.tables)
+                reconcile(
+                    read=tally.read,
+                    written=tally.written,
+                    rejected=sum(tally.rejected.values()),
+                    deduplicated=tally.deduplicated,
+                    source=source,
+                )
+                with clock.phase("publish"), watched(session, "publish", progress):
+                    paths = frozenset(tag.path for tag in what.tags)
+                    done = publish(staged, entries, config, store, window, paths, months)
+                    put_if_changed(store, rejected_key(run_id(window, patterns)), rejected_bytes(staged, tally))
+                    put_if_changed(store, TAGS, tags_bytes(historian))
+            finally:
+                staged.unpersist()
+    return RunRecord(
+        run_id=run_id(window, patterns),
+        started=clock.started.isoformat(timespec="milliseconds"),
+        finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        engine=config.engine,
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        patterns=list(patterns),
+        tags_selected=len(what.tags),
+        partition_tables=[table.name for table in what.tables],
+        rows_read=tally.read,
+        rows_written=tally.written,
+        rows_rejected=dict(sorted(tally.rejected.items())),
+        rows_deduplicated=tally.deduplicated,
+        quality_codes=dict(sorted(tally.codes.items())),
+        files_written=done.files_written,
+        files_unchanged=done.files_unchanged,
+        files_removed=done.files_removed,
+        bytes_written=done.bytes_written,
+        seconds=clock.seconds(),
+        source_snapshot=seen,
+        explain=list(what.notes),
+    )
+
+
+def covered_months(what: Plan, config: Config) -> list[str]:
+    """The months of the window that a partition table covers; only there does a run replace what the lake holds.
+
+    Raises ``SourceError`` if there is none: an old window whose tables the historian has dropped must not empty the lake.
+    """
+    months = [
+        month
+        for month, part in what.window.months(config.timezone)
+        if any(table.span is None or table.span.overlaps(part) for table in what.tables)
+    ]
+    if not months:
+        raise SourceError(f"no partition table covers {what.window}: choose a window that the historian holds")
+    return months
+
+
+def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> DataFrame:
+    """The plan's readings as staged files, persisted and not yet computed."""
+    from pyspark import StorageLevel
+
+    rule = quality_rule(config, what.layout)
+    target = Target(what.window, config.timezone, config.max_records_per_file)
+    staged = ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
+    return staged.persist(StorageLevel.MEMORY_AND_DISK)
+
+
+def measure(staged: DataFrame) -> tuple[list[Entry], Tally]:
+    """Compute the staged files (they stay persisted) and collect their statistics."""
+    columns = list(Entry.__dataclass_fields__)
+    entries, total = [], Tally.empty()
+    for row in staged.filter("kind != 'rejected'").select("kind", "tally", *columns).collect():
+        if row.kind == "tally":
+            total.add(read_tally(row.tally))
+        else:
+            entries.append(Entry(*(row[column] for column in columns)))
+    return sorted(entries), total
+
+
+def rejected_bytes(staged: DataFrame, tally: Tally) -> bytes | None:
+    """All rejected readings as one Parquet file, ordered by tag path and time; ``None`` if there are none."""
+    if not tally.rejected:
+        return None
+    found = staged.filter("kind = 'rejected'").select("tagpath", "data").collect()
+    tables = [pa.ipc.open_stream(row.data).read_all() for row in sorted(found, key=lambda row: row.tagpath)]
+    return _parquet(pa.concat_tables(tables).cast(REJECTED))
+
+
+def tags_bytes(historian: Historian) -> bytes:
+    """The metadata of every tag of the historian as one Parquet file."""
+    schema = pa.schema(
+        [
+            ("tagpath", pa.string()),
+            ("ids", pa.list_(pa.int64())),
+            ("datatype", pa.string()),
+            ("description", pa.string()),
+            ("unit", pa.string()),
+            ("created", pa.timestamp("ms", tz="UTC")),
+            ("retired", pa.timestamp("ms", tz="UTC")),
+        ]
+    )
+    names = {"tagpath": "path"}
+    tags = historian.tags()
+    columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in schema]
+    return _parquet(pa.table(columns, schema=schema))
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", row_group_size=1_000_000)
+    return sink.getvalue()
+
+
+class Clock:
+    """Seconds of each phase; a phase inside another is taken out of it."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._begin = time.perf_counter()
+        self._spent: dict[str, float] = {}
+        self._inner = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        begin, before = time.perf_counter(), self._inner
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - begin
+            self._spent[name] = took - (self._inner - before)
+            self._inner = before + took
+
+    def seconds(self) -> dict[str, float]:
+        total = time.perf_counter() - self._begin
+        return {name: round(self._spent.get(name, 0.0), 3) for name in PHASES} | {"total": round(total, 3)}

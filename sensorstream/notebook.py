@@ -1,0 +1,120 @@
+"""One notebook through Papermill: in this very interpreter, quietly, and its failure as one of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import errors
+from .errors import ConfigError, SensorStreamError
+
+BESIDE = (Path(__file__).parent / "notebooks", Path(__file__).parent.parent / "notebooks")
+NOISY = ("papermill", "nbclient", "traitlets", "jupyter_client", "asyncio")
+START_SECONDS = 120
+
+
+def find(name: str, folder: Path | None = None) -> Path:
+    """The notebook ``name`` of this installation (inside the package) or of this checkout (beside it)."""
+    places = (folder,) if folder else BESIDE
+    for place in places:
+        if (path := place / f"{name}.ipynb").is_file():
+            return path
+    raise ConfigError(f"notebook {name}.ipynb is not in {' or '.join(map(str, places))}: install the package again")
+
+
+def code_cells(path: Path) -> int:
+    """How many cells a notebook has to execute, for a progress bar (the injected parameters are one more)."""
+    import nbformat
+
+    return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells) + 1
+
+
+def execute(
+    path: Path, executed: Path, parameters: Mapping[str, Any], *, on_cell: Callable[[], None] = lambda: None
+) -> None:
+    """Execute a notebook and keep it with its outputs as ``executed``, whole or as far as it came.
+
+    Parameters
+    ----------
+    parameters
+        Values for the ``parameters`` cell; those that the notebook does not know are left out. They are written into
+        the executed notebook, so none may be a secret.
+    on_cell
+        Called after each code cell.
+
+    Raises
+    ------
+    SensorStreamError
+        The class and the sentence that the notebook's cell raised; the base class for any other failure.
+    """
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else papermill warns of frozen modules
+    import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    known = papermill.inspect_notebook(str(path))
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(executed),
+            parameters={name: value for name, value in parameters.items() if name in known},
+            kernel_name="python3",
+            kernel_manager_class=own_kernel(executed.with_suffix(".log")),
+            on_cell_complete=lambda cell, cell_index: on_cell() if cell.cell_type == "code" else None,
+            start_timeout=START_SECONDS,
+            progress_bar=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise failure(error.ename, error.evalue, executed) from None
+    except DeadKernelError:
+        raise SensorStreamError(
+            f"the kernel of {path.name} died, perhaps for want of memory: {executed} shows how far it came"
+        ) from None
+    except NoSuchKernel as error:
+        raise ConfigError(f"{path.name} cannot start: {error}: install ipykernel") from None
+    finally:
+        log = executed.with_suffix(".log")
+        if log.exists() and not log.stat().st_size:
+            log.unlink()
+
+
+def failure(ename: str, evalue: str, executed: Path) -> SensorStreamError:
+    """What a notebook's cell raised, as an exception of this process. Pure."""
+    ours = getattr(errors, ename, None)
+    if isinstance(ours, type) and issubclass(ours, SensorStreamError):
+        return ours(evalue)
+    first = (evalue.strip().splitlines() or ["no message"])[0]
+    return SensorStreamError(f"{ename}: {first}: {executed} shows the cell and its traceback")
+
+
+def own_kernel(log: Path) -> type:
+    """A kernel manager that runs this interpreter, whatever ``python3`` kernel the user has installed.
+
+    What the kernel and its children print besides the notebook's outputs goes to ``log``.
+    """
+    import sys
+
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    spec = KernelSpec(
+        **get_kernel_dict(python_arguments=["-Xfrozen_modules=off"]), env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    )
+    spec.argv[0] = sys.executable
+
+    class OwnKernel(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return spec
+
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+            with log.open("ab") as sink:
+                await super()._async_launch_kernel(kernel_cmd, **{**kw, "stdout": sink, "stderr": sink})
+
+    return OwnKernel

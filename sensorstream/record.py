@@ -1,0 +1,91 @@
+"""The run record: what a run read, kept, rejected and wrote, and proof that it adds up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .errors import NotReconciled
+from .windows import Window
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. Counts are readings, sizes bytes, durations seconds, instants ISO 8601 in UTC.
+
+    ``files_written`` and ``bytes_written`` count what changed in the lake: a rerun of an unchanged window shows 0,
+    while ``rows_written`` counts the readings that stand in the lake for the window because of this run.
+    """
+
+    run_id: str
+    started: str
+    finished: str
+    engine: str
+    window: dict[str, str]
+    patterns: list[str]
+    tags_selected: int
+    partition_tables: list[str]
+    rows_read: int
+    rows_written: int
+    rows_rejected: dict[str, int]
+    rows_deduplicated: int
+    quality_codes: dict[str, int]
+    files_written: int
+    files_unchanged: int
+    files_removed: int
+    bytes_written: int
+    seconds: dict[str, float]
+    source_snapshot: str
+    explain: list[str] = field(default_factory=list)
+    report: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in summary(self).items())
+        return f"<table>{rows}</table>"
+
+
+def run_id(window: Window, patterns: Sequence[str]) -> str:
+    """The name of what is asked for: the same window and patterns give the same name, so a rerun replaces itself."""
+    digest = hashlib.sha256("\n".join(patterns).encode()).hexdigest()[:8]
+    return f"{window.name}_{digest}"
+
+
+def reconcile(*, read: int, written: int, rejected: int, deduplicated: int, source: int) -> None:
+    """Hold a run's counts against each other and against the source's own; ``NotReconciled`` names the difference."""
+    if read != source:
+        raise NotReconciled(
+            f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
+            " the lake is untouched, run again and report this"
+        )
+    if read != written + rejected + deduplicated:
+        raise NotReconciled(
+            f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,} deduplicated"
+            f" make {written + rejected + deduplicated:,}: the lake is untouched, run again and report this"
+        )
+
+
+def summary(record: RunRecord) -> dict[str, str]:
+    """The record in words and grouped digits, for a terminal, a notebook or a report."""
+    rejected = ", ".join(f"{n:,} {reason}" for reason, n in record.rows_rejected.items()) or "0"
+    seconds = ", ".join(f"{phase} {s:.1f}" for phase, s in record.seconds.items())
+    return {
+        "run": record.run_id,
+        "window": f"{record.window['start']} to {record.window['end']}",
+        "tags": f"{record.tags_selected:,}",
+        "partition tables": ", ".join(record.partition_tables) or "none",
+        "engine": record.engine,
+        "readings read": f"{record.rows_read:,}",
+        "readings written": f"{record.rows_written:,}",
+        "readings rejected": rejected,
+        "readings deduplicated": f"{record.rows_deduplicated:,}",
+        "quality codes": ", ".join(f"{code}: {n:,}" for code, n in record.quality_codes.items()) or "none",
+        "files": f"{record.files_written:,} written, {record.files_unchanged:,} unchanged,"
+        f" {record.files_removed:,} removed",
+        "bytes written": f"{record.bytes_written:,}",
+        "seconds": seconds,
+    }

@@ -1,0 +1,27 @@
+"""What a run looks like: pictures for notebooks, and one HTML page that opens anywhere.
+
+The heavy parts (matplotlib) are loaded when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+from .facts import Facts, gather
+from .figures import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
+from .html import build
+from .series import daily, series
+from .shown import Shown, configuration
+
+__all__ = [
+    "Facts",
+    "Picture",
+    "Shown",
+    "build",
+    "bytes_by_tag",
+    "configuration",
+    "daily",
+    "gather",
+    "most_rejected",
+    "quality_by_area",
+    "readings_over_time",
+    "series",
+]

@@ -1,0 +1,94 @@
+"""Readings of single tags as an analyst first looks at them: over time with their gaps, and by day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from ..config import Config
+from ..reading import area, measure
+from ..windows import zone
+from .figures import GRID, KEPT, REJECTED, Picture, canvas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS = 1200  # of a line; more than a screen has in width
+MOST_TAGS = 8
+GAP_FACTOR = 20  # a gap is this many times the usual step
+
+
+def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)) -> Picture:
+    """Each numeric tag of ``readings`` over time, one below the other.
+
+    Gaps are shaded; a reading whose quality code is not in ``good`` is a mark at the foot.
+    """
+    import matplotlib.dates as mdates
+
+    chosen = _numeric(readings)
+    title = "Readings over time"
+    gaps = {name: gaps_of(times) for name, (times, _, _) in chosen.items()}
+    alt = f"{len(chosen)} tags; {sum(map(len, gaps.values()))} gaps are shaded."
+    with canvas(title, alt, height=0.5 + 1.15 * max(len(chosen), 1), rows=max(len(chosen), 1)) as drawing:
+        for axes, (name, (times, values, quality)) in zip(drawing.figure.axes, chosen.items(), strict=False):
+            shown = min_max(values, POINTS)
+            broken = np.searchsorted(times[shown], [begin for begin, _ in gaps[name]], side="right")
+            at = mdates.date2num(times.astype("datetime64[ms]"))
+            axes.plot(np.insert(at[shown], broken, np.nan), np.insert(values[shown], broken, np.nan), color=KEPT, lw=0.9)
+            for begin, end in gaps[name]:
+                axes.axvspan(*mdates.date2num(np.array([begin, end], "datetime64[ms]")), color=GRID, lw=0)
+            doubtful = at[~np.isin(quality, good)]
+            axes.plot(doubtful, np.zeros(len(doubtful)), "|", color=REJECTED, transform=axes.get_xaxis_transform())
+            axes.set_title(name, loc="left", fontsize=9.5, parse_math=False)
+            axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zone(config.timezone), maxticks=8))
+            axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zone(config.timezone)))
+            axes.margins(x=0)
+    return drawing.picture()
+
+
+def daily(readings: pa.Table, config: Config) -> pd.DataFrame:
+    """Count, minimum, mean and maximum of each day (of the configured time zone), area and measure."""
+    import pandas as pd
+
+    frame = readings.select(["tagpath", "datetime", "value"]).to_pandas().dropna(subset=["value"])
+    paths = frame["tagpath"].cat
+    for name, part in (("area", area), ("measure", measure)):
+        # Worked out once a tag, not once a reading.
+        frame[name] = np.array([part(path) for path in paths.categories], object)[paths.codes]
+    frame["day"] = frame["datetime"].dt.tz_convert(config.timezone).dt.date
+    found = frame.groupby(["day", "area", "measure"])["value"].agg(["count", "min", "mean", "max"])
+    return pd.DataFrame(found)
+
+
+def gaps_of(times_ms: np.ndarray) -> list[tuple[int, int]]:
+    """Where a tag is silent for much longer than usual: pairs of the readings around it (ms). Pure."""
+    if len(times_ms) < 3:
+        return []
+    steps = np.diff(times_ms)
+    wide = np.flatnonzero(steps > GAP_FACTOR * max(float(np.median(steps)), 1.0))
+    return [(int(times_ms[place]), int(times_ms[place + 1])) for place in wide]
+
+
+def min_max(values: np.ndarray, points: int) -> np.ndarray:
+    """Places of at most about ``points`` values that keep every extreme: least and greatest of each stretch. Pure."""
+    if len(values) <= points:
+        return np.arange(len(values))
+    stretches = np.array_split(np.arange(len(values)), points // 2)
+    kept = [place for part in stretches for place in (part[0] + values[part].argmin(), part[0] + values[part].argmax())]
+    return np.unique([0, *kept, len(values) - 1])
+
+
+def _numeric(readings: pa.Table) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Times (ms), values and quality codes of the first tags that have numbers."""
+    found = {}
+    for name in readings.column("tagpath").unique().to_pylist():
+        own = readings.filter(pa.compute.equal(readings.column("tagpath").cast(pa.string()), name))
+        own = own.filter(own.column("value").is_valid())
+        if own.num_rows:
+            times, quality = own.column("datetime").cast(pa.int64()), own.column("quality")
+            found[name] = (times.to_numpy(), own.column("value").to_numpy(), quality.to_numpy())
+        if len(found) == MOST_TAGS:
+            break
+    return found

@@ -1,0 +1,35 @@
+"""AWS Secrets Manager as ``moto`` plays it; what is stored there lives as long as the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sensorstream.errors import ConfigError
+from sensorstream.sandbox.processes import HOST, answers, free, free_port, spawn, wait_until
+from sensorstream.sandbox.state import State
+
+START_SECONDS = 60
+
+
+def start(root: Path, state: State) -> None:
+    """Start the server."""
+    server = state.secrets
+    if server.alive():
+        return
+    port = server.ports.get("http", 0)
+    server.ports["http"] = port if port and free(port) else free_port()
+    log = root / "secrets.log"
+    command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(server.ports["http"])]
+    server.process = spawn(command, log=log, folder=root, environ=os.environ)
+    ready = wait_until(lambda: not server.alive() or answers(server.ports["http"]), START_SECONDS)
+    if not ready or not server.alive():
+        raise ConfigError(f"the sandbox's Secrets Manager did not start: see {log}")
+
+
+def stop(state: State) -> None:
+    """Stop the server."""
+    if state.secrets.process is not None:
+        state.secrets.process.stop()
+        state.secrets.process = None

@@ -1,0 +1,81 @@
+"""Start, stop and look at the sandbox's three servers."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sensorstream.sandbox import postgres, s3, secretsmanager
+from sensorstream.sandbox.processes import HOST
+from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
+
+ROOT = Path(".sandbox")
+SERVERS = (postgres, s3, secretsmanager)
+
+
+def up(root: Path = ROOT) -> Sandbox:
+    """Start what is not running, and return where it is.
+
+    Parameters
+    ----------
+    root
+        Folder of the sandbox: state, data and logs.
+
+    Returns
+    -------
+    Sandbox
+        Addresses and credentials; ``config.json`` in the folder holds the pipeline's part of them.
+
+    Raises
+    ------
+    SensorStreamError
+        A server does not start; the message names its log. The others are left running.
+    """
+    root = root.resolve()
+    with locked(root):
+        state = State.load(root)
+        state.save(root)  # passwords are kept before a server learns them
+        try:
+            with ThreadPoolExecutor(len(SERVERS)) as pool:
+                for started in [pool.submit(server.start, root, state) for server in SERVERS]:
+                    started.result()
+        finally:
+            state.save(root)
+        sandbox = state.sandbox(root)
+        sandbox.write_files()
+    return sandbox
+
+
+def down(root: Path = ROOT, *, remove: bool = False) -> None:
+    """Stop the servers that this sandbox started; its data stays unless ``remove`` is set."""
+    root = root.resolve()
+    if not (root / "state.json").exists():
+        return
+    with locked(root):
+        state = State.load(root)
+        with ThreadPoolExecutor(len(SERVERS)) as pool:
+            for stopped in [pool.submit(server.stop, state) for server in SERVERS]:
+                stopped.result()
+        state.save(root)
+        if remove:
+            postgres.remove(state)
+            shutil.rmtree(root)
+
+
+def status(root: Path = ROOT) -> list[ServerStatus]:
+    """Tell which servers run, and where."""
+    state = State.load(root.resolve())
+    named = (
+        ("PostgreSQL", state.postgres, "sql", ""),
+        ("S3", state.s3, "s3", "http://"),
+        ("Secrets Manager", state.secrets, "http", "http://"),
+    )
+    return [
+        ServerStatus(
+            name=name,
+            address=f"{scheme}{HOST}:{server.ports[port]}" if server.ports else "",
+            pid=server.process.pid if server.process and server.alive() else None,
+        )
+        for name, server, port, scheme in named
+    ]

@@ -1,0 +1,205 @@
+"""What the sandbox remembers between commands, and what it tells those who use it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sensorstream.errors import ConfigError
+from sensorstream.sandbox.processes import HOST, Process
+
+DATABASE = "historian"
+BUCKET = "plant-lake"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Addresses and credentials of a running sandbox."""
+
+    root: Path
+    port: int
+    owner_password: str = field(repr=False)
+    reader_password: str = field(repr=False)
+    s3_endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    secrets_endpoint: str
+    host: str = HOST
+    dbname: str = DATABASE
+    owner: str = "owner"
+    reader: str = "reader"
+    bucket: str = BUCKET
+    region: str = REGION
+
+    @property
+    def config_path(self) -> Path:
+        """The pipeline configuration that points at this sandbox."""
+        return self.root / "config.json"
+
+    @property
+    def credentials_path(self) -> Path:
+        """A standard AWS credentials file, for ``AWS_SHARED_CREDENTIALS_FILE``."""
+        return self.root / "aws"
+
+    @property
+    def owner_dsn(self) -> str:
+        """Connection string of the role that owns the historian's tables."""
+        return self._dsn(self.owner, self.owner_password)
+
+    @property
+    def reader_dsn(self) -> str:
+        """Connection string of the read-only role that the pipeline uses."""
+        return self._dsn(self.reader, self.reader_password)
+
+    def _dsn(self, user: str, password: str) -> str:
+        return f"host={self.host} port={self.port} dbname={self.dbname} user={user} password={password}"
+
+    def aws_env(self) -> dict[str, str]:
+        """Environment variables with which the usual AWS chain reaches the sandbox."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_endpoint,
+        }
+
+    def write_files(self) -> None:
+        """Write the pipeline configuration and the AWS credentials file."""
+        write_private(
+            self.config_path,
+            json.dumps(
+                {
+                    "db": {
+                        "host": self.host,
+                        "port": self.port,
+                        "dbname": self.dbname,
+                        "user": self.reader,
+                        "password": self.reader_password,
+                    },
+                    "bucket_name": self.bucket,
+                    "s3_directory": "sensor_data/",
+                    "s3_endpoint_url": self.s3_endpoint,
+                    "s3_region": self.region,
+                    "timezone": "UTC",
+                },
+                indent=2,
+            )
+            + "\n",
+        )
+        write_private(
+            self.credentials_path,
+            f"[default]\naws_access_key_id = {self.access_key}\naws_secret_access_key = {self.secret_key}\n",
+        )
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """One line of ``sensorstream sandbox status``."""
+
+    name: str
+    address: str
+    pid: int | None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is alive."""
+        return self.pid is not None
+
+
+@dataclass
+class Server:
+    """A server as remembered: its process, its ports by purpose and, for PostgreSQL, where its folders are."""
+
+    process: Process | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+
+    def alive(self) -> bool:
+        """Tell whether the server's process runs."""
+        return self.process is not None and self.process.alive()
+
+
+def _password() -> str:
+    return secrets.token_hex(16)
+
+
+@dataclass
+class State:
+    """The contents of ``state.json``."""
+
+    admin_password: str = field(default_factory=_password)
+    owner_password: str = field(default_factory=_password)
+    reader_password: str = field(default_factory=_password)
+    access_key: str = field(default_factory=lambda: f"SANDBOX{secrets.token_hex(6).upper()}")
+    secret_key: str = field(default_factory=_password)
+    postgres: Server = field(default_factory=Server)
+    s3: Server = field(default_factory=Server)
+    secrets: Server = field(default_factory=Server)
+
+    @classmethod
+    def load(cls, root: Path) -> State:
+        """Read the state of a sandbox, a new one when there is none."""
+        path = root / "state.json"
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            return cls()
+        try:
+            kept = json.loads(text)
+            for name in ("postgres", "s3", "secrets"):
+                process = kept[name].pop("process")
+                kept[name] = Server(process=Process(**process) if process else None, **kept[name])
+            return cls(**kept)
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(f"{path} is not a sandbox's state: stop its servers and remove {root}") from None
+
+    def save(self, root: Path) -> None:
+        """Write ``state.json``, readable for its user only."""
+        write_private(root / "state.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    def sandbox(self, root: Path) -> Sandbox:
+        """Describe the running sandbox."""
+        return Sandbox(
+            root=root,
+            port=self.postgres.ports["sql"],
+            owner_password=self.owner_password,
+            reader_password=self.reader_password,
+            s3_endpoint=f"http://{HOST}:{self.s3.ports['s3']}",
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            secrets_endpoint=f"http://{HOST}:{self.secrets.ports['http']}",
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, mode 0600; a file that holds the text already is left alone."""
+    if path.is_file() and path.read_text() == text:
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    os.replace(draft, path)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the sandbox for one command at a time."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigError(f"the sandbox folder {root} cannot be used: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

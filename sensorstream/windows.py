@@ -1,0 +1,149 @@
+"""Windows of time: half open, whole seconds, cut at the borders of days and months of a time zone.
+
+Pure: knows neither the historian nor the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .errors import ConfigError
+
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@lru_cache
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that IANA name; ``ConfigError`` where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(f'timezone "{name}" is not an IANA name: use one such as "Europe/Berlin" or "UTC"') from error
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open interval ``[start, end)`` of instants, both aware, in UTC, whole seconds."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for instant in (self.start, self.end):
+            if instant.tzinfo is None:
+                raise ValueError("a window's borders need a time zone")
+            if instant.microsecond:
+                raise ConfigError(f"window border {instant.isoformat()} is not a whole second: round it")
+        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        if self.end <= self.start:
+            raise ConfigError(f"window ends at {self.end.isoformat()}, not after its start {self.start.isoformat()}")
+
+    @property
+    def start_ms(self) -> int:
+        """Start in milliseconds since 1970 UTC."""
+        return round(self.start.timestamp()) * 1000
+
+    @property
+    def end_ms(self) -> int:
+        """End (exclusive) in milliseconds since 1970 UTC."""
+        return round(self.end.timestamp()) * 1000
+
+    @property
+    def name(self) -> str:
+        """``<start>_<end>`` as object names spell it."""
+        return f"{self.start.strftime(STAMP)}_{self.end.strftime(STAMP)}"
+
+    def overlaps(self, other: Window) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def covers(self, other: Window) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    def clip(self, other: Window) -> Window | None:
+        """The part that both have; ``None`` if they do not meet."""
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        return Window(start, end) if start < end else None
+
+    def minus(self, other: Window) -> list[Window]:
+        """What is left of this window outside ``other``: none, one or two windows."""
+        if not self.overlaps(other):
+            return [self]
+        rest = []
+        if self.start < other.start:
+            rest.append(Window(self.start, other.start))
+        if other.end < self.end:
+            rest.append(Window(other.end, self.end))
+        return rest
+
+    def months(self, tz: str) -> list[tuple[str, Window]]:
+        """The calendar months of ``tz`` that the window touches, each with the part it touches, in order."""
+        found = []
+        year, month = self.start.astimezone(zone(tz)).year, self.start.astimezone(zone(tz)).month
+        while (whole := month_window(f"{year:04d}-{month:02d}", tz)).start < self.end:
+            if part := whole.clip(self):
+                found.append((f"{year:04d}-{month:02d}", part))
+            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        return found
+
+    def days(self, tz: str) -> Iterator[tuple[date, Window]]:
+        """The days of ``tz`` that the window touches (23 to 25 hours where clocks change), clipped to it."""
+        day = self.start.astimezone(zone(tz)).date()
+        while (whole := day_window(day, tz)).start < self.end:
+            if part := whole.clip(self):
+                yield day, part
+            day += timedelta(days=1)
+
+    def __str__(self) -> str:
+        return f"{self.start.isoformat()} to {self.end.isoformat()}"
+
+
+def midnight(day: date, tz: str) -> datetime:
+    """The first instant of ``day`` in ``tz``, in UTC."""
+    return datetime.combine(day, time(), tzinfo=zone(tz)).astimezone(UTC)
+
+
+def day_window(day: date, tz: str) -> Window:
+    return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
+
+
+def month_window(month: str, tz: str) -> Window:
+    """The whole of ``month`` (``YYYY-MM``) in ``tz``."""
+    year, number = map(int, month.split("-"))
+    after = date(year + 1, 1, 1) if number == 12 else date(year, number + 1, 1)
+    return Window(midnight(date(year, number, 1), tz), midnight(after, tz))
+
+
+def from_name(name: str) -> Window:
+    """The window that ``<start>_<end>`` spells; ``ValueError`` if it is not one."""
+    start, end = (datetime.strptime(part, STAMP).replace(tzinfo=UTC) for part in name.split("_"))
+    return Window(start, end)
+
+
+def parse_instant(text: str, tz: str) -> datetime:
+    """An ISO 8601 instant; a bare date is midnight in ``tz``, a time without offset is local to ``tz``."""
+    try:
+        if len(text) == 10:
+            return midnight(date.fromisoformat(text), tz)
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f'"{text}" is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)') from error
+    return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
+
+
+def window_of(tz: str, *, day: str | None = None, start: str | None = None, end: str | None = None) -> Window:
+    """The window that ``--date`` or ``--start`` and ``--end`` ask for; ``ConfigError`` if they do not make one."""
+    if day and (start or end):
+        raise ConfigError("--date goes without --start and --end: give the one or the other two")
+    if day:
+        try:
+            return day_window(date.fromisoformat(day), tz)
+        except ValueError as error:
+            raise ConfigError(f'--date "{day}" is not a date: write it as 2026-10-14') from error
+    if not (start and end):
+        raise ConfigError("no window given: use --date 2026-10-14, or --start and --end")
+    return Window(parse_instant(start, tz), parse_instant(end, tz))

@@ -1,0 +1,233 @@
+"""The main job: what a run leaves in the lake."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+
+from sensorstream.errors import ConfigError, LakeError, SourceError
+from sensorstream.ingest import ingest, plan
+from sensorstream.keys import TAGS, parse_reading_key, rejected_key
+from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.stores import open_store
+from sensorstream.windows import window_of
+from tests.oracle import Row, bits, expect, objects, readings_of
+
+DAY = window_of("UTC", day="2026-10-14")
+T0 = DAY.start_ms
+
+
+def small_historian(database, rows: list[Row], paths: dict[int, str]) -> None:
+    """An Ignition historian with those rows in one October table."""
+    with psycopg.connect(database.owner) as connection:
+        connection.execute(
+            "CREATE TABLE sqlth_te (id int, tagpath varchar(255), scid int, datatype int, querymode int, created bigint,"
+            " retired bigint)"
+        )
+        connection.execute(
+            "CREATE TABLE sqlt_data_1_2026_10 (tagid int, intvalue bigint, floatvalue float8, stringvalue varchar(255),"
+            " datevalue timestamp, dataintegrity int, t_stamp bigint, PRIMARY KEY (tagid, t_stamp))"
+        )
+        for tagid, path in paths.items():
+            connection.execute("INSERT INTO sqlth_te VALUES (%s, %s, 1, 1, 0, 0, NULL)", [tagid, path])
+        add(connection, rows)
+
+
+def add(connection: psycopg.Connection, rows: list[Row]) -> None:
+    connection.cursor().executemany(
+        "INSERT INTO sqlt_data_1_2026_10 VALUES (%s, NULL, %s, %s, NULL, %s, %s)",
+        [(r.tagid, r.value, r.text, r.quality, r.t_stamp) for r in rows],
+    )
+
+
+def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(plant, make_config, spark):
+    packed, jdbc = (make_config(lake=lake, engine=e) for lake, e in (("s3", "packed"), ("local", "jdbc")))
+    records = [ingest(config, plant.window, spark=spark) for config in (packed, jdbc)]
+    assert objects(packed) == objects(jdbc)
+    assert records[0].rows_written == records[1].rows_written > 100_000
+    texts = Counter(path.rsplit("/", 1)[-1] for path, _, _, text, _ in readings_of(packed) if text is not None)
+    assert set(texts) >= {"recipe", "last_service"}
+
+
+def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, spark, sandbox):
+    record = ingest(make_config(), plant.window, spark=spark)
+    with psycopg.connect(sandbox.reader_dsn) as connection:
+        codes: Counter[str] = Counter()
+        for table in record.partition_tables:
+            codes.update(dict(connection.execute(f"SELECT dataintegrity::text, count(*) FROM {table} GROUP BY 1")))
+    assert record.quality_codes == dict(sorted(codes.items()))
+    assert record.rows_read == sum(codes.values())
+    assert record.rows_rejected == {"bad_quality": sum(n for code, n in codes.items() if code != "192")}
+    assert record.rows_read == record.rows_written + sum(record.rows_rejected.values()) + record.rows_deduplicated
+    assert record.rows_deduplicated > 0
+    json.dumps(record.to_json())
+
+
+@pytest.mark.parametrize("lake", ["local", "s3"])
+def test_a_rerun_leaves_the_same_objects(lake, plant, make_config, spark):
+    config = make_config(lake=lake)
+    ingest(config, plant.window, spark=spark)
+    before = objects(config)
+    again = ingest(config, plant.window, spark=spark)
+    assert objects(config) == before
+    assert (again.files_written, again.files_removed) == (0, 0)
+
+
+def test_rejected_readings_and_tag_metadata_are_kept(plant, make_config, spark):
+    config = make_config()
+    record = ingest(config, plant.window, spark=spark)
+    store = open_store(config)
+    rejected = pq.read_table(io.BytesIO(store.get(rejected_key(record.run_id)) or b""))
+    assert rejected.num_rows == sum(record.rows_rejected.values())
+    assert set(rejected.column("reason").to_pylist()) == {"bad_quality"}
+    tags = pq.read_table(io.BytesIO(store.get(TAGS) or b"")).to_pylist()
+    assert max(len(tag["ids"]) for tag in tags) == 2
+    assert {parse_reading_key(key)[0] for key in objects(config) if key.startswith("readings/")} <= {
+        tag["tagpath"] for tag in tags
+    }
+
+
+def test_a_window_is_replaced_exactly_and_files_across_its_border_are_trimmed(database, make_config, spark):
+    rows = [Row(1, T0 + n * 3_600_000, float(n)) for n in range(48)]
+    small_historian(database, rows, {1: "a"})
+    config = make_config(dbname=database.name)
+    ingest(config, window_of("UTC", start="2026-10-14", end="2026-10-16"), spark=spark)
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("DELETE FROM sqlt_data_1_2026_10 WHERE t_stamp = %s", [T0 + 5 * 3_600_000])
+        connection.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = -1 WHERE t_stamp = %s", [T0 + 30 * 3_600_000])
+    record = ingest(config, DAY, spark=spark)
+    assert [(t, v) for _, t, v, _, _ in readings_of(config)] == [
+        (r.t_stamp, bits(r.value)) for n, r in enumerate(rows) if n != 5
+    ]
+    assert [key.rsplit("/", 1)[1] for key in objects(config) if key.startswith("readings/")] == [
+        "20261014T000000Z_20261015T000000Z.parquet",
+        "20261015T000000Z_20261016T000000Z.parquet",
+    ]
+    assert (record.files_written, record.files_removed) == (2, 1)
+
+
+def test_append_adds_what_is_not_there_yet_and_changes_nothing_else(database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a", 2: "b"})
+    config = make_config(dbname=database.name, write_mode="append")
+    ingest(config, DAY, spark=spark)
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = 9")
+        add(connection, [Row(1, T0 + 5, 1.5)])
+    assert ingest(config, DAY, spark=spark).files_written == 1
+    assert [(p, t - T0, v) for p, t, v, _, _ in readings_of(config)] == [
+        ("a", 0, bits(1.0)),
+        ("a", 5, bits(1.5)),
+        ("b", 0, bits(2.0)),
+    ]
+
+
+def test_a_tag_whose_readings_are_gone_is_emptied_and_others_are_left_alone(database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a", 2: "b"})
+    config = make_config(dbname=database.name)
+    ingest(config, DAY, spark=spark)
+    database.execute("DELETE FROM sqlt_data_1_2026_10")
+    ingest(config, DAY, ["^a$"], spark=spark)
+    assert [path for path, *_ in readings_of(config)] == ["b"]
+
+
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_several_ids_of_one_path_odd_values_and_every_quality_rule(engine, database, make_config, spark):
+    nan, inf = float("nan"), float("inf")
+    rows = [
+        Row(1, T0, 1.0), Row(2, T0, 2.0), Row(1, T0 + 1, nan), Row(2, T0 + 2, inf), Row(1, T0 + 3, -0.0),
+        Row(1, T0 + 4, None, "text"), Row(1, T0 + 5, 5.0, ""), Row(1, T0 + 6), Row(2, T0 + 6, 6.0, quality=0),
+        Row(1, T0 + 7, 7.0, quality=500), Row(1, T0 + 8, 8.0, quality=None), Row(3, T0 + 9, None, "ü😀 'x'"),
+        Row(1, T0 - 1, 0.0), Row(1, T0 + 86_400_000, 0.0),
+    ]  # fmt: skip
+    paths = {1: "a/ä b%", 2: "a/ä b%", 3: "c"}
+    small_historian(database, rows, paths)
+    inside = [row for row in rows if T0 <= row.t_stamp < T0 + 86_400_000]
+    for keys, good in (({}, (192,)), ({"good_quality": [192, 500]}, (192, 500)), ({"bad_quality": [0, 500]}, (192,))):
+        config = make_config(dbname=database.name, engine=engine, **keys)
+        record = ingest(config, DAY, spark=spark)
+        wanted = expect(inside, paths, good)
+        assert readings_of(config) == wanted.readings
+        assert (sum(record.rows_rejected.values()), record.rows_deduplicated) == (wanted.rejected, wanted.deduplicated)
+
+
+def test_a_generic_layout_is_read_and_files_hold_at_most_the_set_number(database, make_config, spark):
+    options = PlantOptions(tags=6, days=1, rate_seconds=60, layout="generic")
+    summary = seed(database.owner, options)
+    config = make_config(dbname=database.name, max_records_per_file=500)
+    window = window_of("UTC", start=summary.start.isoformat(), end=summary.end.isoformat())
+    record = ingest(config, window, spark=spark)
+    assert record.rows_read == summary.readings and record.rows_rejected.keys() == {"bad_quality"}
+    assert record.quality_codes.keys() >= {"0", "192"} and record.files_written > 6
+    assert len(readings_of(config)) == record.rows_written
+
+
+def test_only_tables_whose_month_fits_are_read(plant, make_config):
+    november = plan(make_config(), window_of("UTC", day="2026-11-01"))
+    assert {table.name for table in november.tables} == {"sqlt_data_1_2026_11", "sqlt_data_2_2026_11"}
+    assert any("sqlt_data_1_2026_09" in note and "does not exist" in note for note in november.notes)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "failure", "says"),
+    [
+        ({"sensor_patterns": ["a("]}, ConfigError, r'pattern "a\(" is not a PostgreSQL regular expression'),
+        ({"sensor_patterns": ["nowhere"]}, ConfigError, 'no tag path of 27 matches "nowhere"'),
+        ({"db": {"password": "s3cr3t-wrong"}}, SourceError, "refused the login"),
+        ({"db": {"port": 1}}, SourceError, "cannot be reached"),
+        ({"db": {"dbname": "nothere"}}, SourceError, "no such database"),
+        ({"layout": "generic"}, SourceError, "has no table tags"),
+        ({"bucket_name": "no-such-bucket"}, LakeError, "no such bucket"),
+        ({"s3_endpoint_url": "http://127.0.0.1:1"}, LakeError, "cannot be reached"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_the_lake_untouched(break_it, failure, says, plant, make_config, spark):
+    good = make_config(lake="s3")
+    values = {**good.model_dump(), **{k: v for k, v in break_it.items() if k != "db"}}
+    values["db"] = {**good.db.model_dump(), **break_it.get("db", {})}
+    broken = type(good).model_validate(values)
+    with pytest.raises(failure, match=says) as caught:
+        ingest(broken, plant.window, spark=spark)
+    assert "\n" not in str(caught.value) and "s3cr3t" not in str(caught.value)
+    assert objects(good) == {}
+
+
+def test_refused_credentials_are_said_so(plant, make_config, spark, monkeypatch):
+    config = make_config(lake="s3", s3_directory="elsewhere/")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    from sensorstream.stores import _credentials
+
+    _credentials.cache_clear()
+    with pytest.raises(LakeError, match="credentials are refused"):
+        ingest(config, plant.window, spark=spark)
+    _credentials.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("DROP COLUMN dataintegrity", "sqlt_data_1_2026_10 has no column dataintegrity .*tagid, intvalue"),
+        ("ALTER COLUMN t_stamp TYPE text", "sqlt_data_1_2026_10 column t_stamp is of type text, not bigint"),
+    ],
+)
+def test_a_table_of_the_wrong_shape_is_refused_by_name(change, says, database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    database.execute(f"ALTER TABLE sqlt_data_1_2026_10 {change}")
+    config = make_config(dbname=database.name)
+    with pytest.raises(SourceError, match=says):
+        ingest(config, DAY, spark=spark)
+    assert objects(config) == {}
+
+
+def test_a_window_whose_tables_are_gone_does_not_empty_the_lake(database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    config = make_config(dbname=database.name)
+    ingest(config, DAY, spark=spark)
+    database.execute("DROP TABLE sqlt_data_1_2026_10")
+    with pytest.raises(SourceError, match="no partition table covers"):
+        ingest(config, DAY, spark=spark)
+    assert len(readings_of(config)) == 1

@@ -1,0 +1,85 @@
+"""A lake in plain Python: what a run over rows must leave, written a second time and differently."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from sensorstream.config import Config
+from sensorstream.keys import READINGS, parse_reading_key
+from sensorstream.stores import open_store
+
+Reading = tuple[str, int, bytes | None, str | None, int]  # path, ms, value's bits, text, quality
+
+
+def bits(value: float | None) -> bytes | None:
+    return None if value is None else struct.pack(">d", value)
+
+
+def readings_of(config: Config) -> list[Reading]:
+    """Every reading under the lake's prefix, in order; a name that does not fit its content fails here."""
+    store = open_store(config)
+    found: list[Reading] = []
+    for key, _ in store.list(READINGS.rstrip("/")):
+        path, month, interval = parse_reading_key(key)
+        table = pq.read_table(_reader(store.get(key)))
+        times = [t.value // 1_000_000 for t in table.column("datetime").to_pandas()] if table.num_rows else []
+        assert times == sorted(set(times)), f"{key}: times not sorted or not distinct"
+        assert all(interval.start_ms <= t < interval.end_ms for t in times), f"{key}: reading outside its interval"
+        values, texts = table.column("value").to_pylist(), table.column("text").to_pylist()
+        quality = table.column("quality").to_pylist()
+        found += [(path, t, bits(v), x, q) for t, v, x, q in zip(times, values, texts, quality, strict=True)]
+        assert month
+    return sorted(found, key=lambda r: r[:2])
+
+
+def _reader(data: bytes | None):
+    import io
+
+    assert data is not None
+    return io.BytesIO(data)
+
+
+def objects(config: Config) -> dict[str, bytes]:
+    """Every object of the lake with its bytes."""
+    store = open_store(config)
+    return {key: store.get(key) or b"" for key, _ in store.list()}
+
+
+@dataclass
+class Row:
+    """A row of an Ignition table, as the oracle sees it."""
+
+    tagid: int
+    t_stamp: int
+    value: float | None = None
+    text: str | None = None
+    quality: int | None = 192
+    table: str = ""
+
+
+@dataclass
+class Expected:
+    readings: list[Reading] = field(default_factory=list)
+    rejected: int = 0
+    deduplicated: int = 0
+
+
+def expect(rows: Iterable[Row], paths: dict[int, str], good: tuple[int, ...] = (192,)) -> Expected:
+    """The readings that rows leave: good ones, one a path and time, the highest id (then the later table) winning."""
+    result, winners = Expected(), {}
+    for row in rows:
+        if row.quality not in good:
+            result.rejected += 1
+            continue
+        place = (paths[row.tagid], row.t_stamp)
+        if place in winners:
+            result.deduplicated += 1
+        if place not in winners or (row.tagid, row.table) > (winners[place].tagid, winners[place].table):
+            winners[place] = row
+    for (path, time), row in sorted(winners.items()):
+        result.readings.append((path, time, bits(row.value), row.text, row.quality or 0))
+    return result

@@ -1,0 +1,65 @@
+"""Windows: half open, and cut at the borders of a time zone's days and months."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorstream.errors import ConfigError
+from sensorstream.windows import Window, day_window, from_name, month_window, window_of
+
+ZONES = st.sampled_from(
+    ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Asia/Gaza"]
+)
+INSTANTS = st.integers(0, 4_000_000_000).map(lambda s: datetime.fromtimestamp(s, UTC))
+WINDOWS = st.tuples(INSTANTS, st.integers(1, 90 * 86400)).map(lambda x: Window(x[0], x[0] + timedelta(seconds=x[1])))
+
+
+def test_a_day_of_a_clock_change_has_23_or_25_hours():
+    spring, autumn = day_window(date(2026, 3, 29), "Europe/Berlin"), day_window(date(2026, 10, 25), "Europe/Berlin")
+    assert spring.end - spring.start == timedelta(hours=23)
+    assert autumn.end - autumn.start == timedelta(hours=25)
+
+
+@given(WINDOWS, ZONES)
+def test_months_and_days_tile_the_window(window, tz):
+    for parts in ([part for _, part in window.months(tz)], [part for _, part in window.days(tz)]):
+        assert (parts[0].start, parts[-1].end) == (window.start, window.end)
+        assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(month_window(month, tz).covers(part) for month, part in window.months(tz))
+
+
+@given(WINDOWS, WINDOWS)
+def test_clip_and_minus_together_are_the_window(window, other):
+    parts = sorted([*window.minus(other), *([window.clip(other)] if window.clip(other) else [])])
+    assert (parts[0].start, parts[-1].end) == (window.start, window.end)
+    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+
+
+@given(WINDOWS)
+def test_a_name_spells_its_window(window):
+    assert from_name(window.name) == window
+
+
+def test_dates_are_midnight_in_the_configured_zone():
+    window = window_of("Europe/Berlin", day="2026-10-14")
+    assert window.name == "20261013T220000Z_20261014T220000Z"
+    assert window_of("Europe/Berlin", start="2026-10-14", end="2026-10-15") == window
+    assert window_of("Europe/Berlin", start="2026-10-13T22:00Z", end="2026-10-15T00:00+02:00") == window
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "no window given"),
+        ({"day": "2026-13-01"}, "is not a date"),
+        ({"day": "2026-10-14", "end": "2026-10-15"}, "goes without"),
+        ({"start": "2026-10-14", "end": "2026-10-14"}, "not after its start"),
+        ({"start": "yesterday", "end": "2026-10-14"}, "neither a date"),
+        ({"start": "2026-10-14T00:00:00.5", "end": "2026-10-15"}, "whole second"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused_in_one_sentence(asked, says):
+    with pytest.raises(ConfigError, match=says):
+        window_of("UTC", **asked)
