@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .checks import check_lake, check_source
     from .config import Config, load
     from .errors import SensorStreamError
-    from .ingest import ingest, plan
-    from .plan import Plan
+    from .pipeline import ingest, plan
+    from .planning import Plan
     from .reading import read
     from .record import RunRecord
     from .runner import run
@@ -32,9 +32,9 @@ _HOME = {
     "SensorStreamError": ".errors",
     "Window": ".windows",
     "window_of": ".windows",
-    "Plan": ".plan",
-    "plan": ".ingest",
-    "ingest": ".ingest",
+    "Plan": ".planning",
+    "plan": ".pipeline",
+    "ingest": ".pipeline",
     "RunRecord": ".record",
     "spark_session": ".spark",
     "read": ".reading",

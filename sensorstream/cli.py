@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import click
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from . import __version__
 from .config import Config, load
 from .errors import SensorStreamError
 from .sandbox.cli import app as sandbox_app
+from .screen import show_plan, show_record
 from .windows import Window, window_of
 
 app = typer.Typer(
@@ -60,19 +60,11 @@ def plan(
     pattern: Patterns = None,
 ) -> None:
     """Show what a run would read: partition tables, tags, slices, estimated readings. Reads no reading."""
-    from .ingest import plan as make
+    from .pipeline import plan as make
 
     settings, window = _asked(config, config_source, date, start, end)
     found = make(settings, window, pattern)
-    console = Console()
-    console.print(
-        f"[bold]{len(found.tags):,} tags[/], about [bold]{found.estimated_readings:,} readings[/], {window}"
-        f" ({found.layout} layout)\npartition tables: {', '.join(t.name for t in found.tables) or 'none'}",
-        highlight=False,
-    )
-    console.print(_table(found.rows()))
-    for note in found.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+    show_plan(found, Console())
 
 
 @app.command()
@@ -88,17 +80,12 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Move the readings of a window to the lake: the module alone, no notebook."""
-    from .ingest import ingest as move
-    from .record import summary
+    from .pipeline import ingest as move
 
     settings, window = _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
     with _bar() as tell:
         record = move(settings, window, pattern, progress=tell)
-    console = Console(stderr=as_json)
-    table = Table(show_header=False, box=None)
-    for name, value in summary(record).items():
-        table.add_row(f"[bold]{name}[/]", value)
-    console.print(table)
+    show_record(record, Console(stderr=as_json))
     if as_json:
         print(json.dumps(record.to_json()))
 
@@ -172,15 +159,6 @@ def _use_sandbox_credentials(config: Path | None) -> None:
     beside = config.resolve().parent / "aws"
     if config.name == "config.json" and beside.is_file() and (beside.parent / "state.json").is_file():
         os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
-
-
-def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table()
-    for name in rows[0] if rows else ():
-        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
-    return table
 
 
 class _bar:

@@ -33,7 +33,7 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
     Returns
     -------
     Path
-        A folder to use as ``JAVA_HOME``.
+        A folder to use as ``JAVA_HOME``: a shim around the runtime that spares Spark's unneeded module.
 
     Raises
     ------
@@ -42,7 +42,9 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
     """
     for home in _installed(environ):
         if java_version(home) in SUPPORTED:
-            return home
+            # Through the shim as well: the module costs start-up time, and Java warns of it at every start.
+            shims = cache_folder(environ)
+            return home if home.parent == shims else _shim(home, shims / f"java-{_place(home)}")
     shim = wheel_home(environ)
     if shim is None or java_version(shim) not in SUPPORTED:
         raise ConfigError(
@@ -78,8 +80,11 @@ def wheel_home(environ: Mapping[str, str] = os.environ) -> Path | None:
     if not (runtime / "bin" / "java").is_file():
         return None
     # Two environments may hold the same version: each has a shim of its own.
-    place = hashlib.sha256(str(runtime).encode()).hexdigest()[:8]
-    return _shim(runtime, cache_folder(environ) / f"java-{wheel.version}-{place}")
+    return _shim(runtime, cache_folder(environ) / f"java-{wheel.version}-{_place(runtime)}")
+
+
+def _place(home: Path) -> str:
+    return hashlib.sha256(str(home).encode()).hexdigest()[:8]
 
 
 def _installed(environ: Mapping[str, str]) -> list[Path]:

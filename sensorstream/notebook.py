@@ -104,7 +104,8 @@ def own_kernel(log: Path) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     spec = KernelSpec(
-        **get_kernel_dict(python_arguments=["-Xfrozen_modules=off"]), env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        **get_kernel_dict(extra_arguments=["--log-level=40"], python_arguments=["-Xfrozen_modules=off"]),
+        env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     )
     spec.argv[0] = sys.executable
 

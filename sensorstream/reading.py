@@ -6,7 +6,7 @@ What is committed is what the manifest names; nothing else under the prefix is l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import timedelta
@@ -20,7 +20,7 @@ from .encode import SCHEMA
 from .errors import ConfigError, LakeError
 from .keys import TAGS
 from .manifest import Entry, read_manifest
-from .publish import read_entry, within
+from .publishing import read_entry, within
 from .stores import open_store
 from .windows import Window, day_window, zone
 
@@ -89,7 +89,7 @@ def spark_readings(
         return spark.createDataFrame([], READINGS_DDL)
     plain = pa.schema([("tagpath", pa.string()), *SCHEMA])
 
-    def fetch(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)
         for batch in batches:
             for row in batch.to_pylist():

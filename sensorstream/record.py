@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .errors import NotReconciled
@@ -43,6 +46,19 @@ class RunRecord:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the record as JSON; its readers see the old text or the new, never a part."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(draft, target)
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> RunRecord:
+        """The record that ``save`` wrote."""
+        return RunRecord(**json.loads(Path(path).read_text(encoding="utf-8")))
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in summary(self).items())

@@ -35,7 +35,7 @@ def settings(config: Config) -> dict[str, str]:
         "spark.python.worker.reuse": "true",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": "64",
+        "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
     }
     if driver:
         chosen["spark.jars"] = str(driver)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +22,8 @@ from obstore.store import LocalStore, S3Store
 from .config import Config
 from .errors import LakeError
 
+# What S3 and servers like it answer to a key, a signature or a policy that does not fit.
+REFUSED = "InvalidAccessKey|SignatureDoesNotMatch|AccessDenied|ExpiredToken|403 Forbidden"
 RETRIES: Any = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
 CLIENT: Any = {"timeout": "60s", "connect_timeout": "5s"}
 
@@ -184,7 +187,7 @@ def _why(error: BaseException) -> str:
     text = str(error)
     if "NoSuchBucket" in text:
         return 'there is no such bucket: check "bucket_name" or create it'
-    if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or "InvalidAccessKey" in text:
+    if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or re.search(REFUSED, text):
         return "the credentials are refused: check the role or profile and its policy"
     if "Connect" in text or "error sending request" in text:
         return 'the store cannot be reached: check "s3_endpoint_url" and the network'

@@ -86,7 +86,7 @@ def empty_database(database: Database) -> str:
 
 @pytest.fixture
 def make_config(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Config]:
-    """A configuration on the sandbox: ``make_config(dbname=..., lake="s3" or "local", **keys)``; a new lake each call."""
+    """``make_config(dbname=..., lake="s3" or "local", **keys)``: a configuration, each with a new lake."""
 
     def make(*, dbname: str = "historian", lake: str = "local", **keys: object) -> Config:
         number = next(numbers)

@@ -46,7 +46,7 @@ def _reader(data: bytes | None):
 def objects(config: Config) -> dict[str, bytes]:
     """Every object of the lake with its bytes."""
     store = open_store(config)
-    return {key: store.get(key) or b"" for key, _ in store.list()}
+    return {key: store.get(key) or b"" for key, _ in sorted(store.list())}
 
 
 @dataclass

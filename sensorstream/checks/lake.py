@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Config
-from ..ingest import covered_months, plan
 from ..manifest import read_manifest
+from ..pipeline import covered_months, plan
 from ..record import RunRecord
 from ..stores import open_store
 from ..transform import quality_rule

@@ -11,7 +11,7 @@ from psycopg import sql
 from ..config import Config
 from ..credentials import login
 from ..historian import readings_sql as queries
-from ..plan import Plan
+from ..planning import Plan
 from ..stage import STAGED, STAGED_DDL, Target, staged, tally_row
 from ..transform import RAW, QualityRule, clean
 

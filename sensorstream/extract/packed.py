@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from ..credentials import login
 from ..historian import PartitionTable, snapshot_connection
 from ..historian import readings_sql as queries
 from ..historian.connect import source_errors
-from ..plan import Plan, Slice
+from ..planning import Plan, Slice
 from ..stage import STAGED_DDL, Target, batches, staged, tally_row
 from ..transform import RAW, QualityRule, Tally, clean, concat
 from .unpack import unpack
@@ -44,7 +44,7 @@ def stage_packed(
     fetch = Fetch(config, plan.tables, snapshot, rule, target)
     slices = spark.sparkContext.broadcast(plan.slices)
 
-    def task(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 yield from batches(work(fetch, slices.value[number]))

@@ -140,8 +140,9 @@ class Historian:
         """Every table of the schema with the planner's row count."""
         return dict(
             self.connection.execute(
-                "SELECT relname, greatest(reltuples, 0)::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-                " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
+                "SELECT relname, greatest(reltuples, 0)::int8 FROM pg_class c"
+                " JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s"
+                " AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
                 [self.schema],
             ).fetchall()
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from .facts import Facts, gather
 from .figures import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
-from .html import build
 from .series import daily, series
 from .shown import Shown, configuration
 
@@ -15,7 +14,6 @@ __all__ = [
     "Facts",
     "Picture",
     "Shown",
-    "build",
     "bytes_by_tag",
     "configuration",
     "daily",

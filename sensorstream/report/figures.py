@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 # Blue and orange differ for every kind of colour vision, and both keep 3:1 against white and against black.
 KEPT, REJECTED, NEUTRAL, GRID = "#2f7fc1", "#d9622b", "#767a80", "#767a8040"
-WIDTH, HEIGHT = 6.4, 2.5  # inches of 72 points
+WIDTH, HEIGHT = 5.4, 2.5  # inches of 72 points
+MOST_TICKS = 7
+# Matplotlib's own font, a wide one, measures the room; the page's is shown in it.
+FONT = "DejaVu Sans"
+SHOWN_FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 MOST_ROWS = 10
-STYLE = {
+STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["system-ui", "Segoe UI", "Helvetica", "Arial", "sans-serif"],
-    "font.size": 9.5,
+    "font.family": FONT,
+    "font.size": 10,
     "text.color": NEUTRAL,
     "axes.labelcolor": NEUTRAL,
     "xtick.color": NEUTRAL,
@@ -75,8 +78,9 @@ def readings_over_time(facts: Facts) -> Picture:
         place = np.arange(len(facts.kept))
         axes.bar(place, facts.kept, width=0.86, color=KEPT, label="kept")
         axes.bar(place, facts.rejected, width=0.86, bottom=facts.kept, color=REJECTED, label="rejected")
-        ticks = place[:: max(1, -(-len(place) // 8))]
-        axes.set_xticks(ticks, _times(facts.starts_ms[ticks], facts.timezone))
+        # A bar's left border is its time, so that midnight stands between two days.
+        ticks, labels = time_ticks(facts.starts_ms, facts.timezone)
+        axes.set_xticks([tick - 0.5 for tick in ticks], labels)
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_formatter(lambda value, _: short(value))
         axes.margins(x=0.01)
@@ -155,12 +159,12 @@ def lean(svg: str, title: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:xmlns:xlink|width|height|version)="[^"]*"', "", svg, count=4)
-    svg = svg.replace("xlink:href", "href")
+    svg = svg.replace("xlink:href", "href").replace(f"'{FONT}'", SHOWN_FONT)
+    # In the report the text takes the page's colour, which has more contrast than one that must suit every page.
+    svg = svg.replace(f"fill: {NEUTRAL}", f"fill: var(--soft, {NEUTRAL})")
     own = hashlib.sha256(svg.encode()).hexdigest()[:6]
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(
-        r' id="([^"]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg
-    )
+    svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{own}-", svg)
     label = escape(f"{title}: {alt}", quote=True)
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}" style="max-width:100%"', 1)
@@ -186,7 +190,7 @@ def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: 
     return drawing.picture()
 
 
-def _clipped(name: str, most: int = 60) -> str:
+def _clipped(name: str, most: int = 48) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
@@ -199,15 +203,20 @@ def _share(facts: Facts, name: str) -> float:
     return rejected / max(rejected + facts.kept_by_area.get(name, 0), 1)
 
 
-def _times(starts_ms: np.ndarray, timezone: str) -> list[str]:
-    """Labels in the site's time: the date where it changes, else the hour."""
-    labels, before = [], None
-    for start in starts_ms:
-        at = datetime.fromtimestamp(int(start) / 1000, UTC).astimezone(zone(timezone))
-        hour = f"{at:%H:%M}"
-        labels.append(hour if at.date() == before else f"{at.day} {at:%b}" + ("" if hour == "00:00" else f"\n{hour}"))
-        before = at.date()
-    return labels
+def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[str]]:
+    """Which bars to label, and how: few, at round local times, the date where a day begins. Pure."""
+    local = [datetime.fromtimestamp(int(start) / 1000, UTC).astimezone(zone(timezone)) for start in starts_ms]
+    for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440):
+        ticks = [place for place, at in enumerate(local) if (60 * at.hour + at.minute) % minutes == 0]
+        if len(ticks) <= MOST_TICKS:
+            break
+    ticks = (ticks or [0])[:: -(-len(ticks) // MOST_TICKS) or 1]
+    labels = []
+    for place, at in ((place, local[place]) for place in ticks):
+        day = f"{at.day} {at:%b}"
+        midnight = at.hour == at.minute == 0
+        labels.append(day if midnight else f"{at:%H:%M}" if place != ticks[0] else f"{at:%H:%M}\n{day}")
+    return ticks, labels
 
 
 def span_name(seconds: int) -> str:

@@ -36,7 +36,9 @@ def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)
             shown = min_max(values, POINTS)
             broken = np.searchsorted(times[shown], [begin for begin, _ in gaps[name]], side="right")
             at = mdates.date2num(times.astype("datetime64[ms]"))
-            axes.plot(np.insert(at[shown], broken, np.nan), np.insert(values[shown], broken, np.nan), color=KEPT, lw=0.9)
+            axes.plot(
+                np.insert(at[shown], broken, np.nan), np.insert(values[shown], broken, np.nan), color=KEPT, lw=0.9
+            )
             for begin, end in gaps[name]:
                 axes.axvspan(*mdates.date2num(np.array([begin, end], "datetime64[ms]")), color=GRID, lw=0)
             doubtful = at[~np.isin(quality, good)]

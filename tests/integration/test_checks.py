@@ -15,10 +15,10 @@ from sensorstream.checks import CheckResult, check_lake, check_source
 from sensorstream.config import Config, load
 from sensorstream.encode import SCHEMA
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
-from sensorstream.ingest import ingest
 from sensorstream.keys import encode_tagpath, reading_key
 from sensorstream.manifest import Entry, commit, read_manifest
-from sensorstream.publish import entry_of
+from sensorstream.pipeline import ingest
+from sensorstream.publishing import entry_of
 from sensorstream.record import RunRecord
 from sensorstream.stores import open_store
 from sensorstream.windows import Window, window_of

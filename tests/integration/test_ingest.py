@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sensorstream.errors import ConfigError, LakeError, SourceError
-from sensorstream.ingest import ingest, plan
 from sensorstream.keys import TAGS, parse_reading_key, rejected_key
+from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.stores import open_store
 from sensorstream.windows import window_of
@@ -26,8 +26,8 @@ def small_historian(database, rows: list[Row], paths: dict[int, str]) -> None:
     """An Ignition historian with those rows in one October table."""
     with psycopg.connect(database.owner) as connection:
         connection.execute(
-            "CREATE TABLE sqlth_te (id int, tagpath varchar(255), scid int, datatype int, querymode int, created bigint,"
-            " retired bigint)"
+            "CREATE TABLE sqlth_te (id int, tagpath varchar(255), scid int, datatype int, querymode int,"
+            " created bigint, retired bigint)"
         )
         connection.execute(
             "CREATE TABLE sqlt_data_1_2026_10 (tagid int, intvalue bigint, floatvalue float8, stringvalue varchar(255),"

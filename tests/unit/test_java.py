@@ -21,10 +21,21 @@ def bare(tmp_path):
 
 def fake_java(home, version):
     (home / "bin").mkdir(parents=True)
+    (home / "lib").mkdir()
     program = home / "bin" / "java"
     program.write_text(f'#!/bin/sh\necho "    java.specification.version = {version}" >&2\n')
     program.chmod(0o755)
     return home
+
+
+def behind(shim):
+    """The home that a shim leads to."""
+    return (shim / "lib").resolve().parent
+
+
+def test_a_shim_is_not_put_around_a_shim(bare, tmp_path):
+    home = java.java_home(bare | {"JAVA_HOME": str(fake_java(tmp_path / "some", 17))})
+    assert java.java_home(bare | {"JAVA_HOME": str(home)}) == home
 
 
 def test_without_any_java_the_wheel_runs_with_the_argument_that_spark_insists_on(bare):
@@ -60,13 +71,13 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(bare, tmp_path, monkeypatc
 def test_java_home_goes_before_path(bare, tmp_path):
     first, second = fake_java(tmp_path / "first", 17), fake_java(tmp_path / "second", 21)
     found = java.java_home(bare | {"JAVA_HOME": str(first), "PATH": str(second / "bin")})
-    assert found == first
+    assert behind(found) == first
 
 
 def test_a_java_that_spark_cannot_use_is_passed_over(bare, tmp_path):
     old, new = fake_java(tmp_path / "old", "1.8"), fake_java(tmp_path / "new", 25)
     found = java.java_home(bare | {"JAVA_HOME": str(old), "PATH": str(new / "bin")})
-    assert found not in (old, new)
+    assert behind(found) not in (old, new)
     assert java.java_version(found) == 21
 
 
@@ -75,7 +86,7 @@ def test_the_home_of_a_linked_java_is_where_the_link_points(bare, tmp_path):
     links = tmp_path / "links"
     links.mkdir()
     os.symlink(home / "bin" / "java", links / "java")
-    assert java.java_home(bare | {"PATH": str(links)}) == home
+    assert behind(java.java_home(bare | {"PATH": str(links)})) == home
 
 
 def test_without_a_runtime_one_sentence_says_what_to_install(bare, monkeypatch):

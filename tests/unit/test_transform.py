@@ -1,5 +1,7 @@
 """Cleaning, against a second implementation in plain Python."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.encode import cut, decode, encode
-from sensorstream.plan import cut as cut_tags
 from sensorstream.historian import Tag
+from sensorstream.planning import cut as cut_tags
 from sensorstream.transform import RAW, QualityRule, clean
 from sensorstream.windows import from_name
 from tests.oracle import Row, bits, expect
@@ -71,7 +73,7 @@ def test_files_tile_the_interval_and_stay_below_the_limit(times, limit):
     times = np.array(sorted(set(times))) + DAY.start_ms
     parts = list(cut(times, DAY, limit))
     assert (parts[0][0].start, parts[-1][0].end) == (DAY.start, DAY.end)
-    assert all(a[0].end == b[0].start and a[1].stop == b[1].start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a[0].end == b[0].start and a[1].stop == b[1].start for a, b in itertools.pairwise(parts))
     for interval, rows in parts:
         inside = times[rows]
         assert ((inside >= interval.start_ms) & (inside < interval.end_ms)).all()

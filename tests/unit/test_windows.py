@@ -1,5 +1,6 @@
 """Windows: half open, and cut at the borders of a time zone's days and months."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_day_of_a_clock_change_has_23_or_25_hours():
 def test_months_and_days_tile_the_window(window, tz):
     for parts in ([part for _, part in window.months(tz)], [part for _, part in window.days(tz)]):
         assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-        assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+        assert all(a.end == b.start for a, b in itertools.pairwise(parts))
     assert all(month_window(month, tz).covers(part) for month, part in window.months(tz))
 
 
@@ -34,7 +35,7 @@ def test_months_and_days_tile_the_window(window, tz):
 def test_clip_and_minus_together_are_the_window(window, other):
     parts = sorted([*window.minus(other), *([window.clip(other)] if window.clip(other) else [])])
     assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end == b.start for a, b in itertools.pairwise(parts))
 
 
 @given(WINDOWS)

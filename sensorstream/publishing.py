@@ -139,7 +139,7 @@ def _put_staged(staged: DataFrame, config: Config, wanted: frozenset[str]) -> in
     if not wanted:
         return 0
 
-    def put(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)
         size = 0
         for batch in batches:

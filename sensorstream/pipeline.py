@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import plan as planning
+from . import planning
 from .config import Config
 from .errors import SourceError
 from .extract import ENGINES
 from .historian import Historian, open_historian
 from .keys import TAGS, rejected_key
 from .manifest import Entry
-from .plan import Plan
+from .planning import Plan
 from .progress import Progress, watched
-from .publish import publish, put_if_changed
+from .publishing import publish, put_if_changed
 from .record import RunRecord, reconcile, run_id
 from .spark import spark_errors, spark_session
 from .stage import Target, read_tally
@@ -38,7 +38,7 @@ PHASES = ("plan", "start", "extract", "publish")
 def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) -> Plan:
     """What a run over ``window`` would read; reads no reading, writes nothing.
 
-    Raises ``SourceError`` and ``ConfigError`` as ``plan.make_plan`` does.
+    Raises ``SourceError`` and ``ConfigError`` as ``planning.make_plan`` does.
     """
     with open_historian(config) as historian:
         return planning.make_plan(historian, config, window, patterns or config.sensor_patterns)
@@ -132,7 +132,7 @@ def ingest(
 def covered_months(what: Plan, config: Config) -> list[str]:
     """The months of the window that a partition table covers; only there does a run replace what the lake holds.
 
-    Raises ``SourceError`` if there is none: an old window whose tables the historian has dropped must not empty the lake.
+    Raises ``SourceError`` if there is none: a window whose tables the historian has dropped must not empty the lake.
     """
     months = [
         month

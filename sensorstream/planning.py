@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -141,4 +142,4 @@ def _pieces(window: Window, count: int) -> list[Window]:
     from datetime import timedelta
 
     points = [window.start + timedelta(seconds=s) for s in borders]
-    return [Window(a, b) for a, b in zip(points, points[1:], strict=False)]
+    return [Window(a, b) for a, b in itertools.pairwise(points)]

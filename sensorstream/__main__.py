@@ -1,0 +1,5 @@
+"""``python -m sensorstream``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,121 @@
+"""A whole run through its notebooks: source check, ingest, lake check, and the report of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from . import notebook
+from .config import Config, load
+from .errors import ConfigError, SensorStreamError
+from .pipeline import plan as make_plan
+from .record import RunRecord, run_id
+from .report import page
+from .screen import show_plan, show_record
+from .windows import Window, window_of
+
+STEPS = ("check_source", "ingest", "check_lake")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run left: its folder with the executed notebooks, the report, and the record."""
+
+    folder: Path
+    report: Path
+    record: RunRecord
+
+
+def run(
+    config_path: str | os.PathLike[str] | None,
+    *,
+    config_source: Any = "file",
+    date: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    patterns: Sequence[str] | None = None,
+    engine: str | None = None,
+    write_mode: str | None = None,
+    console: Console | None = None,
+) -> RunOutcome:
+    """Execute the three notebooks and write the report, whether or not the run succeeds.
+
+    Returns
+    -------
+    RunOutcome
+        ``folder`` is ``<reports_path>/<run id>/<started>``; the report is ``report.html`` in it.
+
+    Raises
+    ------
+    SensorStreamError
+        What the failing notebook raised; it and the report are kept as far as they came.
+    """
+    console = console or Console(highlight=False)
+    arguments = {"engine": engine, "write_mode": write_mode}
+    config = load(config_path, source=config_source, arguments=arguments)
+    window = window_of(config.timezone, day=date, start=start, end=end)
+    folder = run_folder(config, window, patterns)
+    parameters = {
+        "config_path": str(Path(config_path).resolve()) if config_path else None,
+        "config_source": config_source,
+        "date": date,
+        "start": start,
+        "end": end,
+        "patterns": list(patterns) if patterns else None,
+        "run_folder": str(folder),
+        **arguments,
+    }
+    failure: SensorStreamError | None = None
+    try:
+        _execute(config, window, folder, parameters, console)
+    except SensorStreamError as error:
+        failure = error
+    report = page.write(folder, config, window, failure)
+    if failure:
+        console.print(f"[bold]report[/] {report}", soft_wrap=True)
+        raise failure
+    record = replace(RunRecord.read(folder / "record.json"), report=str(report))
+    record.save(folder / "record.json")
+    show_record(record, console)
+    console.print(f"[bold]report[/] {report}", soft_wrap=True)
+    return RunOutcome(folder, report, record)
+
+
+def run_folder(config: Config, window: Window, patterns: Sequence[str] | None) -> Path:
+    """A new folder for this execution; ``ConfigError`` if it cannot be made."""
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    folder = Path(config.reports_path).resolve() / run_id(window, patterns or config.sensor_patterns) / started
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f'run folder {folder} cannot be made: {error.strerror}: check "reports_path"') from None
+    return folder
+
+
+def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
+    paths = {name: notebook.find(name) for name in STEPS}
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        tasks = {
+            name: progress.add_task(name.replace("_", " "), total=notebook.code_cells(path), start=False)
+            for name, path in paths.items()
+        }
+        for name, path in paths.items():
+            progress.start_task(tasks[name])
+
+            def advance(task: Any = tasks[name]) -> None:
+                progress.advance(task)
+
+            notebook.execute(path, folder / f"{name}.ipynb", parameters, on_cell=advance)
+            progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
+            if name != "ingest":
+                progress.console.print(page.check_summary(folder, name), style="green", soft_wrap=True)
+            if name == "check_source":
+                show_plan(make_plan(config, window, parameters["patterns"]), progress.console)

@@ -1,0 +1,35 @@
+"""Plan and record as tables in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from .planning import Plan
+from .record import RunRecord, summary
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print what a run would read: totals, a row a slice, notes."""
+    console.print(
+        f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
+        f" ({plan.layout} layout)\npartition tables: {', '.join(t.name for t in plan.tables) or 'none'}",
+        highlight=False,
+    )
+    rows = plan.rows()
+    table = Table()
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
+    console.print(table, markup=False)
+    for note in plan.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+
+
+def show_record(record: RunRecord, console: Console) -> None:
+    """Print what a run did."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in summary(record).items():
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table)

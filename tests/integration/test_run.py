@@ -1,0 +1,125 @@
+"""``sensorstream`` as a user types it: run, report, exit codes, and no password anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sensorstream.config import check, load
+from tests.oracle import objects
+
+TAGS = "^plant1/press/"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, plant) -> Path:
+    """A folder to work in with a ``config.json`` of the sandbox and a lake of its own."""
+    folder = tmp_path_factory.mktemp("work")
+    values = json.loads(plant.config_path.read_text()) | {"s3_directory": "run_lake/", "reports_path": "reports"}
+    (folder / "config.json").write_text(json.dumps(values))
+    return folder
+
+
+def sensorstream(place: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sensorstream", *words],
+        cwd=place, env={**os.environ, **environment}, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first(place, plant) -> subprocess.CompletedProcess[str]:
+    return sensorstream(place, "run", "--config", "config.json", "--date", plant.date, "--pattern", TAGS)
+
+
+def test_a_run_says_what_it_did_and_leaves_a_report_that_needs_no_network(place, first):
+    assert first.returncode == 0, first.stderr
+    for words in ("source check passed", "estimated readings", "readings read", "lake check passed", "report"):
+        assert words in first.stdout
+    (report,) = place.glob("reports/*/*/report.html")
+    page = report.read_text()
+    assert str(report) in first.stdout and "The run is done" in page and page.count("<svg") == 4
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", page)
+    record = json.loads((report.parent / "record.json").read_text())
+    assert record["rows_read"] == (
+        record["rows_written"] + sum(record["rows_rejected"].values()) + record["rows_deduplicated"]
+    )
+    assert f"{record['rows_read']:,}" in page and record["report"] == str(report)
+
+
+def test_a_second_run_leaves_the_same_objects_and_a_report_of_its_own(place, first, plant):
+    config = load(place / "config.json")
+    before = objects(config)
+    again = sensorstream(place, "run", "--config", "config.json", "--date", plant.date, "--pattern", TAGS)
+    assert again.returncode == 0, again.stderr
+    assert objects(config) == before and len(list(place.glob("reports/*/*/report.html"))) == 2
+
+
+def test_plan_and_ingest_alone(place, first, plant):
+    window = ("--config", "config.json", "--start", plant.date, "--end", "2026-11-01", "--pattern", TAGS)
+    planned = sensorstream(place, "plan", *window)
+    assert planned.returncode == 0 and "sqlt_data_1_2026_10" in planned.stdout
+    ingested = sensorstream(place, "ingest", *window, "--json")
+    assert ingested.returncode == 0, ingested.stderr
+    assert json.loads(ingested.stdout.splitlines()[-1])["files_written"] == 0
+
+
+BAD = [
+    (["--config", "nothere.json"], {}, 2, "nothere.json does not exist"),
+    ([], {"colour": 1}, 2, 'unknown key "colour"'),
+    (["--pattern", "a("], {}, 2, 'pattern "a(" is not a PostgreSQL regular expression'),
+    (["--pattern", "nowhere"], {}, 2, 'matches "nowhere"'),
+    (["--date", "14.10.2026"], {}, 2, "write it as 2026-10-14"),
+    (["--end", "2026-11-01"], {}, 2, "goes without"),
+    (["--colour"], {}, 2, "--colour"),
+    ([], {"db": {"password": "wrong-s3cr3t"}}, 3, "refused the login"),
+    ([], {"db": {"port": 1}}, 3, "cannot be reached"),
+    (["--date", "2020-01-01"], {}, 3, "no partition table covers"),
+    ([], {"bucket_name": "no-such-bucket"}, 5, "no such bucket"),
+]
+
+
+@pytest.mark.parametrize(("words", "keys", "code", "says"), BAD, ids=[says for *_, says in BAD])
+def test_bad_input_has_its_exit_code_and_one_sentence(words, keys, code, says, place, plant, tmp_path):
+    good = json.loads((place / "config.json").read_text()) | {"s3_directory": "bad_lake/"}
+    values = good | {key: good[key] | value if key == "db" else value for key, value in keys.items()}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    given = [*([] if "--config" in words else ["--config", "config.json"]), *words]
+    given += [] if {"--date", "--start"} & set(words) else ["--date", plant.date]
+    ran = sensorstream(tmp_path, "ingest", *given)
+    assert ran.returncode == code, ran.stderr
+    assert says in ran.stderr and "Traceback" not in ran.stderr and "s3cr3t" not in ran.stderr
+    assert [line for line in ran.stderr.splitlines() if line.startswith("sensorstream: ")] == ran.stderr.splitlines()[
+        -1:
+    ]
+    assert objects(check(good, where="good")) == {}
+
+
+def test_refused_credentials_are_said_so(place, plant):
+    words = ("ingest", "--config", "config.json", "--date", plant.date)
+    ran = sensorstream(place, *words, AWS_SECRET_ACCESS_KEY="wrong")
+    assert ran.returncode == 5 and "credentials are refused" in ran.stderr
+
+
+def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, plant):
+    words = ("run", "--config", "config.json", "--start", "2026-11-03", "--end", "2026-11-04")
+    ran = sensorstream(place, *words)
+    assert ran.returncode == 4, ran.stderr
+    assert "the window holds at least one reading" in ran.stderr
+    newest = max(place.glob("reports/*/*/report.html"), key=lambda path: path.stat().st_mtime)
+    assert "The run failed" in newest.read_text()
+
+
+def test_no_password_stands_in_anything_that_the_runs_left(place, first, sandbox):
+    secrets = [sandbox.reader_password.encode(), sandbox.owner_password.encode(), sandbox.secret_key.encode()]
+    left = [path for path in place.rglob("*") if path.is_file() and path != place / "config.json"]
+    assert len(left) > 8
+    for path in left:
+        assert not [secret for secret in secrets if secret in path.read_bytes()], path
+    assert not [secret for secret in secrets if secret.decode() in first.stdout + first.stderr]
