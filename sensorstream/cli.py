@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 
 from . import __version__
 from .config import Config, load
-from .errors import SensorStreamError
+from .errors import ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
 from .screen import show_plan, show_record
 from .windows import Window, window_of
@@ -25,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+# Typer brings its own click; of its exceptions only the leaves have public names.
+USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
 app.add_typer(sandbox_app, name="sandbox")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "--config-path", help="JSON file of the configuration.")]
@@ -146,7 +148,7 @@ def _asked(
 ) -> tuple[Config, Window]:
     """The configuration and the window of a command line."""
     if source not in ("file", "airflow", "aws"):
-        raise click.UsageError(f'--config-source "{source}" is none of file, airflow, aws')
+        raise ConfigError(f'--config-source "{source}" is none of file, airflow, aws')
     _use_sandbox_credentials(config)
     settings = load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
     return settings, window_of(settings.timezone, day=date, start=start, end=end)
@@ -188,11 +190,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = app([word for word in words if word != "--debug"], standalone_mode=False)
     except SensorStreamError as error:
         code = _say(str(error), error.exit_code, debug)
-    except click.ClickException as error:
-        if isinstance(error, click.UsageError) and error.ctx:
-            print(error.ctx.get_usage(), file=sys.stderr)
-        code = _say(error.format_message(), 2, debug)
-    except (click.Abort, KeyboardInterrupt):
+    except USAGE_ERROR as error:
+        code = _say(f"{error.format_message()}: see sensorstream --help", 2, debug)
+    except (typer.Abort, KeyboardInterrupt):
         code = _say("stopped", 130, debug)
     sys.exit(code if isinstance(code, int) else 0)
 

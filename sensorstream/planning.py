@@ -49,8 +49,8 @@ class Plan:
                 "tags": len(piece.tags),
                 "first tag": piece.tags[0].path,
                 "last tag": piece.tags[-1].path,
-                "pieces of time": len(piece.pieces),
-                "estimated readings": piece.estimated_readings,
+                "pieces": len(piece.pieces),
+                "readings (estimate)": piece.estimated_readings,
             }
             for piece in self.slices
         ]

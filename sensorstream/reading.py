@@ -87,7 +87,9 @@ def spark_readings(
     chosen = [astuple(entry) for entry in entries(config, window, patterns)]
     if not chosen:
         return spark.createDataFrame([], READINGS_DDL)
-    plain = pa.schema([("tagpath", pa.string()), *SCHEMA])
+    # Spark knows no milliseconds, only microseconds.
+    times = pa.field("datetime", pa.timestamp("us", tz="UTC"))
+    plain = pa.schema([("tagpath", pa.string()), times, *list(SCHEMA)[1:]])
 
     def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)

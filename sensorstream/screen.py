@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -15,16 +16,18 @@ def show_plan(plan: Plan, console: Console) -> None:
         f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
         f" ({plan.layout} layout)\npartition tables: {', '.join(t.name for t in plan.tables) or 'none'}",
         highlight=False,
+        soft_wrap=True,
     )
     rows = plan.rows()
-    table = Table()
+    table = Table(box=SIMPLE)
     for name in rows[0] if rows else ():
-        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left", overflow="fold")
+        number = isinstance(rows[0][name], int)
+        table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
     console.print(table, markup=False)
     for note in plan.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_record(record: RunRecord, console: Console) -> None:

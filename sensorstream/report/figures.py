@@ -29,7 +29,7 @@ MOST_TICKS = 7
 FONT = "DejaVu Sans"
 SHOWN_FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 MOST_ROWS = 10
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": FONT,
     "font.size": 10,
@@ -47,6 +47,7 @@ STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.major.pad": 6,
     "legend.frameon": False,
 }
 
@@ -143,7 +144,8 @@ def canvas(title: str, alt: str, *, height: float = HEIGHT, rows: int = 1) -> It
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context({**STYLE, "svg.hashsalt": title}):
+    style: Any = STYLE | {"svg.hashsalt": title}
+    with rc_context(style):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)

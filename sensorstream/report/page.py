@@ -85,7 +85,7 @@ def _notebook(folder: Path, name: str) -> dict[str, Any]:
     import nbformat
 
     cells: list[dict[str, Any]] = []
-    pictures, plan = [], None
+    pictures, plan, failed = [], None, False
     for cell in nbformat.read(folder / f"{name}.ipynb", as_version=4).cells:
         if cell.cell_type != "code":
             continue
@@ -97,8 +97,9 @@ def _notebook(folder: Path, name: str) -> dict[str, Any]:
             elif cell.source.rstrip().endswith("\nplan") and "text/html" in data:
                 plan = data["text/html"]
             elif output.output_type == "error":
+                failed = True
                 text.append(f"{output.ename}: {output.evalue}")
             else:
                 text.append(output.get("text") or data.get("text/plain", ""))
         cells.append({"source": cell.source, "text": "\n".join(text)[:4000]})
-    return {"title": TITLES[name], "cells": cells, "pictures": pictures, "plan": plan}
+    return {"title": TITLES[name], "cells": cells, "pictures": pictures, "plan": plan, "failed": failed}
