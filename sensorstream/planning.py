@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from .config import Config
 from .historian import Historian, PartitionTable, Tag
@@ -109,37 +110,31 @@ def estimate_by_tag(
 
 
 def cut(tags: Sequence[Tag], weights: Sequence[int], window: Window, *, readings_per_slice: int) -> list[Slice]:
-    """Cut tags, in order, into slices of at most about ``readings_per_slice``; a busier tag is alone in its slice.
+    """Cut tags, in order, into slices of about equal size, at most about ``readings_per_slice`` each.
 
-    Returns slices whose tags together are ``tags``, each whole; a busy tag's ``pieces`` tile the window.
+    Returns slices whose tags together are ``tags``, each whole; the ``pieces`` of a slice tile the window, more than
+    one where a single tag is busier than a slice may be.
     """
+    total = max(sum(weights), 1)
     # Two slices at least, so that two workers share even a small run.
-    bound = max(1, min(readings_per_slice, -(-sum(weights) // 2)))
-    groups: list[list[int]] = []
-    filled = 0
+    count = max(2, -(-total // readings_per_slice))
+    groups: dict[int, list[int]] = {}
+    before = 0
     for position, weight in enumerate(weights):
-        if groups and filled + weight <= bound:
-            groups[-1].append(position)
-            filled += weight
-        else:
-            groups.append([position])
-            filled = weight
-    return [
-        Slice(
-            number=number,
-            tags=tuple(tags[p] for p in group),
-            pieces=tuple(_pieces(window, -(-sum(weights[p] for p in group) // readings_per_slice))),
-            estimated_readings=sum(weights[p] for p in group),
-        )
-        for number, group in enumerate(groups)
-    ]
+        # A tag belongs to the slice in which its middle lies.
+        groups.setdefault(min(count - 1, (2 * before + weight) * count // (2 * total)), []).append(position)
+        before += weight
+    slices = []
+    for number, group in enumerate(groups.values()):
+        readings = sum(weights[p] for p in group)
+        pieces = _pieces(window, max(1, round(readings / readings_per_slice)))
+        slices.append(Slice(number, tuple(tags[p] for p in group), tuple(pieces), readings))
+    return slices
 
 
 def _pieces(window: Window, count: int) -> list[Window]:
     """Tile ``window`` with ``count`` pieces of about equal length, whole seconds."""
     seconds = round((window.end - window.start).total_seconds())
-    borders = sorted({seconds * n // max(count, 1) for n in range(max(count, 1) + 1)})
-    from datetime import timedelta
-
+    borders = sorted({seconds * n // count for n in range(count + 1)})
     points = [window.start + timedelta(seconds=s) for s in borders]
     return [Window(a, b) for a, b in itertools.pairwise(points)]

@@ -21,8 +21,10 @@ def show_plan(plan: Plan, console: Console) -> None:
     rows = plan.rows()
     table = Table(box=SIMPLE)
     for name in rows[0] if rows else ():
-        number = isinstance(rows[0][name], int)
-        table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
+        if isinstance(rows[0][name], int):
+            table.add_column(name, justify="right", no_wrap=True)
+        else:  # tag paths share what the numbers leave
+            table.add_column(name, no_wrap=True, max_width=max(12, (console.width - 54) // 2))
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
     console.print(table, markup=False)

@@ -73,7 +73,8 @@ def readings_over_time(facts: Facts) -> Picture:
     kept, rejected = int(facts.kept.sum()), int(facts.rejected.sum())
     empty = int((facts.kept + facts.rejected == 0).sum())
     title = f"Readings per {unit}"
-    alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(facts.kept)} bars, {empty} of them empty."
+    alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(facts.kept)} bars"
+    alt += f", {empty} of them empty." if empty else "."
     with canvas(title, alt) as drawing:
         axes = drawing.axes
         place = np.arange(len(facts.kept))
