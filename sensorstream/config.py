@@ -71,7 +71,7 @@ class Config(Part):
     jdbc_num_partitions: int = Field(8, ge=1)
     jdbc_jar: str | None = None
     max_records_per_file: int = Field(5_000_000, ge=1)
-    readings_per_slice: int = Field(2_500_000, ge=1)
+    readings_per_slice: int = Field(1_000_000, ge=1)
 
     use_aqe: bool = True
     enable_skew_handling: bool = True

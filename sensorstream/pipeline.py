@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,9 +26,9 @@ from .progress import Progress, watched
 from .publishing import publish, put_if_changed
 from .record import RunRecord, reconcile, run_id
 from .spark import spark_errors, spark_session
-from .stage import Target, read_tally
+from .stage import REJECTED_OF_RUN, Target, read_rejected, read_tally
 from .stores import open_store
-from .transform import REJECTED, Tally, quality_rule
+from .transform import Tally, quality_rule
 from .windows import Window
 
 if TYPE_CHECKING:
@@ -81,16 +83,19 @@ def ingest(
         with clock.phase("plan"):
             what = planning.make_plan(historian, config, window, patterns)
             months = covered_months(what, config)
-            snapshot = historian.export_snapshot()
+            snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or spark_session(config)
         with clock.phase("extract"), spark_errors():
             staged = stage(config, what, snapshot, session)
             try:
-                with watched(session, "extract", progress):
-                    entries, tally = measure(staged)
-                source = sum(historian.count(table, window, what.ids) for table in what.tables)
+                with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):
+                    # The historian counts for itself, on the connection that holds the snapshot.
+                    counted = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
+                    found = measure(staged)
+                    source = counted.result()
+                tally = found.tally
                 reconcile(
                     read=tally.read,
                     written=tally.written,
@@ -100,8 +105,8 @@ def ingest(
                 )
                 with clock.phase("publish"), watched(session, "publish", progress):
                     paths = frozenset(tag.path for tag in what.tags)
-                    done = publish(staged, entries, config, store, window, paths, months)
-                    put_if_changed(store, rejected_key(run_id(window, patterns)), rejected_bytes(staged, tally))
+                    done = publish(staged, found.entries, config, store, window, paths, months)
+                    put_if_changed(store, rejected_key(run_id(window, patterns)), parquet_or_none(found.rejected))
                     put_if_changed(store, TAGS, tags_bytes(historian))
             finally:
                 staged.unpersist()
@@ -149,30 +154,42 @@ def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> Dat
     from pyspark import StorageLevel
 
     rule = quality_rule(config, what.layout)
-    target = Target(what.window, config.timezone, config.max_records_per_file)
+    target = Target(config.timezone, config.max_records_per_file)
     staged = ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
     return staged.persist(StorageLevel.MEMORY_AND_DISK)
 
 
-def measure(staged: DataFrame) -> tuple[list[Entry], Tally]:
-    """Compute the staged files (they stay persisted) and collect their statistics."""
+@dataclass(frozen=True)
+class Measured:
+    """What the staged files hold: their statistics, the counts of their readings, and the rejected readings."""
+
+    entries: list[Entry]
+    tally: Tally
+    rejected: pa.Table
+
+
+def measure(staged: DataFrame) -> Measured:
+    """Compute the staged files (they stay persisted) and collect all but their bytes."""
+    from pyspark.sql import functions as F
+
     columns = list(Entry.__dataclass_fields__)
-    entries, total = [], Tally.empty()
-    for row in staged.filter("kind != 'rejected'").select("kind", "tally", *columns).collect():
-        if row.kind == "tally":
-            total.add(read_tally(row.tally))
-        else:
-            entries.append(Entry(*(row[column] for column in columns)))
-    return sorted(entries), total
-
-
-def rejected_bytes(staged: DataFrame, tally: Tally) -> bytes | None:
-    """All rejected readings as one Parquet file, ordered by tag path and time; ``None`` if there are none."""
-    if not tally.rejected:
-        return None
-    found = staged.filter("kind = 'rejected'").select("tagpath", "data").collect()
-    tables = [pa.ipc.open_stream(row.data).read_all() for row in sorted(found, key=lambda row: row.tagpath)]
-    return _parquet(pa.concat_tables(tables).cast(REJECTED))
+    bytes_of_rejected = F.when(F.col("kind") == "rejected", F.col("data")).alias("data")
+    found = staged.select("kind", "tally", *columns, bytes_of_rejected).toArrow()
+    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "tally": []}
+    for row in found.to_pylist():
+        kinds[row["kind"]].append(row)
+    total = Tally.empty()
+    for row in kinds["tally"]:
+        total.add(read_tally(row["tally"]))
+    rejected = [
+        read_rejected(row["tagpath"], row["data"])
+        for row in sorted(kinds["rejected"], key=lambda row: (row["tagpath"], row["first_ms"]))
+    ]
+    return Measured(
+        entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
+        tally=total,
+        rejected=pa.concat_tables(rejected) if rejected else REJECTED_OF_RUN.empty_table(),
+    )
 
 
 def tags_bytes(historian: Historian) -> bytes:
@@ -192,6 +209,10 @@ def tags_bytes(historian: Historian) -> bytes:
     tags = historian.tags()
     columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in schema]
     return _parquet(pa.table(columns, schema=schema))
+
+
+def parquet_or_none(table: pa.Table) -> bytes | None:
+    return _parquet(table) if table.num_rows else None
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -1,28 +1,35 @@
-"""What a run would read: partition tables, tags, slices of about equal size, estimated readings. Reads no reading."""
+"""What a run would read: partition tables, tags, shares and slices, estimated readings. Reads no reading."""
 
 from __future__ import annotations
 
-import itertools
+import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from .config import Config
 from .historian import Historian, PartitionTable, Tag
+from .historian.statistics import Statistics, count_by_tag, statistics
+from .slicing import (
+    Order,
+    Reach,
+    Share,
+    Stretch,
+    best_shares,
+    choose_order,
+    shares_by_tag,
+    shares_by_time,
+    stretches,
+)
 from .windows import Window
 
-
-@dataclass(frozen=True)
-class Slice:
-    """A piece of work: every reading of some tags in a window, from every table that may hold one.
-
-    ``pieces`` are the windows that are fetched one after the other, so that none is too large for memory.
-    """
-
-    number: int
-    tags: tuple[Tag, ...]
-    pieces: tuple[Window, ...]
-    estimated_readings: int
+# Estimates may be this much too low before a busy tag is overlooked; those above are counted.
+MARGIN = 4
+# Packed values of a slice stay in PostgreSQL's memory while they grow; above this, and twice this since PostgreSQL 15,
+# it spills to disk.
+WORK_MEM_MB = 64
+MOST_NAMED = 10  # busy tags
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,19 @@ class Plan:
     layout: str
     tables: tuple[PartitionTable, ...]
     tags: tuple[Tag, ...]
-    slices: tuple[Slice, ...]
+    order: Order
+    shares: tuple[Share, ...]
+    connections: int  # of each share
     estimated_readings: int
     notes: tuple[str, ...]
+
+    def intervals(self) -> dict[str, tuple[Window, ...]]:
+        """The stretches of each tag path, in order; a file never reaches over their borders."""
+        found: dict[str, list[Window]] = {}
+        for share in self.shares:
+            for part in share.stretches:
+                found.setdefault(part.tag.path, []).append(part.window)
+        return {path: tuple(sorted(windows)) for path, windows in found.items()}
 
     @property
     def ids(self) -> list[int]:
@@ -46,14 +63,15 @@ class Plan:
         """One row a slice, for a table on a screen."""
         return [
             {
-                "slice": piece.number,
-                "tags": len(piece.tags),
-                "first tag": piece.tags[0].path,
-                "last tag": piece.tags[-1].path,
-                "pieces": len(piece.pieces),
+                "task": number,
+                "partition table": self.tables[piece.table].name,
+                "from": f"{piece.window.start:%Y-%m-%d %H:%M}",
+                "pages from": f"{piece.pages[0]:,}" if piece.pages else "",
+                "tags": len({share.stretches[p].tag.path for p in piece.stretches}),
                 "readings (estimate)": piece.estimated_readings,
             }
-            for piece in self.slices
+            for number, share in enumerate(self.shares)
+            for piece in share.slices
         ]
 
     def _repr_html_(self) -> str:
@@ -68,73 +86,133 @@ class Plan:
             f"<p><b>{len(self.tags):,} tags</b>, about <b>{self.estimated_readings:,} readings</b>,"
             f" {self.window}, from {', '.join(t.name for t in self.tables) or 'no table'} ({self.layout})</p>"
         )
-        if not rows:
-            return head
-        return f"{head}<table>{row(list(rows[0]), 'th')}{''.join(row(list(r.values())) for r in rows)}</table>"
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        table = (
+            f"<table>{row(list(rows[0]), 'th')}{''.join(row(list(r.values())) for r in rows)}</table>" if rows else ""
+        )
+        return f"{head}{table}<ul>{notes}</ul>"
 
 
 def make_plan(historian: Historian, config: Config, window: Window, patterns: Sequence[str]) -> Plan:
-    """Choose tables and tags, estimate, and cut into slices.
+    """Choose tables and tags, estimate, and cut into shares and slices.
 
     Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape).
     """
     tags = historian.tags(patterns)
     tables = historian.partition_tables(window)
-    weights = estimate_by_tag(historian, tables, tags, window)
-    slices = cut(tags, weights, window, readings_per_slice=config.readings_per_slice)
+    known = [statistics(historian, table, window) for table in tables]
+    weights = estimate_by_tag(known, tags)
+    parts = stretches_of(historian, config, tables, known, tags, weights, window)
+    reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
+    workers, connections = _workers(config)
+    rows = sum(reach.readings for reach in reaches)
+    machines = not config.spark_master.startswith("local")
+    count = best_shares(len(parts), rows, workers=min(workers, connections), machines=machines)
+    order = choose_order(reaches, sum(weights), count)
+    if order == "tag":
+        count = min(workers, connections)
+    each = max(1, min(workers, connections) // count)
+    per_slice = config.readings_per_slice
+    shares = (
+        shares_by_tag(parts, reaches, count=count, per_slice=per_slice)
+        if order == "tag"
+        else shares_by_time(parts, reaches, count=count, at_once=each, per_slice=per_slice)
+    )
     return Plan(
         window=window,
         patterns=tuple(patterns),
         layout=historian.layout,
         tables=tables,
         tags=tags,
-        slices=tuple(slices) if tables else (),
+        order=order,
+        shares=tuple(shares) if tables else (),
+        connections=each,
         estimated_readings=sum(weights),
-        notes=tuple(historian.notes),
+        notes=(*historian.notes, *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ())),
     )
 
 
-def estimate_by_tag(
-    historian: Historian, tables: Sequence[PartitionTable], tags: Sequence[Tag], window: Window
-) -> list[int]:
-    """Estimated readings of each tag in the window, from planner statistics (the rest is shared out evenly)."""
-    guess = [0.0] * len(tags)
-    every_id = max(len(historian.tags()), 1)
-    for table in tables:
-        readings = historian.estimate(table, window)
-        shares = historian.shares(table)
-        other = max(0.0, 1.0 - sum(shares.values())) / max(every_id - len(shares), 1)
-        for position, tag in enumerate(tags):
-            guess[position] += readings * sum(shares.get(number, other) for number in tag.ids)
-    return [round(g) for g in guess]
+def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag]) -> list[int]:
+    """Estimated readings of each tag in the window: the planner's rows of the window, shared out by its statistics."""
+    return [
+        round(
+            sum(found.rows_in_window * found.shares.get(number, found.other) for found in known for number in tag.ids)
+        )
+        for tag in tags
+    ]
 
 
-def cut(tags: Sequence[Tag], weights: Sequence[int], window: Window, *, readings_per_slice: int) -> list[Slice]:
-    """Cut tags, in order, into slices of about equal size, at most about ``readings_per_slice`` each.
+def stretches_of(
+    historian: Historian,
+    config: Config,
+    tables: Sequence[PartitionTable],
+    known: Sequence[Statistics],
+    tags: Sequence[Tag],
+    weights: Sequence[int],
+    window: Window,
+) -> list[Stretch]:
+    """The window of every tag, cut where a tag has more readings in it than a slice may hold.
 
-    Returns slices whose tags together are ``tags``, each whole; the ``pieces`` of a slice tile the window, more than
-    one where a single tag is busier than a slice may be.
+    Whether it has is counted, not estimated, so that files have the same borders in every run: for tags that may have
+    (by ``MARGIN``), and for all where a table was never analyzed.
     """
-    total = max(sum(weights), 1)
-    # Two slices at least, so that two workers share even a small run.
-    count = max(2, -(-total // readings_per_slice))
-    groups: dict[int, list[int]] = {}
-    before = 0
-    for position, weight in enumerate(weights):
-        # A tag belongs to the slice in which its middle lies.
-        groups.setdefault(min(count - 1, (2 * before + weight) * count // (2 * total)), []).append(position)
-        before += weight
-    slices = []
-    for number, group in enumerate(groups.values()):
-        readings = sum(weights[p] for p in group)
-        pieces = _pieces(window, max(1, round(readings / readings_per_slice)))
-        slices.append(Slice(number, tuple(tags[p] for p in group), tuple(pieces), readings))
-    return slices
+    limit = config.readings_per_slice
+    unknown = any(not found.analyzed and found.rows_in_window for found in known)
+    suspects = [tag for tag, weight in zip(tags, weights, strict=True) if unknown or MARGIN * weight > limit]
+    counts: dict[int, int] = {}
+    if suspects:
+        ids = [number for tag in suspects for number in tag.ids]
+        for table in tables:
+            for number, readings in count_by_tag(historian, table, window, ids).items():
+                counts[number] = counts.get(number, 0) + readings
+    found = []
+    counted = set(suspects)
+    for tag, weight in zip(tags, weights, strict=True):
+        readings = sum(counts.get(number, 0) for number in tag.ids) if tag in counted else weight
+        parts = stretches(window, config.timezone, parts=readings / limit if tag in counted else 1)
+        found += [Stretch(tag, part, readings / len(parts)) for part in parts]
+    return found
 
 
-def _pieces(window: Window, count: int) -> list[Window]:
-    """Tile ``window`` with ``count`` pieces of about equal length, whole seconds."""
-    seconds = round((window.end - window.start).total_seconds())
-    borders = sorted({seconds * n // count for n in range(count + 1)})
-    points = [window.start + timedelta(seconds=s) for s in borders]
-    return [Window(a, b) for a, b in itertools.pairwise(points)]
+def _reach(table: PartitionTable, found: Statistics) -> Reach:
+    return Reach(
+        table=table,
+        readings=found.rows_in_window,
+        rows=found.rows,
+        pages=found.pages,
+        by_tag=any(columns[:2] == ("tagid", "t_stamp") for columns in found.indexes),
+        by_time=any(columns[:1] == ("t_stamp",) for columns in found.indexes),
+        borders_ms=found.borders_ms,
+    )
+
+
+def _workers(config: Config) -> tuple[int, int]:
+    """Tasks that Spark runs at once, and connections that they may hold together, one kept for the plan's own."""
+    connections = max(1, config.jdbc_num_partitions - 1)
+    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", config.spark_master)
+    if not local:
+        return connections, connections
+    if local[1] == "*":
+        return len(os.sched_getaffinity(0)), connections
+    return int(local[1] or 1), connections
+
+
+def _explain(
+    order: Order, reaches: Sequence[Reach], parts: Sequence[Stretch], shares: Sequence[Share], each: int, selected: int
+) -> list[str]:
+    """What was chosen and why, in sentences for the run record."""
+    rows = sum(reach.readings for reach in reaches)
+    share = f"the tags hold about {min(1.0, selected / max(rows, 1)):.0%} of the window's {rows:,} readings"
+    how = (
+        "tag by tag through the index on (tagid, t_stamp)" if order == "tag" else "in order of time, all tags in a pass"
+    )
+    tasks = f"{len(shares)} task{'s' if len(shares) > 1 else ''} with {each} connection{'s' if each > 1 else ''} each"
+    found = [f"{share}: read {how}, {tasks}"]
+    if order == "time":
+        found += [f"{reach.table.name}: {reach.by_words}" for reach in reaches]
+    busy = [(path, n) for path, n in Counter(part.tag.path for part in parts).items() if n > 1]
+    found += [f"{path} is busy: cut into {n} stretches of time" for path, n in busy[:MOST_NAMED]]
+    if len(busy) > MOST_NAMED:
+        found.append(f"{len(busy) - MOST_NAMED:,} more tags are busy and cut into stretches of time")
+    found.append(f"each connection may use {WORK_MEM_MB} MB of the historian's memory (work_mem)")
+    return found

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ATTEMPTS = 5
+PUTS_AT_ONCE = 8  # of each worker
 
 
 @dataclass
@@ -116,7 +118,7 @@ def publish(
     else:
         fresh = {}
         todo = changes(committed, entries, window, lambda old: old.tagpath in paths)
-    written = _put_staged(staged, config, frozenset(entry.key for entry in todo.put if entry not in fresh))
+    written = _put_staged(staged, config, [entry for entry in todo.put if entry not in fresh])
     for entry in todo.put:
         if entry in fresh:
             store.put(entry.key, fresh[entry])
@@ -134,26 +136,29 @@ def publish(
     )
 
 
-def _put_staged(staged: DataFrame, config: Config, wanted: frozenset[str]) -> int:
+def _put_staged(staged: DataFrame, config: Config, wanted: Sequence[Entry]) -> int:
     """Write those staged files from the workers; the number of bytes written."""
     if not wanted:
         return 0
 
+    keys = {(entry.tagpath, entry.month, entry.start): entry.key for entry in wanted}
+
     def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)
-        size = 0
-        for batch in batches:
-            for row in batch.to_pylist():
-                data = row.pop("data")
-                entry = Entry(**row)
-                if entry.key in wanted:
-                    store.put(entry.key, data)
-                    size += len(data)
-        yield pa.RecordBatch.from_pydict({"size": [size]})
 
-    columns = [*Entry.__dataclass_fields__, "data"]
-    sizes = staged.filter("kind = 'file'").select(columns).mapInArrow(put, "size long").collect()
-    return sum(row.size for row in sizes)
+        def one(row: Mapping[str, Any]) -> int:
+            key = keys.get((row["tagpath"], row["month"], row["start"]))
+            if key is None:
+                return 0
+            store.put(key, row["data"])
+            return len(row["data"])
+
+        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+            for batch in batches:
+                yield pa.RecordBatch.from_pydict({"size": [sum(pool.map(one, batch.to_pylist()))]})
+
+    files = staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
+    return sum(row.size for row in files.mapInArrow(put, "size long").collect())
 
 
 def _trim(store: Store, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from .encode import cut, encode
-from .transform import Clean, Tally
+from .transform import REJECTED, Clean, Tally
 from .windows import Window
 
 STAGED = pa.schema(
@@ -37,22 +37,22 @@ STAGED_DDL = (
     "kind string, tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long,"
     " size long, digest string, tally string, data binary"
 )
+REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
 BATCH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Target:
-    """How readings become files: the window, the time zone of month borders, the size limit (readings)."""
+    """How readings become files: the time zone of month borders, the size limit (readings)."""
 
-    window: Window
     timezone: str
     max_records_per_file: int
 
 
-def files(tagpath: str, kept: pa.Table, target: Target) -> Iterator[dict[str, object]]:
-    """The files of one tag path, none for a month without readings."""
+def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Iterator[dict[str, object]]:
+    """The files of one tag path in a stretch of time, none for a month without readings."""
     times = kept.column("datetime").cast(pa.int64()).to_numpy()
-    for month, part in target.window.months(target.timezone):
+    for month, part in window.months(target.timezone):
         first, last = times.searchsorted([part.start_ms, part.end_ms])
         if first == last:
             continue
@@ -78,18 +78,28 @@ def files(tagpath: str, kept: pa.Table, target: Target) -> Iterator[dict[str, ob
 
 
 def rejected(tagpath: str, found: pa.Table) -> dict[str, object] | None:
-    """Rejected readings of one path as an Arrow stream."""
+    """Rejected readings of one path as an Arrow stream (``transform.REJECTED``)."""
     if not found.num_rows:
         return None
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, found.schema) as writer:
+    with pa.ipc.new_stream(sink, found.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(found)
-    return {"kind": "rejected", "tagpath": tagpath, "rows": found.num_rows, "data": sink.getvalue().to_pybytes()}
+    first = found.column("datetime").cast(pa.int64())[0].as_py()
+    data = sink.getvalue().to_pybytes()
+    return {"kind": "rejected", "tagpath": tagpath, "rows": found.num_rows, "first_ms": first, "data": data}
 
 
-def staged(tagpath: str, clean: Clean, target: Target) -> Iterator[dict[str, object]]:
-    """All rows of one path but the tally."""
-    yield from files(tagpath, clean.kept, target)
+def read_rejected(tagpath: str, data: bytes) -> pa.Table:
+    """What ``rejected`` wrote, with the tag path in front (``REJECTED_OF_RUN``)."""
+    found = pa.ipc.open_stream(data).read_all()
+    paths = pa.repeat(pa.scalar(tagpath, pa.string()), found.num_rows)
+    return pa.table([paths, *found.columns], schema=REJECTED_OF_RUN)
+
+
+def staged(tagpath: str, clean: Clean, windows: Iterable[Window], target: Target) -> Iterator[dict[str, object]]:
+    """All rows of one path but the tally; no file reaches over a border of ``windows``."""
+    for window in windows:
+        yield from files(tagpath, clean.kept, window, target)
     if row := rejected(tagpath, clean.rejected):
         yield row
 

@@ -7,7 +7,6 @@ a table without a key, the higher quality code, the larger value (as its bits), 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +27,8 @@ RAW = pa.schema(
     ]
 )
 
-REJECTED = pa.schema(
-    [("tagpath", pa.string()), ("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())]
-)
+# Of one tag path; the path itself is said once for all of them.
+REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())])
 
 GOOD_IGNITION = (192,)
 BAD_GENERIC = (0,)
@@ -84,6 +82,11 @@ class Tally:
     def empty() -> Tally:
         return Tally(0, 0, 0, Counter(), Counter())
 
+    @staticmethod
+    def of(*, read: int, written: int, code: int) -> Tally:
+        """Readings of one quality code, none of them rejected."""
+        return Tally(read, written, read - written, Counter(), Counter({str(code): read}))
+
     def add(self, other: Tally) -> None:
         self.read += other.read
         self.written += other.written
@@ -92,14 +95,16 @@ class Tally:
         self.codes += other.codes
 
 
-def clean(tagpath: str, raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]:
+def clean(raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]:
     """Apply the rule, sort, and keep one reading a time.
 
     Parameters
     ----------
     raw
-        Rows of ``RAW`` of every id of ``tagpath``, any order.
+        Rows of ``RAW`` of every id of one tag path, any order.
     """
+    if not raw.num_rows:
+        return Clean(SCHEMA.empty_table(), REJECTED.empty_table(), 0), Tally.empty()
     raw = raw.combine_chunks()
     quality = raw.column("dataintegrity")
     codes: Counter[str] = Counter()
@@ -110,11 +115,13 @@ def clean(tagpath: str, raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]
             reasons[found["values"]] = why
     rejected, reason_counts = REJECTED.empty_table(), Counter[str]()
     if reasons:
-        bad = pc.is_in(quality, value_set=pa.array(list(reasons), pa.int32()))
-        rejected = _rejected(tagpath, raw.filter(bad), reasons)
         for code, why in reasons.items():
             reason_counts[why] += codes[str(code)]
-        raw = raw.filter(pc.invert(bad))
+        if reason_counts.total() == raw.num_rows:
+            rejected, raw = _rejected(raw, reasons), raw.slice(0, 0)
+        else:
+            bad = pc.is_in(quality, value_set=pa.array(list(reasons), pa.int32()))
+            rejected, raw = _rejected(raw.filter(bad), reasons), raw.filter(pc.invert(bad))
     kept = _one_a_time(raw)
     tally = Tally(
         read=sum(codes.values()),
@@ -153,26 +160,30 @@ def _bits(values: pa.ChunkedArray) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(array), [array.buffers()[0], array.buffers()[1]], offset=array.offset)
 
 
-def _readings(raw: pa.Table) -> pa.Table:
-    times = raw.column("t_stamp").cast(pa.timestamp("ms", tz="UTC"))
-    return pa.table([times, raw.column("value"), raw.column("text"), raw.column("dataintegrity")], schema=SCHEMA)
-
-
-def _rejected(tagpath: str, raw: pa.Table, reasons: dict[int | None, str]) -> pa.Table:
-    keys = ["t_stamp", "tagid", "source", "dataintegrity"]
-    raw = raw.take(pc.sort_indices(raw, sort_keys=[(key, "ascending") for key in keys]))
-    readings = _readings(raw)
-    reason = [reasons[code] for code in raw.column("dataintegrity").to_pylist()]
+def readings(times: np.ndarray, value: pa.Array, text: pa.Array | None, quality: pa.Array | int) -> pa.Table:
+    """Columns as ``SCHEMA``: ``times`` in ms since 1970 UTC; no text, or one quality code, for all where so given."""
+    count = len(times)
     return pa.table(
         [
-            pa.array([tagpath] * raw.num_rows, pa.string()),
-            raw.column("tagid"),
-            *readings.columns,
-            pa.array(reason, pa.string()),
+            pa.array(times).view(pa.timestamp("ms", tz="UTC")),
+            value,
+            pa.nulls(count, pa.string()) if text is None else text,
+            pa.repeat(pa.scalar(quality, pa.int32()), count) if isinstance(quality, int) else quality,
         ],
-        schema=REJECTED,
+        schema=SCHEMA,
     )
 
 
-def concat(parts: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+def _readings(raw: pa.Table) -> pa.Table:
+    return readings(
+        raw.column("t_stamp").to_numpy(), raw.column("value"), raw.column("text"), raw.column("dataintegrity")
+    )
+
+
+def _rejected(raw: pa.Table, reasons: dict[int | None, str]) -> pa.Table:
+    keys = ["t_stamp", "tagid", "source", "dataintegrity"]
+    raw = raw.take(pc.sort_indices(raw, sort_keys=[(key, "ascending") for key in keys]))
+    found = _readings(raw)
+    which = pc.index_in(raw.column("dataintegrity"), value_set=pa.array(list(reasons), pa.int32()))
+    reason = pa.array(list(reasons.values()), pa.string()).take(which.combine_chunks())
+    return pa.table([raw.column("tagid"), *found.columns, reason], schema=REJECTED)

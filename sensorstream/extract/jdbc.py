@@ -76,11 +76,13 @@ def stage_jdbc(
     spark: SparkSession, plan: Plan, config: Config, *, snapshot: str, rule: QualityRule, target: Target
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path, one group a path."""
+    intervals = spark.sparkContext.broadcast(plan.intervals())
 
     def encode_group(key: tuple[pa.Scalar], rows: pa.Table) -> pa.Table:
         path = key[0].as_py()
-        readings, tally = clean(path, rows.select(RAW.names).cast(RAW), rule)
-        return pa.Table.from_pylist([*staged(path, readings, target), tally_row(tally)], schema=STAGED)
+        readings, tally = clean(rows.select(RAW.names).cast(RAW), rule)
+        found = [*staged(path, readings, intervals.value[path], target), tally_row(tally)]
+        return pa.Table.from_pylist(found, schema=STAGED)
 
     raw = raw_readings(spark, plan, config, snapshot=snapshot)
     return raw.groupBy(GROUP).applyInArrow(encode_group, STAGED_DDL)

@@ -1,37 +1,54 @@
-"""The packed engine: PostgreSQL packs, a worker unpacks, cleans and encodes. No shuffle, no row by row."""
+"""The packed engine: PostgreSQL packs, a worker unpacks, cleans and encodes. No shuffle, no row by row.
+
+A Spark task does one share of the plan: its threads read the share's slices, a query each, and gather what comes by
+tag; a stretch of a tag whose slices have all been read is cleaned and encoded, by whichever thread is free.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from psycopg import sql
 
 from ..config import Config
-from ..credentials import login
-from ..historian import PartitionTable, snapshot_connection
+from ..credentials import Login, login
+from ..historian import PartitionTable
 from ..historian import readings_sql as queries
-from ..historian.connect import source_errors
-from ..planning import Plan, Slice
+from ..historian.connect import snapshot_connection, source_errors
+from ..planning import WORK_MEM_MB, Plan
+from ..slicing import Order, Share, Slice
 from ..stage import STAGED_DDL, Target, batches, staged, tally_row
-from ..transform import RAW, QualityRule, Tally, clean, concat
-from .unpack import unpack
+from ..transform import QualityRule, Tally
+from .crew import work_through
+from .spool import Spool
+from .unpack import Packed, cleaned, counted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# A slice's packed values stay in memory while they grow; above this PostgreSQL spills to disk.
-WORK_MEM = "256MB"
+# The plan has chosen how a slice is read; the planner is held to it where its statistics are old or missing.
+SETTINGS = {"work_mem": f"{WORK_MEM_MB}MB", "jit": "off", "max_parallel_workers_per_gather": "0"}
+THROUGH_INDEX = {"enable_seqscan": "off"}
+BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+
+Rows = list[dict[str, object]]
+COLUMNS = ("numbers", "others", "texts")
+Piece = tuple[int, int, int, str]  # stretch, tag id, table, column
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """What a task needs besides its slice. Carries the configuration; the login is looked up where it is used."""
+    """What a task needs besides its share. Carries the configuration; the login is looked up where it is used."""
 
     config: Config
     tables: tuple[PartitionTable, ...]
+    order: Order
+    connections: int
     snapshot: str
     rule: QualityRule
     target: Target
@@ -40,36 +57,95 @@ class Fetch:
 def stage_packed(
     spark: SparkSession, plan: Plan, config: Config, *, snapshot: str, rule: QualityRule, target: Target
 ) -> DataFrame:
-    """A lazy DataFrame of ``stage.STAGED``: one Spark task a slice."""
-    fetch = Fetch(config, plan.tables, snapshot, rule, target)
-    slices = spark.sparkContext.broadcast(plan.slices)
+    """A lazy DataFrame of ``stage.STAGED``: one Spark task a share."""
+    fetch = Fetch(config, plan.tables, plan.order, plan.connections, snapshot, rule, target)
+    shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                yield from batches(work(fetch, slices.value[number]))
+                yield from batches(work(fetch, shares.value[number]))
 
-    count = len(plan.slices)
+    count = len(plan.shares)
     return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, STAGED_DDL)
 
 
-def work(fetch: Fetch, piece: Slice) -> Iterator[dict[str, object]]:
-    """Fetch, clean and encode one slice."""
-    ids = [number for tag in piece.tags for number in tag.ids]
-    raw: dict[int, list[pa.Table]] = defaultdict(list)
-    where = login(fetch.config)
-    with snapshot_connection(where, fetch.snapshot) as connection, source_errors(where, "reading readings"):
-        connection.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
-        for window in piece.pieces:
-            for source, table in enumerate(fetch.tables):
-                query = queries.packed(fetch.config.db_schema, table, window, ids)
-                for tagid, quality, kind, count, heads, texts in connection.cursor(binary=True).stream(query):
-                    raw[tagid].append(unpack(tagid, quality, kind, count, heads, texts, source=source))
-    tally = Tally.empty()
-    for tag in piece.tags:
-        parts = [part for number in tag.ids for part in raw.pop(number, ())]
-        if parts:
-            readings, counts = clean(tag.path, concat(parts, RAW), fetch.rule)
-            tally.add(counts)
-            yield from staged(tag.path, readings, fetch.target)
-    yield tally_row(tally)
+def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
+    """Fetch, clean and encode one share; its tally comes last."""
+    total = Tally.empty()
+    with Spool[Piece]() as spool:
+        gathering = Gathering(fetch, share, spool)
+        for rows, tally in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
+            total.add(tally)
+            yield from rows
+    yield tally_row(total)
+
+
+class Gathering:
+    """The readings of a share while its slices come in."""
+
+    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Piece]) -> None:
+        self.fetch = fetch
+        self.share = share
+        self.spool = spool
+        self.where: Login = login(fetch.config)
+        self._lock = Lock()
+        self._order = {id(piece): number for number, piece in enumerate(share.slices)}
+        self._awaited = [0] * len(share.stretches)
+        self._seen: dict[int, set[tuple[int, int]]] = defaultdict(set)  # stretch -> (tag id, table)
+        for piece in share.slices:
+            for position in piece.stretches:
+                self._awaited[position] += 1
+
+    def read(self, piece: Slice) -> Iterator[int]:
+        """Read a slice into the spool; yields the stretches that are complete by it."""
+        of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
+        order = self._order[id(piece)]
+        with (
+            snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
+            source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
+        ):
+            for tagid, count, *columns in connection.cursor(binary=True).stream(self._query(piece, list(of_id))):
+                if not count:
+                    continue
+                counted(tagid, count, columns[0], columns[1])
+                position = of_id[tagid]
+                for name, data in zip(COLUMNS, columns, strict=True):
+                    if data:
+                        self.spool.put((position, tagid, piece.table, name), order, data)
+                with self._lock:
+                    self._seen[position].add((tagid, piece.table))
+        for position in piece.stretches:
+            with self._lock:
+                self._awaited[position] -= 1
+                complete = not self._awaited[position]
+            if complete:
+                yield position
+
+    def encode(self, position: int) -> tuple[Rows, Tally]:
+        """The staged rows of a complete stretch."""
+        part = self.share.stretches[position]
+        with self._lock:
+            seen = sorted(self._seen.pop(position, ()))
+        if not seen:
+            return [], Tally.empty()
+        found = [
+            Packed(tagid, table, *(self.spool.take((position, tagid, table, name)) for name in COLUMNS))
+            for tagid, table in seen
+        ]
+        readings, tally = cleaned(found, self.fetch.rule)
+        return list(staged(part.tag.path, readings, [part.window], self.fetch.target)), tally
+
+    def _way(self, piece: Slice) -> dict[str, str]:
+        if self.fetch.order == "tag":
+            return BY_TAG
+        return {} if piece.pages else THROUGH_INDEX
+
+    def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
+        schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
+        if self.fetch.order == "tag":
+            return queries.packed_by_tag(schema, table, piece.window, ids)
+        where = queries.in_window(piece.window, ids)
+        if piece.pages:
+            where = sql.SQL("{} AND {}").format(queries.in_pages(*piece.pages), where)
+        return queries.packed(schema, table, where)

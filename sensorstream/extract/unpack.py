@@ -1,53 +1,104 @@
-"""What the packed query returns, as Arrow. Pure: one numpy view a group, no loop over readings."""
+"""What the packed query returns, as Arrow. Pure: one numpy view a piece, no loop over readings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from ..transform import RAW
+from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
+from ..transform import RAW, Clean, QualityRule, Tally, clean, readings
 
-NUMBER, NOTHING, TEXT, BOTH = range(4)
-
-HEADS = {
-    NUMBER: np.dtype([("t", ">i8"), ("v", ">f8")]),
-    NOTHING: np.dtype([("t", ">i8")]),
-    TEXT: np.dtype([("t", ">i8"), ("n", ">i4")]),
-    BOTH: np.dtype([("t", ">i8"), ("v", ">f8"), ("n", ">i4")]),
-}
+NUMBER = np.dtype([("t", ">f8"), ("v", ">f8")])
+OTHER = np.dtype([("t", ">f8"), ("v", ">f8"), ("q", ">i4"), ("n", ">i4"), ("has", ">i2")])
 
 
-def unpack(
-    tagid: int, quality: int | None, kind: int, count: int, heads: bytes, texts: bytes | None, *, source: int
-) -> pa.Table:
-    """One group of the packed query as rows of ``RAW``.
+@dataclass(frozen=True)
+class Packed:
+    """Readings of one tag id in one partition table, as ``readings_sql.packed`` spells them.
 
-    Raises ``ValueError`` if the bytes do not hold exactly ``count`` readings.
+    ``source`` is the table's position in the plan.
     """
-    view = np.frombuffer(heads, HEADS[kind])
-    if len(view) != count:
-        raise ValueError(f"tag id {tagid}: {count:,} readings announced, {len(view):,} packed")
-    value = pa.array(view["v"].astype("f8")) if kind in (NUMBER, BOTH) else pa.nulls(count, pa.float64())
-    text = _texts(view["n"], texts or b"") if kind in (TEXT, BOTH) else pa.nulls(count, pa.string())
+
+    tagid: int
+    source: int
+    numbers: bytes | bytearray
+    others: bytes | bytearray
+    texts: bytes | bytearray
+
+
+def counted(tagid: int, count: int, numbers: bytes | None, others: bytes | None) -> None:
+    """Hold the bytes of a row against the server's own count; ``ValueError`` if they disagree."""
+    found = len(numbers or b"") / NUMBER.itemsize + len(others or b"") / OTHER.itemsize
+    if found != count:
+        raise ValueError(f"tag id {tagid}: {count:,} readings counted, {found:,} packed")
+
+
+def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
+    """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does.
+
+    Plain readings of one id in one table whose times rise, as nearly all do, need no table of raw rows.
+    """
+    rest = _table([_others(part) for part in parts if part.others])
+    cleaned_rest = clean(rest, rule)
+    heads = [part for part in parts if part.numbers]
+    if not heads:
+        return cleaned_rest
+    if len(heads) == 1 and not cleaned_rest[0].kept.num_rows and rule.reason(PLAIN) is None:
+        times, values = _numbers(heads[0])
+        if (np.diff(times) > 0).all():
+            kept = readings(times, pa.array(values), None, PLAIN)
+            tally = cleaned_rest[1]
+            tally.add(Tally.of(read=len(times), written=len(times), code=PLAIN))
+            return Clean(kept, cleaned_rest[0].rejected, cleaned_rest[0].deduplicated), tally
+    return clean(_table([*(_plain(part) for part in heads), rest]), rule)
+
+
+def _numbers(part: Packed) -> tuple[np.ndarray, np.ndarray]:
+    view = np.frombuffer(part.numbers, NUMBER)
+    return view["t"].astype("i8"), view["v"].astype("f8")
+
+
+def _plain(part: Packed) -> pa.Table:
+    times, values = _numbers(part)
+    quality = pa.repeat(pa.scalar(PLAIN, pa.int32()), len(times))
+    return _raw(part, times, pa.array(values), pa.nulls(len(times), pa.string()), quality)
+
+
+def _others(part: Packed) -> pa.Table:
+    view = np.frombuffer(part.others, OTHER)
+    value = pa.array(view["v"].astype("f8"), mask=(view["has"] & HAS_VALUE) == 0)
+    quality = pa.array(view["q"].astype("i4"), mask=(view["has"] & HAS_QUALITY) == 0)
+    return _raw(part, view["t"].astype("i8"), value, _texts(view["n"].astype("i8"), part.texts), quality)
+
+
+def _raw(part: Packed, times: np.ndarray, value: pa.Array, text: pa.Array, quality: pa.Array) -> pa.Table:
+    count = len(times)
     return pa.table(
         [
-            pa.array(np.full(count, tagid, "i8")),
-            pa.array(np.full(count, source, "i4")),
-            pa.array(view["t"].astype("i8")),
+            pa.repeat(pa.scalar(part.tagid, pa.int64()), count),
+            pa.repeat(pa.scalar(part.source, pa.int32()), count),
+            pa.array(times),
             value,
             text,
-            pa.array(np.full(count, quality, "i4")) if quality is not None else pa.nulls(count, pa.int32()),
+            quality,
         ],
         schema=RAW,
     )
 
 
-def _texts(lengths: np.ndarray, texts: bytes) -> pa.Array:
-    ends = np.cumsum(lengths, dtype="i8")
+def _table(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts) if parts else RAW.empty_table()
+
+
+def _texts(lengths: np.ndarray, texts: bytes | bytearray) -> pa.Array:
+    """Texts laid end to end, cut by their lengths; -1 is no text."""
+    ends = np.cumsum(np.maximum(lengths, 0))
     if ends[-1] != len(texts):
         raise ValueError(f"{ends[-1]:,} bytes of text announced, {len(texts):,} packed")
     offsets = np.concatenate([np.zeros(1, "i8"), ends])
-    long = pa.Array.from_buffers(
-        pa.large_string(), len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(texts)], null_count=0
-    )
-    return long.cast(pa.string())
+    there = pa.array(lengths >= 0)
+    buffers = [there.buffers()[1], pa.py_buffer(offsets), pa.py_buffer(texts)]
+    return pa.Array.from_buffers(pa.large_string(), len(lengths), buffers).cast(pa.string())

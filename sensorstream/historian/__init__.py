@@ -1,7 +1,7 @@
 """The historian: where readings come from. Connection, layout, partition tables, tags, the SQL that reads them."""
 
 from .catalog import Historian, open_historian
-from .connect import connect, snapshot_connection
+from .connect import connect
 from .model import Layout, PartitionTable, Tag
 
-__all__ = ["Historian", "Layout", "PartitionTable", "Tag", "connect", "open_historian", "snapshot_connection"]
+__all__ = ["Historian", "Layout", "PartitionTable", "Tag", "connect", "open_historian"]

@@ -111,8 +111,8 @@ class Historian:
         existing = self._existing_tables()
         if self.layout == "generic":
             return [
-                PartitionTable(name, span=span, estimated_rows=rows)
-                for name, rows in existing.items()
+                PartitionTable(name, span=span)
+                for name in existing
                 if (span := span_of(name, self.timezone)) and {"tagid", "t_stamp"} & set(self._columns(name))
             ]
         listed: dict[str, PartitionTable] = {}
@@ -126,26 +126,24 @@ class Historian:
                 if name not in existing:
                     self.notes.append(f"{name} is listed in sqlth_partitions but does not exist: left out")
                     continue
-                listed[name] = PartitionTable(name, span=_span(start, end), estimated_rows=existing[name])
+                listed[name] = PartitionTable(name, span=_span(start, end))
         if listed:
             return list(listed.values())
         self.notes.append("sqlth_partitions lists no table: partition tables taken from the catalog by name")
         return [
-            PartitionTable(name, span=span_of(name, self.timezone), estimated_rows=rows)
-            for name, rows in existing.items()
+            PartitionTable(name, span=span_of(name, self.timezone))
+            for name in existing
             if name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone))
         ]
 
-    def _existing_tables(self) -> dict[str, int]:
-        """Every table of the schema with the planner's row count."""
-        return dict(
-            self.connection.execute(
-                "SELECT relname, greatest(reltuples, 0)::int8 FROM pg_class c"
-                " JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s"
-                " AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
-                [self.schema],
-            ).fetchall()
-        )
+    def _existing_tables(self) -> list[str]:
+        """Every table of the schema, and what can be read like one."""
+        found = self.connection.execute(
+            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
+            [self.schema],
+        ).fetchall()
+        return [name for (name,) in found]
 
     def _columns(self, table: str) -> dict[str, str]:
         return dict(
@@ -187,36 +185,27 @@ class Historian:
 
     # -- readings -----------------------------------------------------------------------------------------------
 
-    def estimate(self, table: PartitionTable, window: Window) -> int:
-        """The planner's guess of the readings of ``table`` in ``window``; reads no reading."""
-        with source_errors(self.login, f"estimating {table.name}"):
-            row = self.connection.execute(
-                sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {}").format(
-                    readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
-                )
-            ).fetchone()
-        return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
-
-    def shares(self, table: PartitionTable) -> dict[int, float]:
-        """Tag ids that the planner knows to be busy, each with its share of the table's readings."""
-        with source_errors(self.login, f"reading the statistics of {table.name}"):
-            row = self.connection.execute(
-                "SELECT most_common_vals::text::int8[], most_common_freqs FROM pg_stats"
-                " WHERE schemaname = %s AND tablename = %s AND attname = 'tagid' AND NOT inherited",
-                [self.schema, table.name],
-            ).fetchone()
-        return dict(zip(row[0], row[1], strict=True)) if row and row[0] else {}
-
     def count(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> int:
         """The historian's own count of the window for ``ids`` (readings)."""
         with source_errors(self.login, f"counting {table.name}"):
             row = self.connection.execute(readings_sql.count(self.schema, table, window, ids)).fetchone()
         return int(row[0]) if row else 0
 
-    def export_snapshot(self) -> str:
-        """Begin the run's transaction; the name by which other connections see the very same rows."""
+    def export_snapshot(self, tables: Sequence[PartitionTable]) -> str:
+        """Begin the run's transaction; the name by which other connections see the very same rows.
+
+        It holds ``tables`` against being dropped or rewritten (VACUUM FULL), which would move rows between pages that
+        slices read one after the other; reading and writing them goes on.
+        """
         with source_errors(self.login, "exporting a snapshot"):
             self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            # For the count: one process as any slice, and the index alone where the visibility map allows it, which
+            # the default cost of a random page, made for turning disks, keeps the planner from.
+            self.connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+            self.connection.execute("SET LOCAL random_page_cost = 1")
+            for table in tables:
+                query = sql.SQL("SELECT FROM {} LIMIT 0").format(readings_sql.table_name(self.schema, table))
+                self.connection.execute(query)
             row = self.connection.execute("SELECT pg_export_snapshot()").fetchone()
         return str(row[0]) if row else ""
 

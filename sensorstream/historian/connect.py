@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from ..credentials import Login
 from ..errors import SourceError
@@ -68,14 +69,43 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def snapshot_connection(login: Login, snapshot: str | None = None) -> Iterator[Connection]:
-    """A connection inside one REPEATABLE READ, READ ONLY transaction; with ``snapshot``, that exported one."""
-    with connect(login) as connection:
-        connection.autocommit = True
+def snapshot_connection(login: Login, snapshot: str, settings: Mapping[str, str]) -> Iterator[Connection]:
+    """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``.
+
+    Connections are kept from slice to slice and run to run, one for each thread that reads; between slices they are in
+    no transaction, so that they hold back no VACUUM.
+    """
+    connection = _kept(login)
+    try:
         with source_errors(login, "opening a snapshot"):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if snapshot:
-                connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+            for name, value in settings.items():
+                connection.execute(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(name), sql.Literal(value)))
         yield connection
-        if not connection.broken:
-            connection.execute("ROLLBACK")
+        connection.execute("ROLLBACK")
+    except BaseException:
+        connection.close()  # whatever it was at ends with it
+        raise
+    _idle.setdefault(login, []).append(connection)
+
+
+# Connections of this process that no thread uses; lists are changed by one atomic step each.
+_idle: dict[Login, list[Connection]] = {}
+
+
+def _kept(login: Login) -> Connection:
+    """A connection left by an earlier slice that still answers, else a new one."""
+    try:
+        while True:
+            connection = _idle.get(login, []).pop()
+            if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
+                try:
+                    connection.execute("SELECT")
+                    return connection
+                except psycopg.OperationalError:
+                    connection.close()
+    except IndexError:
+        connection = connect(login)
+        connection.autocommit = True
+        return connection

@@ -40,7 +40,6 @@ class PartitionTable:
     name: str
     columns: tuple[str, ...] = ()
     span: Window | None = field(default=None, compare=False)
-    estimated_rows: int = field(default=0, compare=False)
 
 
 def span_of(name: str, tz: str) -> Window | None:

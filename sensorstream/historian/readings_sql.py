@@ -17,6 +17,10 @@ NUMBERS = ("floatvalue", "intvalue", "value")
 DATE = "datevalue"
 STRING = "stringvalue"
 
+# The quality code of nearly every reading (OPC's "good"): readings that have it are packed without it.
+PLAIN = 192
+HAS_VALUE, HAS_QUALITY = 1, 2
+
 
 def value_of(table: PartitionTable) -> sql.Composable:
     """The numeric value of a row, NULL if it has none."""
@@ -46,10 +50,20 @@ def _coalesce(terms: Sequence[sql.Composable], kind: str) -> sql.Composable:
 
 
 def in_window(window: Window, ids: Sequence[int]) -> sql.Composed:
-    """The condition that a row is in the window and of one of ``ids``."""
+    """The condition that a row is in the window and of one of ``ids``.
+
+    The ids are a literal without a type, which takes that of the column: PostgreSQL looks them up in a hash table only
+    where both sides are of one type, and compares them one by one otherwise.
+    """
     return sql.SQL("t_stamp >= {} AND t_stamp < {} AND tagid = ANY({})").format(
-        sql.Literal(window.start_ms), sql.Literal(window.end_ms), sql.Literal(list(ids))
+        sql.Literal(window.start_ms), sql.Literal(window.end_ms), sql.Literal("{" + ",".join(map(str, ids)) + "}")
     )
+
+
+def in_pages(first: int, end: int | None) -> sql.Composed:
+    """The condition that a row stands in the pages ``[first, end)`` of its table's file; ``None`` is the file's end."""
+    found = sql.SQL("ctid >= {}::tid").format(sql.Literal(f"({first},0)"))
+    return found if end is None else sql.SQL("{} AND ctid < {}::tid").format(found, sql.Literal(f"({end},0)"))
 
 
 def table_name(schema: str, table: PartitionTable) -> sql.Composable:
@@ -64,44 +78,56 @@ def rows(schema: str, table: PartitionTable, window: Window, ids: Sequence[int])
     ).format(value_of(table), text_of(table), table_name(schema, table), in_window(window, ids))
 
 
-def packed(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
-    """Readings packed by the server, a row for each tag id, quality code and kind:
-    ``tagid, dataintegrity, kind, count, heads, texts``.
+def packed(schema: str, table: PartitionTable, where: sql.Composable) -> sql.Composed:
+    """Readings packed by the server, a row for each tag id: ``tagid, count, numbers, others, texts``.
 
-    A reading's head, by kind (integers and floats big-endian, as PostgreSQL sends them):
+    ``numbers`` holds the plain readings, those of quality ``PLAIN`` with a number and no text, 16 bytes each: time and
+    value as ``float8``. ``others`` holds the rest, 26 bytes each: time and value (0 for none) as ``float8``, quality (0
+    for none) ``int4``, length of the text (-1 for none) ``int4``, ``int2`` of ``HAS_VALUE`` and ``HAS_QUALITY``.
+    ``texts`` are the texts of ``others`` in UTF-8, end to end, in the same order. Numbers are big-endian.
 
-    0. a number: ``t_stamp int8, value float8``
-    1. nothing: ``t_stamp int8``
-    2. a text: ``t_stamp int8, length int4``
-    3. both: ``t_stamp int8, value float8, length int4``
-
-    ``texts`` are the texts of kinds 2 and 3 in UTF-8, end to end, in the order of the heads. ``a || NULL`` is NULL and
-    ``string_agg`` skips NULLs, so no kind ever concatenates a column that may be NULL.
+    Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. ``FILTER`` keeps
+    the packing of a plain reading to one expression (a ``CASE`` costs 15 % more), and sending it as a ``point`` saves
+    ``int8send`` and ``||`` (10 %); every time in a window is exact as a double.
     """
-    if not {STRING, DATE} & set(table.columns):
-        query = (
-            "SELECT tagid::int8, dataintegrity::int4, kind, count(*), string_agg(CASE kind"
-            " WHEN 0 THEN int8send(t_stamp) || float8send(value) ELSE int8send(t_stamp) END, ''::bytea), NULL::bytea"
-            " FROM (SELECT tagid, t_stamp, value, dataintegrity, (value IS NULL)::int AS kind"
-            " FROM (SELECT tagid, t_stamp, {value} AS value, dataintegrity FROM {table} WHERE {where}) r) k"
-            " GROUP BY 1, 2, 3"
-        )
-    else:
-        query = (
-            "SELECT tagid::int8, dataintegrity::int4, kind, count(*), string_agg(CASE kind"
-            " WHEN 0 THEN int8send(t_stamp) || float8send(value)"
-            " WHEN 1 THEN int8send(t_stamp)"
-            " WHEN 2 THEN int8send(t_stamp) || int4send(octet_length(utf8))"
-            " ELSE int8send(t_stamp) || float8send(value) || int4send(octet_length(utf8)) END, ''::bytea),"
-            " string_agg(utf8, ''::bytea) FILTER (WHERE kind >= 2)"
-            " FROM (SELECT tagid, t_stamp, value, convert_to(text, 'UTF8') AS utf8, dataintegrity,"
-            " CASE WHEN text IS NULL THEN (value IS NULL)::int ELSE 2 + (value IS NOT NULL)::int END AS kind"
-            " FROM (SELECT tagid, t_stamp, {value} AS value, {text} AS text, dataintegrity"
-            " FROM {table} WHERE {where}) r) k"
-            " GROUP BY 1, 2, 3"
-        )
-    return sql.SQL(query).format(
-        value=value_of(table), text=text_of(table), table=table_name(schema, table), where=in_window(window, ids)
+    return _packed(schema, table, where, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
+
+
+def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
+    """The same rows in the order of ``ids``, each as soon as its readings are read through the index on ``tagid``."""
+    one = sql.SQL("tagid = wanted.id AND t_stamp >= {} AND t_stamp < {}").format(
+        sql.Literal(window.start_ms), sql.Literal(window.end_ms)
+    )
+    return sql.SQL(
+        "SELECT wanted.id::int8, packed.* FROM unnest({}::int8[]) WITH ORDINALITY AS wanted(id, place)"
+        " CROSS JOIN LATERAL ({}) packed ORDER BY wanted.place"
+    ).format(sql.Literal(list(ids)), _packed(schema, table, one, head=sql.SQL(""), tail=sql.SQL("")))
+
+
+def _packed(schema: str, table: PartitionTable, where: sql.Composable, *, head: sql.SQL, tail: sql.SQL) -> sql.Composed:
+    texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
+    numbers = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in NUMBERS if c in table.columns]
+    has_text = sql.SQL("({})").format(sql.SQL(" OR ").join(texts)) if texts else sql.SQL("false")
+    has_value = sql.SQL("({})").format(sql.SQL(" OR ").join(numbers)) if numbers else sql.SQL("false")
+    return sql.SQL(
+        "SELECT {head}count(*),"
+        " string_agg(point_send(point(t_stamp::float8, {value})), ''::bytea) FILTER (WHERE {plain}),"
+        " string_agg(point_send(point(t_stamp::float8, coalesce({value}, 0)))"
+        " || int4send(coalesce(dataintegrity::int4, 0)) || int4send(coalesce(octet_length({utf8}), -1))"
+        " || int2send(({has_value}::int + 2 * (dataintegrity IS NOT NULL)::int)::int2), ''::bytea)"
+        " FILTER (WHERE ({plain}) IS NOT TRUE),"
+        " string_agg({utf8}, ''::bytea) FILTER (WHERE {has_text})"
+        " FROM {table} WHERE {where}{tail}"
+    ).format(
+        head=head,
+        tail=tail,
+        value=value_of(table),
+        utf8=sql.SQL("convert_to({}, 'UTF8')").format(text_of(table)),
+        plain=sql.SQL("dataintegrity = {} AND NOT {} AND {}").format(sql.Literal(PLAIN), has_text, has_value),
+        has_value=has_value,
+        has_text=has_text,
+        table=table_name(schema, table),
+        where=where,
     )
 
 

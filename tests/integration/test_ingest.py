@@ -45,8 +45,12 @@ def add(connection: psycopg.Connection, rows: list[Row]) -> None:
     )
 
 
-def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(plant, make_config, spark):
-    packed, jdbc = (make_config(lake=lake, engine=e) for lake, e in (("s3", "packed"), ("local", "jdbc")))
+@pytest.mark.parametrize("per_slice", [1_000_000, 4_000], ids=["few slices", "many slices, busy tags"])
+def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(per_slice, plant, make_config, spark):
+    places = (("s3", "packed"), ("local", "jdbc"))
+    packed, jdbc = (make_config(lake=lake, engine=e, readings_per_slice=per_slice) for lake, e in places)
+    (share,) = plan(packed, plant.window).shares
+    assert (len(share.stretches) > 25) == (per_slice == 4_000)
     records = [ingest(config, plant.window, spark=spark) for config in (packed, jdbc)]
     assert objects(packed) == objects(jdbc)
     assert records[0].rows_written == records[1].rows_written > 100_000

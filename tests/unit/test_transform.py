@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.encode import cut, decode, encode
-from sensorstream.historian import Tag
-from sensorstream.planning import cut as cut_tags
 from sensorstream.transform import RAW, QualityRule, clean
 from sensorstream.windows import from_name
 from tests.oracle import Row, bits, expect
@@ -45,7 +43,7 @@ def test_cleaning_keeps_one_good_reading_a_time_and_accounts_for_the_rest(rows):
         ],
         schema=RAW,
     )
-    result, tally = clean("p", raw, QualityRule((192,), ()))
+    result, tally = clean(raw, QualityRule((192,), ()))
     wanted = expect(rows, {1: "p", 2: "p", 3: "p"})
     found = decode(encode(result.kept)).to_pylist()
     assert [
@@ -81,18 +79,7 @@ def test_files_tile_the_interval_and_stay_below_the_limit(times, limit):
     assert sum(rows.stop - rows.start for _, rows in parts) == len(times)
 
 
-@given(st.lists(st.integers(0, 1000), min_size=1, max_size=40), st.integers(1, 500))
-def test_slices_hold_every_tag_once_and_their_pieces_tile_the_window(weights, bound):
-    tags = [Tag(f"t{n}", (n,)) for n in range(len(weights))]
-    slices = cut_tags(tags, weights, DAY, readings_per_slice=bound)
-    assert [tag for piece in slices for tag in piece.tags] == tags
-    for piece in slices:
-        assert len(piece.tags) == 1 or piece.estimated_readings <= bound + max(weights)
-        assert (piece.pieces[0].start, piece.pieces[-1].end) == (DAY.start, DAY.end)
-        assert all(a.end == b.start for a, b in zip(piece.pieces, piece.pieces[1:], strict=False))
-
-
 def test_the_same_readings_make_the_same_bytes():
     raw = pa.table([[1, 1], [0, 0], [1, 2], [0.5, None], [None, "x"], [192, 192]], schema=RAW)
-    one, two = (encode(clean("p", raw, QualityRule(None, (0,)))[0].kept) for _ in range(2))
+    one, two = (encode(clean(raw, QualityRule(None, (0,)))[0].kept) for _ in range(2))
     assert one == two and decode(one).num_rows == 2

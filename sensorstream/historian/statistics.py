@@ -1,0 +1,101 @@
+"""What PostgreSQL knows of a partition table without reading it: sizes, indexes, the planner's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from ..windows import Window
+from . import readings_sql
+from .catalog import Historian
+from .connect import source_errors
+from .model import PartitionTable
+
+PAGE_BYTES = 8192
+TID_RANGE_SCAN = 140_000  # the server version that brought it
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A partition table as the planner sees it. Rows are estimates; ``None`` where nothing is known.
+
+    ``pages`` is the length of the table's file, ``None`` where a query cannot be told to read a part of it.
+    ``shares`` are tag ids that the planner knows to be busy, each with its share of the rows; ``other`` is the share
+    of any other id. ``borders_ms`` cut the rows into parts of equal size by time.
+    """
+
+    rows: int
+    rows_in_window: int
+    pages: int | None
+    indexes: tuple[tuple[str, ...], ...]
+    analyzed: bool
+    shares: dict[int, float]
+    other: float
+    borders_ms: tuple[int, ...]
+
+
+def statistics(historian: Historian, table: PartitionTable, window: Window) -> Statistics:
+    """Ask for all of it; four queries of the catalog, no reading is read."""
+    with source_errors(historian.login, f"reading the statistics of {table.name}"):
+        execute = historian.connection.execute
+        name = [historian.schema, table.name]
+        oid, kind, rows, size, block = execute(
+            "SELECT c.oid, relkind::text, reltuples::int8,"
+            " CASE WHEN relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END, current_setting('block_size')::int"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s",
+            name,
+        ).fetchone() or (0, "", -1, None, PAGE_BYTES)
+        indexes = execute(
+            "SELECT (SELECT array_agg(attname::text ORDER BY place)"
+            " FROM unnest(indkey) WITH ORDINALITY AS k(number, place)"
+            " JOIN pg_attribute a ON a.attrelid = indrelid AND attnum = number)"
+            " FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am ON pg_am.oid = relam"
+            " WHERE indrelid = %s AND indisvalid AND indpred IS NULL AND amname = 'btree' ORDER BY 1",
+            [oid],
+        ).fetchall()
+        columns = {
+            row[0]: row[1:]
+            for row in execute(
+                "SELECT attname::text, n_distinct, most_common_vals::text::int8[], most_common_freqs,"
+                " histogram_bounds::text::int8[] FROM pg_stats WHERE schemaname = %s AND tablename = %s"
+                " AND attname IN ('tagid', 't_stamp') AND NOT inherited",
+                name,
+            )
+        }
+        planned = execute(
+            sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {}").format(
+                readings_sql.table_name(historian.schema, table), window.start_ms, window.end_ms
+            )
+        ).fetchone()
+    in_window = int(planned[0][0]["Plan"]["Plan Rows"]) if planned else 0
+    distinct, common, frequencies, _ = columns.get("tagid", (0.0, None, None, None))
+    shares = dict(zip(common or (), frequencies or (), strict=True))
+    borders = columns.get("t_stamp", (0.0, None, None, None))[3] or ()
+    reads_parts = kind in ("r", "m") and historian.connection.info.server_version >= TID_RANGE_SCAN
+    return Statistics(
+        rows=max(rows, in_window),
+        rows_in_window=in_window,
+        pages=size // block if reads_parts and size is not None else None,
+        indexes=tuple(tuple(row[0] or ()) for row in indexes),
+        analyzed="tagid" in columns,
+        shares=shares,
+        other=_rest(shares, distinct, rows),
+        borders_ms=tuple(borders),
+    )
+
+
+def count_by_tag(historian: Historian, table: PartitionTable, window: Window, ids: Sequence[int]) -> dict[int, int]:
+    """The exact number of readings of each of ``ids`` in ``window``."""
+    query = sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY 1").format(
+        readings_sql.table_name(historian.schema, table), readings_sql.in_window(window, ids)
+    )
+    with source_errors(historian.login, f"counting {table.name}"):
+        return dict(historian.connection.execute(query).fetchall())
+
+
+def _rest(shares: dict[int, float], distinct: float, rows: int) -> float:
+    """The share of a tag id that is not among the common ones; ``n_distinct`` below 0 is a fraction of the rows."""
+    ids = distinct if distinct >= 0 else -distinct * rows
+    return max(0.0, 1.0 - sum(shares.values())) / max(ids - len(shares), 1.0)
