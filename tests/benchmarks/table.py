@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 HEADS = (
-    "contender", "wall s/M", "spread", "packed is", "client CPU", "PostgreSQL", "S3",
+    "contender", "wall s/M", "min..max", "packed/", "CPU s/M", "PG CPU", "S3 CPU",
     "memory MB", "worker MB", "wire B", "rest B", "files",
 )  # fmt: skip
 # A terminal of 80 columns holds times and sizes one below the other.
 TIMES, SIZES = slice(1, 7), slice(7, None)
 UNITS = (
-    "Seconds are per million readings: median of the rounds, with the spread from the quickest to the slowest; CPU"
-    " seconds likewise, of the contender's processes and of the two servers. Memory is the sum of the peaks of the"
-    " contender's processes, worker the largest Python worker of Spark. Wire (what PostgreSQL sent) and rest (objects"
-    " in the lake) are bytes a reading. \"packed is\" is packed's wall time over the contender's."
+    "Seconds are per million readings: the median of the rounds, the quickest and the slowest; CPU seconds likewise, of"
+    " the contender's processes, of PostgreSQL (PG) and of the S3 server. \"packed/\" is packed's wall time over the"
+    " contender's. Memory is the sum of the peaks of the contender's processes, worker the largest Python worker of"
+    " Spark. Wire (what PostgreSQL sent) and rest (objects in the lake) are bytes a reading."
 )
 
 
