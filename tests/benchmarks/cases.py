@@ -32,6 +32,7 @@ class Case:
     starts: Callable[[int], Sequence[Start]]
     patterns: tuple[str, ...] = (".*",)
     cold: bool = False
+    note: str = ""
 
 
 def _all(contenders: Sequence[str], make: Callable[[int], Plant]) -> Callable[[int], Sequence[Start]]:
@@ -73,5 +74,13 @@ CASES: dict[str, Case] = {
         _all(SOME, lambda readings: Plant("text", readings, tags=100)),
     ),
     "few-tags": Case("Five tags of 400 of a month", 10_000_000, 3, _all(SOME, month), patterns=FEW_TAGS),
-    "cold": Case("A month with nothing of it in memory", 10_000_000, 3, _all(("floor2", "packed"), month), cold=True),
+    "cold": Case(
+        "A month with nothing of it in memory",
+        10_000_000,
+        3,
+        _all(("floor2", "packed"), month),
+        cold=True,
+        note="Before each round PostgreSQL is started anew and the kernel is asked to forget its files (posix_fadvise);"
+        " what else the machine has in memory stays.",
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -93,6 +94,8 @@ def run_case(name: str, asked: Asked, root: Path, console: Console) -> dict[str,
     sandbox = up(root)
     rounds = asked.rounds or case.rounds
     with _telling(console) as tell, ExitStack() as stack:
+        stack.callback(clear, root / "scratch")
+        clear(root / "scratch")
         peers = sys.executable
         if any(KINDS[start.contender].peer for start in starts):
             tell("the peers' environment")
@@ -118,6 +121,7 @@ def run_case(name: str, asked: Asked, root: Path, console: Console) -> dict[str,
     return {
         "case": name,
         "title": case.title,
+        "note": case.note,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "command": asked.words(name),
         "rounds_asked": rounds,
@@ -151,6 +155,12 @@ def _start(start: Start, case: Case, sandbox: Sandbox, peers: Path, tell: Tell) 
     return Entrant(start.name, kind, order, contender)
 
 
+def clear(scratch: Path) -> None:
+    """Remove what contenders wrote to this machine's disk; their logs stay."""
+    for name in ("lake", "dlt"):
+        shutil.rmtree(scratch / name, ignore_errors=True)
+
+
 def server_pids(root: Path) -> Mapping[str, int]:
     """Process ids of the two servers that do work for a contender."""
     state = State.load(root.resolve())
@@ -174,6 +184,9 @@ def save(found: Mapping[str, Any], folder: Path) -> None:
 @contextmanager
 def _telling(console: Console) -> Iterator[Tell]:
     """What is being done, in one line that comes and goes; steps are not known before, so there is no end to it."""
+    if not console.is_terminal:
+        yield lambda text: print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=None)

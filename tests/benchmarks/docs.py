@@ -36,6 +36,7 @@ def text(cases: list[dict[str, Any]]) -> str:
 def section(case: Mapping[str, Any]) -> str:
     machine = case["machine"]
     lines = [f"## {title(case)}\n", markdown(HEADS, rows(case)), ""]
+    lines += [case["note"], ""] if case["note"] else []
     if found := target_lines(case):
         lines += [markdown(("target", "verdict"), found), ""]
     lines += [f"- {one['name']} failed: see the log of the bench" for one in case["figures"] if one["failure"]]

@@ -14,7 +14,7 @@ def draw(case: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     shown = [one for one in case["figures"] if not one["failure"]][::-1]
-    figure = Figure(figsize=(9, 1.6 + 0.42 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(9, 2.0 + 0.42 * len(shown)), layout="constrained")
     wall, cpu = figure.subplots(1, 2, sharey=True)
     names = [one["name"] for one in shown]
     medians = [one["wall"]["median"] for one in shown]
@@ -31,7 +31,7 @@ def draw(case: Mapping[str, Any], path: Path) -> None:
         cpu.barh(names, widths, left=left, color=colour, label=label)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     cpu.set_xlabel("CPU seconds per million readings")
-    cpu.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside lower right", ncols=len(TREES), frameon=False)
     for axes in (wall, cpu):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(case["title"])

@@ -87,7 +87,7 @@ def show(case: Mapping[str, Any], console: Console) -> None:
         for row in found:
             table.add_row(row[0], *row[part])
         console.print(table)
-    console.print(UNITS, style="dim")
+    console.print(f"{UNITS} {case['note']}".strip(), style="dim")
     for one in case["figures"]:
         console.print(one["failure"] or f"{one['name']}: {one['note']}.", style="red" if one["failure"] else "dim")
     for sentence, verdict in target_lines(case):

@@ -76,7 +76,7 @@ def test_what_is_counted_is_what_was_moved(floor: Entrant, packed: Entrant, monk
     assert [result.failure for result in results] == [None, None]
     bare, ours = results
     record = ours.record
-    assert record is not None
+    assert record and bare.wire and ours.wire and ours.data and ours.rest
     assert bare.readings == record["rows_written"] + record["rows_deduplicated"] == packed.order.expected
     assert bare.wire == pytest.approx(FLOOR_BYTES * bare.expected, rel=0.05)
     assert 12 * ours.expected < ours.wire < bare.wire
@@ -96,7 +96,7 @@ def test_what_is_counted_is_what_was_moved(floor: Entrant, packed: Entrant, monk
 
 
 def case_of(results: list[Result]) -> dict[str, Any]:
-    about = {"title": "Tiny", "date": "2026-11-01", "command": "sensorstream bench", "rounds_asked": 2}
+    about = {"title": "Tiny", "note": "", "date": "2026-11-01", "command": "sensorstream bench", "rounds_asked": 2}
     machine = {"processor": "P", "cores": 2, "memory_gb": 1, "system": "Linux", "python": "3"}
     return json.loads(json.dumps({**about, "machine": machine, "versions": {}, **to_json("month", results)}))
 
