@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -50,19 +49,19 @@ def named(table: pa.Table, tags: pa.Table) -> pa.Table:
 
 def months(times: pa.Array) -> pa.DictionaryArray:
     """``YYYY-MM`` of each time (ms since 1970, UTC), by the borders of the few months that there are."""
-    values = times.to_numpy()
-    names: list[str] = []
-    borders: list[int] = []
-    if len(values):
-        last = datetime.fromtimestamp(int(values.max()) / 1000, UTC)
-        month = datetime.fromtimestamp(int(values.min()) / 1000, UTC).replace(day=1, hour=0, minute=0, second=0)
-        month = month.replace(microsecond=0)
-        while month <= last:
-            names.append(f"{month:%Y-%m}")
-            borders.append(round(month.timestamp()) * 1000)
-            month = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
-    index = (np.searchsorted(np.array(borders, "i8"), values, side="right") - 1).astype("i4")
-    return pa.DictionaryArray.from_arrays(pa.array(index), pa.array(names, pa.string()))
+    ends = pc.min_max(times)
+    if not len(times):
+        return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
+    first, last = (datetime.fromtimestamp(ends[end].as_py() / 1000, UTC) for end in ("min", "max"))
+    month = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    names = [f"{month:%Y-%m}"]
+    index = pa.repeat(pa.scalar(0, pa.int32()), len(times))
+    # A window has few months: one pass for each border is cheaper than a text for each reading.
+    while (month := month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)) <= last:
+        names.append(f"{month:%Y-%m}")
+        after = pc.greater_equal(times, round(month.timestamp()) * 1000)
+        index = pc.add(index, after.cast(pa.int8()).cast(pa.int32()))
+    return pa.DictionaryArray.from_arrays(index, pa.array(names, pa.string()))
 
 
 def write(table: pa.Table, filesystem: fs.FileSystem, place: str) -> None:
