@@ -38,8 +38,8 @@ lab: prepared  ## JupyterLab on the notebooks, sandbox running
 airflow: prepared  ## Airflow with the DAGs, sandbox running
 	@$(BIN)/sensorstream airflow
 
-bench: prepared  ## Benchmark against the peers
-	@$(BIN)/sensorstream bench
+bench: prepared  ## Benchmark against the peers (BENCH="--case all --write-docs": more of it)
+	@$(BIN)/sensorstream bench $(BENCH)
 
 lock: $(STAMP)  ## Pin again what pyproject.toml asks for
 	@$(BIN)/uv pip compile pyproject.toml --extra test --python-version 3.11 --universal --generate-hashes \
@@ -47,7 +47,8 @@ lock: $(STAMP)  ## Pin again what pyproject.toml asks for
 
 clean:  ## Stop the sandbox; remove it, the environment and all that was made
 	@if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove || true; fi
-	rm -rf .venv .sandbox reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove --root .sandbox-bench || true; fi
+	rm -rf .venv .venv-bench .sandbox .sandbox-bench reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Java and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
 prepared: $(STAMP)

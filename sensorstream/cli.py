@@ -143,6 +143,20 @@ def airflow() -> None:
     start_airflow()
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def bench(context: typer.Context) -> None:
+    """Measure against the peers: a table of ratios, a JSON file, a picture. Needs the project's folder."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "tests" / "benchmarks" / "command.py").is_file():
+        raise ConfigError(
+            f"there is no tests/benchmarks beside {root / 'sensorstream'}: run it in a clone of the project"
+        )
+    sys.path.insert(0, str(root))
+    from tests.benchmarks.command import app as measure
+
+    raise typer.Exit(measure(context.args, prog_name="sensorstream bench", standalone_mode=False) or 0)
+
+
 def _asked(
     config: Path | None, source: str, date: str | None, start: str | None, end: str | None, **arguments: Any
 ) -> tuple[Config, Window]:

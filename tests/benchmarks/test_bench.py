@@ -1,0 +1,146 @@
+"""The harness itself, on a tiny plant: what it counts is what was done."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sensorstream.cli import main
+from tests.benchmarks import docs, rounds, table
+from tests.benchmarks.command import server_pids
+from tests.benchmarks.contender import KINDS, SCRIPTS, ContenderFailed, Spawned
+from tests.benchmarks.environment import requirements
+from tests.benchmarks.figures import Spread, ratio, targets, to_json
+from tests.benchmarks.order import Order, make_order
+from tests.benchmarks.rounds import Entrant, Result, Round, measure
+from tests.benchmarks.usage import Used
+
+# A row of tag id, time and value: 2 + (4+4) + (4+8) + (4+8) bytes, and 5 of the message that it travels in.
+FLOOR_BYTES = 39
+
+
+class Inside:
+    """A contender in this very process, so that the test can lend it the Spark session that is running."""
+
+    def __init__(self, speak: ModuleType, script: ModuleType, state: Any) -> None:
+        self.pid = os.getpid()
+        self.versions: dict[str, str] = {}
+        self.round = lambda message: speak.timed(script.run, state, message)
+
+    def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return self.round(message)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def order(sandbox, plant, tmp_path: Path) -> Order:
+    return make_order(sandbox, sandbox.dbname, plant.window, scratch=tmp_path)
+
+
+@pytest.fixture
+def floor(order: Order, tmp_path: Path) -> Iterator[Entrant]:
+    kind = KINDS["floor2"]
+    contender = Spawned(
+        "floor2",
+        kind,
+        order.to_json(kind.options, {}),
+        python=Path(sys.executable),
+        sandbox=order.sandbox,
+        log=tmp_path / "floor2.log",
+    )
+    yield Entrant("floor2", kind, order, contender)
+    contender.close()
+
+
+@pytest.fixture
+def packed(order: Order, spark, monkeypatch: pytest.MonkeyPatch) -> Entrant:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    kind = KINDS["packed"]
+    state = (order.to_json(kind.options, {"master": "local[2]"}), spark)
+    return Entrant("packed", kind, order, Inside(import_module("speak"), import_module("engine"), state))
+
+
+def test_what_is_counted_is_what_was_moved(floor: Entrant, packed: Entrant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "SETTLE_SECONDS", 0)
+    box = packed.order.sandbox
+    results = measure([floor, packed], rounds=2, servers=lambda: server_pids(box.root))
+    assert [result.failure for result in results] == [None, None]
+    bare, ours = results
+    record = ours.record
+    assert record and bare.wire and ours.wire and ours.data and ours.rest
+    assert bare.readings == record["rows_written"] + record["rows_deduplicated"] == packed.order.expected
+    assert bare.wire == pytest.approx(FLOOR_BYTES * bare.expected, rel=0.05)
+    assert 12 * ours.expected < ours.wire < bare.wire
+    assert ours.data == record["bytes_written"] < ours.rest
+    for result in results:
+        assert [len(result.rounds), min(one.wall for one in result.rounds) > 0] == [2, True]
+    assert max(one.used.cpu["client"] for one in ours.rounds) > 0
+    assert all(one.used.largest > 10e6 for one in ours.rounds)
+
+    case = case_of(results)
+    assert case["ratios"]["floor2"]["median"] > 0
+    assert [row[0] for row in table.rows(case)] == ["floor2", "packed"]
+    shown = docs.text([case]) + json.dumps(case)
+    assert "packed / floor2" in shown
+    for secret in (box.reader_password, box.owner_password, box.secret_key):
+        assert secret not in shown
+
+
+def case_of(results: list[Result]) -> dict[str, Any]:
+    about = {"title": "Tiny", "note": "", "date": "2026-11-01", "command": "sensorstream bench", "rounds_asked": 2}
+    machine = {"processor": "P", "cores": 2, "memory_gb": 1, "system": "Linux", "python": "3"}
+    return json.loads(json.dumps({**about, "machine": machine, "versions": {}, **to_json("month", results)}))
+
+
+def test_a_contender_that_does_other_work_is_not_measured(floor: Entrant) -> None:
+    result = Result("floor2", "", floor.order.expected)
+    wrong = Entrant("floor2", floor.kind, short_of(floor.order), floor.contender)
+    with pytest.raises(ContenderFailed, match="readings where"):
+        rounds.verify(wrong, result, "bench/none/")
+
+
+def short_of(order: Order) -> Order:
+    return Order(**{**vars(order), "expected": order.expected + 1})
+
+
+def result(name: str, *walls: float, expected: int = 1_000_000, worker: int | None = None) -> Result:
+    used = Used(cpu={"client": 1.0, "postgres": 1.0, "s3": 1.0}, memory=1, largest=1, worker=worker)
+    found = Result(name, "", expected, readings=expected, wire=16 * expected, rest=9 * expected)
+    found.rounds = [Round(wall, used) for wall in walls]
+    return found
+
+
+def test_a_ratio_is_of_medians_and_its_spread_of_neighbours() -> None:
+    pair = [result("packed", 1.0, 2.0, 6.0), result("duckdb", 4.0, 4.0, 8.0)]
+    assert ratio(pair, "packed", "duckdb") == Spread(0.5, 0.25, 0.75)
+
+
+def test_targets_are_met_missed_or_not_measured() -> None:
+    found = {target.name: target.met for target in targets("month", [result("packed", 1.0), result("duckdb", 2.0)])}
+    assert found["packed / duckdb, wall"] is True
+    assert found["packed / dlt, wall"] is None
+    assert found["packed, bytes at rest a reading"] is False
+    sizes = [result(f"packed {n}M", float(n), expected=n * 1_000_000, worker=100 + n) for n in (1, 10, 50)]
+    assert [target.met for target in targets("scale", sizes)] == [True, False]
+    assert [target.found for target in targets("scale", sizes)] == pytest.approx([1.0, 150 / 101])
+
+
+def test_a_case_that_is_not_there_is_refused_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "--case", "none"])
+    assert stopped.value.code == 2
+    assert '"none" is none of month' in capsys.readouterr().err
+
+
+def test_the_peers_are_those_of_the_extra() -> None:
+    names = " ".join(requirements())
+    assert all(peer in names for peer in ("duckdb", "connectorx", "adbc", "dlt"))
