@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .checks import check_lake, check_source
     from .config import Config, load
     from .errors import SensorStreamError
+    from .frames import publish, readings
     from .pipeline import ingest, plan
     from .planning import Plan
     from .reading import read
@@ -35,6 +36,8 @@ _HOME = {
     "Plan": ".planning",
     "plan": ".pipeline",
     "ingest": ".pipeline",
+    "readings": ".frames",
+    "publish": ".frames",
     "RunRecord": ".record",
     "spark_session": ".spark",
     "read": ".reading",
@@ -54,7 +57,9 @@ __all__ = [
     "ingest",
     "load",
     "plan",
+    "publish",
     "read",
+    "readings",
     "run",
     "spark_session",
     "window_of",

@@ -26,7 +26,7 @@ from .progress import Progress, watched
 from .publishing import publish, put_if_changed
 from .record import RunRecord, reconcile, run_id
 from .spark import spark_errors, spark_session
-from .stage import REJECTED_OF_RUN, Target, read_rejected, read_tally
+from .stage import Target, read_rejected, read_tally
 from .stores import open_store
 from .transform import Tally, quality_rule
 from .windows import Window
@@ -87,29 +87,26 @@ def ingest(
             seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or spark_session(config)
-        with clock.phase("extract"), spark_errors():
-            staged = stage(config, what, snapshot, session)
-            try:
-                with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):
-                    # The historian counts for itself, on the connection that holds the snapshot.
-                    counted = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
-                    found = measure(staged)
-                    source = counted.result()
-                tally = found.tally
-                reconcile(
-                    read=tally.read,
-                    written=tally.written,
-                    rejected=sum(tally.rejected.values()),
-                    deduplicated=tally.deduplicated,
-                    source=source,
-                )
-                with clock.phase("publish"), watched(session, "publish", progress):
-                    paths = frozenset(tag.path for tag in what.tags)
-                    done = publish(staged, found.entries, config, store, window, paths, months)
-                    put_if_changed(store, rejected_key(run_id(window, patterns)), parquet_or_none(found.rejected))
-                    put_if_changed(store, TAGS, tags_bytes(historian))
-            finally:
-                staged.unpersist()
+        todo = stage(config, what, snapshot, session)
+        with clock.phase("extract"), spark_errors(), persisted(todo) as staged:
+            with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):
+                # The historian counts for itself, on the connection that holds the snapshot.
+                counted = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
+                found = measure(staged)
+                source = counted.result()
+            tally = found.tally
+            reconcile(
+                read=tally.read,
+                written=tally.written,
+                rejected=sum(tally.rejected.values()),
+                deduplicated=tally.deduplicated,
+                source=source,
+            )
+            with clock.phase("publish"), watched(session, "publish", progress):
+                paths = frozenset(tag.path for tag in what.tags)
+                done = publish(staged, found.entries, config, store, window, paths, months)
+                put_if_changed(store, rejected_key(run_id(window, patterns)), parquet_or_none(found.rejected))
+                put_if_changed(store, TAGS, tags_bytes(historian))
     return RunRecord(
         run_id=run_id(window, patterns),
         started=clock.started.isoformat(timespec="milliseconds"),
@@ -150,13 +147,22 @@ def covered_months(what: Plan, config: Config) -> list[str]:
 
 
 def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> DataFrame:
-    """The plan's readings as staged files, persisted and not yet computed."""
-    from pyspark import StorageLevel
-
+    """The plan's readings as staged files, not yet computed."""
     rule = quality_rule(config, what.layout)
     target = Target(config.timezone, config.max_records_per_file)
-    staged = ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
-    return staged.persist(StorageLevel.MEMORY_AND_DISK)
+    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
+
+
+@contextmanager
+def persisted(staged: DataFrame) -> Iterator[DataFrame]:
+    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends."""
+    from pyspark import StorageLevel
+
+    kept = staged.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
 
 
 @dataclass(frozen=True)
@@ -181,14 +187,10 @@ def measure(staged: DataFrame) -> Measured:
     total = Tally.empty()
     for row in kinds["tally"]:
         total.add(read_tally(row["tally"]))
-    rejected = [
-        read_rejected(row["tagpath"], row["data"])
-        for row in sorted(kinds["rejected"], key=lambda row: (row["tagpath"], row["first_ms"]))
-    ]
     return Measured(
         entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
         tally=total,
-        rejected=pa.concat_tables(rejected) if rejected else REJECTED_OF_RUN.empty_table(),
+        rejected=read_rejected(row["data"] for row in kinds["rejected"]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from .config import Config
@@ -47,28 +47,20 @@ class Plan:
     estimated_readings: int
     notes: tuple[str, ...]
 
-    def intervals(self) -> dict[str, tuple[Window, ...]]:
-        """The stretches of each tag path, in order; a file never reaches over their borders."""
-        found: dict[str, list[Window]] = {}
-        for share in self.shares:
-            for part in share.stretches:
-                found.setdefault(part.tag.path, []).append(part.window)
-        return {path: tuple(sorted(windows)) for path, windows in found.items()}
-
     @property
     def ids(self) -> list[int]:
         return [number for tag in self.tags for number in tag.ids]
 
     def rows(self) -> list[dict[str, object]]:
-        """One row a slice, for a table on a screen."""
+        """One row a slice, for a table on a screen: from which time or page, how many readings (estimate)."""
         return [
             {
                 "task": number,
                 "partition table": self.tables[piece.table].name,
                 "from": f"{piece.window.start:%Y-%m-%d %H:%M}",
-                "pages from": f"{piece.pages[0]:,}" if piece.pages else "",
+                "page": f"{piece.pages[0]:,}" if piece.pages else "",
                 "tags": len({share.stretches[p].tag.path for p in piece.stretches}),
-                "readings (estimate)": piece.estimated_readings,
+                "readings": piece.estimated_readings,
             }
             for number, share in enumerate(self.shares)
             for piece in share.slices
@@ -93,15 +85,24 @@ class Plan:
         return f"{head}{table}<ul>{notes}</ul>"
 
 
-def make_plan(historian: Historian, config: Config, window: Window, patterns: Sequence[str]) -> Plan:
+def make_plan(
+    historian: Historian,
+    config: Config,
+    window: Window,
+    patterns: Sequence[str],
+    *,
+    only: Callable[[str], bool] = lambda tagpath: True,
+) -> Plan:
     """Choose tables and tags, estimate, and cut into shares and slices.
+
+    ``only`` narrows the tags that match further.
 
     Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape).
     """
-    tags = historian.tags(patterns)
+    tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
     tables = historian.partition_tables(window)
     known = [statistics(historian, table, window) for table in tables]
-    weights = estimate_by_tag(known, tags)
+    weights = estimate_by_tag(known, tags, [number for tag in historian.tags() for number in tag.ids])
     parts = stretches_of(historian, config, tables, known, tags, weights, window)
     reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
     workers, connections = _workers(config)
@@ -125,21 +126,27 @@ def make_plan(historian: Historian, config: Config, window: Window, patterns: Se
         tables=tables,
         tags=tags,
         order=order,
-        shares=tuple(shares) if tables else (),
+        shares=tuple(shares) if tables and tags else (),
         connections=each,
         estimated_readings=sum(weights),
         notes=(*historian.notes, *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ())),
     )
 
 
-def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag]) -> list[int]:
-    """Estimated readings of each tag in the window: the planner's rows of the window, shared out by its statistics."""
-    return [
-        round(
-            sum(found.rows_in_window * found.shares.get(number, found.other) for found in known for number in tag.ids)
-        )
-        for tag in tags
-    ]
+def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag], every_id: Collection[int]) -> list[int]:
+    """Estimated readings of each tag in the window: the planner's rows of the window, shared out by its statistics.
+
+    What a table holds of ids that are not among its common ones is shared evenly by those of ``every_id`` that are
+    common in no table: an id is read by one driver, into that driver's tables.
+    """
+    common = {number for found in known for number in found.shares}
+    rare = max(len(set(every_id) - common), 1)
+    total = dict.fromkeys(every_id, 0.0)
+    for found in known:
+        rest = max(0.0, 1.0 - sum(found.shares.values())) / rare
+        for number in total:
+            total[number] += found.rows_in_window * found.shares.get(number, 0.0 if number in common else rest)
+    return [round(sum(total[number] for number in tag.ids)) for tag in tags]
 
 
 def stretches_of(

@@ -21,6 +21,7 @@ from .errors import ConfigError, LakeError
 from .keys import TAGS
 from .manifest import Entry, read_manifest
 from .publishing import read_entry, within
+from .stage import READINGS_DDL, labelled
 from .stores import open_store
 from .windows import Window, day_window, zone
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
-READINGS_DDL = "tagpath string, datetime timestamp, value double, text string, quality int"
 ENTRY_DDL = (
     "tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long, size long,"
     " digest string"
@@ -87,17 +87,13 @@ def spark_readings(
     chosen = [astuple(entry) for entry in entries(config, window, patterns)]
     if not chosen:
         return spark.createDataFrame([], READINGS_DDL)
-    # Spark knows no milliseconds, only microseconds.
-    times = pa.field("datetime", pa.timestamp("us", tz="UTC"))
-    plain = pa.schema([("tagpath", pa.string()), times, *list(SCHEMA)[1:]])
 
     def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)
         for batch in batches:
             for row in batch.to_pylist():
                 entry = Entry(**row)
-                readings = _labelled(entry, within(read_entry(store, entry), window))
-                yield from readings.cast(plain).to_batches()
+                yield from labelled(entry.tagpath, within(read_entry(store, entry), window)).to_batches()
 
     pieces = min(len(chosen), 4 * spark.sparkContext.defaultParallelism)
     files = spark.createDataFrame(chosen, ENTRY_DDL).repartition(pieces)

@@ -9,6 +9,8 @@ from rich.table import Table
 from .planning import Plan
 from .record import RunRecord, summary
 
+MOST_SLICES = 24  # rows of the table
+
 
 def show_plan(plan: Plan, console: Console) -> None:
     """Print what a run would read: totals, a row a slice, notes."""
@@ -19,15 +21,14 @@ def show_plan(plan: Plan, console: Console) -> None:
         soft_wrap=True,
     )
     rows = plan.rows()
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, pad_edge=False)
     for name in rows[0] if rows else ():
-        if isinstance(rows[0][name], int):
-            table.add_column(name, justify="right", no_wrap=True)
-        else:  # tag paths share what the numbers leave
-            table.add_column(name, no_wrap=True, max_width=max(12, (console.width - 54) // 2))
-    for row in rows:
+        table.add_column(name, justify="left" if name in ("partition table", "from") else "right", no_wrap=True)
+    for row in rows[:MOST_SLICES]:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
     console.print(table, markup=False)
+    if len(rows) > MOST_SLICES:
+        console.print(f"and {len(rows) - MOST_SLICES:,} slices more", highlight=False)
     for note in plan.notes:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 

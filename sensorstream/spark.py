@@ -33,6 +33,7 @@ def settings(config: Config) -> dict[str, str]:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.python.worker.reuse": "true",
+        "spark.sql.python.filterPushdown.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
@@ -62,7 +63,11 @@ def spark_session(config: Config) -> SparkSession:
     builder = SparkSession.builder.master(config.spark_master)
     for key, value in settings(config).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    from .datasource import HistorianSource
+
+    session.dataSource.register(HistorianSource)
+    return session
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from .encode import cut, encode
-from .transform import REJECTED, Clean, Tally
+from .transform import REJECTED, Tally
 from .windows import Window
 
 STAGED = pa.schema(
@@ -37,6 +37,18 @@ STAGED_DDL = (
     "kind string, tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long,"
     " size long, digest string, tally string, data binary"
 )
+# Clean readings as a DataFrame holds them: Spark knows no milliseconds, only microseconds.
+READINGS = pa.schema(
+    [
+        ("tagpath", pa.string()),
+        ("datetime", pa.timestamp("us", tz="UTC")),
+        ("value", pa.float64()),
+        ("text", pa.string()),
+        ("quality", pa.int32()),
+    ]
+)
+READINGS_DDL = "tagpath string, datetime timestamp, value double, text string, quality int"
+
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
 BATCH_BYTES = 16 << 20
 
@@ -77,31 +89,33 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
             }
 
 
-def rejected(tagpath: str, found: pa.Table) -> dict[str, object] | None:
-    """Rejected readings of one path as an Arrow stream (``transform.REJECTED``)."""
-    if not found.num_rows:
-        return None
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, found.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(found)
-    first = found.column("datetime").cast(pa.int64())[0].as_py()
-    data = sink.getvalue().to_pybytes()
-    return {"kind": "rejected", "tagpath": tagpath, "rows": found.num_rows, "first_ms": first, "data": data}
-
-
-def read_rejected(tagpath: str, data: bytes) -> pa.Table:
-    """What ``rejected`` wrote, with the tag path in front (``REJECTED_OF_RUN``)."""
-    found = pa.ipc.open_stream(data).read_all()
-    paths = pa.repeat(pa.scalar(tagpath, pa.string()), found.num_rows)
-    return pa.table([paths, *found.columns], schema=REJECTED_OF_RUN)
-
-
-def staged(tagpath: str, clean: Clean, windows: Iterable[Window], target: Target) -> Iterator[dict[str, object]]:
-    """All rows of one path but the tally; no file reaches over a border of ``windows``."""
+def staged(tagpath: str, kept: pa.Table, windows: Iterable[Window], target: Target) -> Iterator[dict[str, object]]:
+    """The files of one tag path; none reaches over a border of ``windows``."""
     for window in windows:
-        yield from files(tagpath, clean.kept, window, target)
-    if row := rejected(tagpath, clean.rejected):
-        yield row
+        yield from files(tagpath, kept, window, target)
+
+
+def labelled(tagpath: str, kept: pa.Table) -> pa.Table:
+    """Clean readings of one path with the path in front (``READINGS``)."""
+    paths = pa.repeat(pa.scalar(tagpath, pa.string()), kept.num_rows)
+    return pa.table([paths, *kept.columns], names=READINGS.names).cast(READINGS)
+
+
+def rejected_row(blocks: Sequence[tuple[str, pa.Table]]) -> dict[str, object]:
+    """Rejected readings (tag path, ``transform.REJECTED``) as one Arrow stream, a batch a block."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, REJECTED_OF_RUN, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        for tagpath, found in blocks:
+            paths = pa.repeat(pa.scalar(tagpath, pa.string()), found.num_rows)
+            writer.write_table(pa.table([paths, *found.columns], schema=REJECTED_OF_RUN).combine_chunks())
+    return {"kind": "rejected", "data": sink.getvalue().to_pybytes()}
+
+
+def read_rejected(streams: Iterable[bytes]) -> pa.Table:
+    """What ``rejected_row`` wrote, by tag path and time."""
+    blocks = [batch for data in streams for batch in pa.ipc.open_stream(data)]
+    blocks.sort(key=lambda batch: (batch.column(0)[0].as_py(), batch.column(2)[0].value))
+    return pa.Table.from_batches(blocks, REJECTED_OF_RUN)
 
 
 def tally_row(tally: Tally) -> dict[str, object]:

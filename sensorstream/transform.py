@@ -118,10 +118,10 @@ def clean(raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]:
         for code, why in reasons.items():
             reason_counts[why] += codes[str(code)]
         if reason_counts.total() == raw.num_rows:
-            rejected, raw = _rejected(raw, reasons), raw.slice(0, 0)
-        else:
-            bad = pc.is_in(quality, value_set=pa.array(list(reasons), pa.int32()))
-            rejected, raw = _rejected(raw.filter(bad), reasons), raw.filter(pc.invert(bad))
+            tally = Tally(raw.num_rows, 0, 0, reason_counts, codes)
+            return Clean(SCHEMA.empty_table(), _rejected(raw, reasons), 0), tally
+        bad = pc.is_in(quality, value_set=pa.array(list(reasons), pa.int32()))
+        rejected, raw = _rejected(raw.filter(bad), reasons), raw.filter(pc.invert(bad))
     kept = _one_a_time(raw)
     tally = Tally(
         read=sum(codes.values()),
@@ -181,8 +181,9 @@ def _readings(raw: pa.Table) -> pa.Table:
 
 
 def _rejected(raw: pa.Table, reasons: dict[int | None, str]) -> pa.Table:
-    keys = ["t_stamp", "tagid", "source", "dataintegrity"]
-    raw = raw.take(pc.sort_indices(raw, sort_keys=[(key, "ascending") for key in keys]))
+    if not (np.diff(raw.column("t_stamp").to_numpy()) > 0).all():
+        keys = ["t_stamp", "tagid", "source", "dataintegrity"]
+        raw = raw.take(pc.sort_indices(raw, sort_keys=[(key, "ascending") for key in keys]))
     found = _readings(raw)
     which = pc.index_in(raw.column("dataintegrity"), value_set=pa.array(list(reasons), pa.int32()))
     reason = pa.array(list(reasons.values()), pa.string()).take(which.combine_chunks())

@@ -111,6 +111,7 @@ def day_window(day: date, tz: str) -> Window:
     return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
 
 
+@lru_cache(maxsize=1024)
 def month_window(month: str, tz: str) -> Window:
     """The whole of ``month`` (``YYYY-MM``) in ``tz``."""
     year, number = map(int, month.split("-"))

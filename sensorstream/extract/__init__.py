@@ -1,8 +1,10 @@
 """Two engines that read the same plan and stage the same files."""
 
-from .jdbc import raw_readings, stage_jdbc
-from .packed import stage_packed
+from .jdbc import clean_jdbc, stage_jdbc
+from .packed import clean_packed, stage_packed
 
+# Staged files of a run, and clean readings to look at and bend.
 ENGINES = {"packed": stage_packed, "jdbc": stage_jdbc}
+READERS = {"packed": clean_packed, "jdbc": clean_jdbc}
 
-__all__ = ["ENGINES", "raw_readings", "stage_jdbc", "stage_packed"]
+__all__ = ["ENGINES", "READERS"]

@@ -11,57 +11,73 @@ from psycopg import sql
 from ..config import Config
 from ..credentials import login
 from ..historian import readings_sql as queries
+from ..historian.connect import APPLICATION, STATEMENT_SECONDS
 from ..planning import Plan
-from ..stage import STAGED, STAGED_DDL, Target, staged, tally_row
+from ..stage import READINGS_DDL, STAGED, STAGED_DDL, Target, labelled, rejected_row, staged, tally_row
 from ..transform import RAW, QualityRule, clean
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 DRIVER = "org.postgresql.Driver"
-# The month that a reading belongs to is cut later, where the time zone's borders are known; a group is a tag path.
-GROUP = "tagpath"
+# What is cleaned and encoded together: a tag path in a stretch of time, which the plan bounds for busy tags.
+GROUP = ("tagpath", "stretch")
 
 
-def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: str) -> DataFrame:
-    """Every row of the window as the historian has it, with its tag path.
+def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: str | None) -> DataFrame:
+    """Every row of the window as the historian has it, with its tag path and the start of its stretch.
 
-    Columns: ``tagid, source, t_stamp, value, text, dataintegrity, tagpath``. Read in ``jdbc_num_partitions`` parallel
-    parts of ``t_stamp`` for each partition table, all in the run's snapshot; the tags come by broadcast join.
+    Columns: ``tagid, source, t_stamp, value, text, dataintegrity, tagpath, stretch`` (ms since 1970). Each partition
+    table is read in ``jdbc_num_partitions`` parts, of ``t_stamp`` or, where the plan reads by tag, of ``tagid``; no
+    more of them at once than connections may be held. The tags come by broadcast join.
     """
     from pyspark.sql import functions as F
 
     parts = [_table(spark, plan, config, number, snapshot) for number in range(len(plan.tables))]
-    rows = reduce(lambda left, right: left.unionByName(right), parts)
+    rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(max(1, config.jdbc_num_partitions - 1))
     tags = spark.createDataFrame(
-        [(number, tag.path) for tag in plan.tags for number in tag.ids], "tagid long, tagpath string"
+        [
+            (number, part.tag.path, part.window.start_ms, part.window.end_ms)
+            for share in plan.shares
+            for part in share.stretches
+            for number in part.tag.ids
+        ],
+        "id long, tagpath string, stretch long, stretch_end long",
     )
-    return rows.join(F.broadcast(tags), "tagid")
+    own = (F.col("tagid") == F.col("id")) & F.col("t_stamp").between(F.col("stretch"), F.col("stretch_end") - 1)
+    return rows.join(F.broadcast(tags), own).drop("id", "stretch_end")
 
 
-def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapshot: str) -> DataFrame:
+def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapshot: str | None) -> DataFrame:
     where = login(config)
     table = plan.tables[number]
     query = sql.SQL("(SELECT {}::int4 AS source, r.* FROM ({}) r) readings").format(
         number, queries.rows(config.db_schema, table, plan.window, plan.ids)
     )
-    return (
+    bounds = {
+        "time": ("t_stamp", plan.window.start_ms, plan.window.end_ms),
+        "tag": ("tagid", min(plan.ids), max(plan.ids) + 1),
+    }
+    column, first, last = bounds[plan.order]
+    reader = (
         spark.read.format("jdbc")
         .option("driver", DRIVER)
         .option("url", f"jdbc:postgresql://{where.host}:{where.port}/{where.dbname}")
         .option("user", where.user)
         .option("password", where.password or "")
         .option("sslmode", where.sslmode)
-        .option("ApplicationName", "sensorstream")
+        .option("ApplicationName", APPLICATION)
         .option("dbtable", query.as_string(None))
-        .option("sessionInitStatement", _snapshot_statement(snapshot))
         .option("fetchsize", config.jdbc_fetch_size)
-        .option("partitionColumn", "t_stamp")
-        .option("lowerBound", plan.window.start_ms)
-        .option("upperBound", plan.window.end_ms)
+        .option("queryTimeout", STATEMENT_SECONDS)
+        .option("partitionColumn", column)
+        .option("lowerBound", first)
+        .option("upperBound", last)
         .option("numPartitions", config.jdbc_num_partitions)
-        .load()
     )
+    if snapshot:
+        reader = reader.option("sessionInitStatement", _snapshot_statement(snapshot))
+    return reader.load()
 
 
 def _snapshot_statement(snapshot: str) -> str:
@@ -75,14 +91,27 @@ def _snapshot_statement(snapshot: str) -> str:
 def stage_jdbc(
     spark: SparkSession, plan: Plan, config: Config, *, snapshot: str, rule: QualityRule, target: Target
 ) -> DataFrame:
-    """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path, one group a path."""
-    intervals = spark.sparkContext.broadcast(plan.intervals())
+    """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path and stretch, a group of each."""
+    ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
+    windows = spark.sparkContext.broadcast(ends)
 
-    def encode_group(key: tuple[pa.Scalar], rows: pa.Table) -> pa.Table:
-        path = key[0].as_py()
+    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        path, start = (part.as_py() for part in key)
         readings, tally = clean(rows.select(RAW.names).cast(RAW), rule)
-        found = [*staged(path, readings, intervals.value[path], target), tally_row(tally)]
+        found = [*staged(path, readings.kept, [windows.value[path, start]], target), tally_row(tally)]
+        if readings.rejected.num_rows:
+            found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)
 
     raw = raw_readings(spark, plan, config, snapshot=snapshot)
-    return raw.groupBy(GROUP).applyInArrow(encode_group, STAGED_DDL)
+    return raw.groupBy(*GROUP).applyInArrow(encode_group, STAGED_DDL)
+
+
+def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
+    """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each query seeing what is committed when it runs."""
+
+    def clean_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        return labelled(key[0].as_py(), clean(rows.select(RAW.names).cast(RAW), rule)[0].kept)
+
+    raw = raw_readings(spark, plan, config, snapshot=None)
+    return raw.groupBy(*GROUP).applyInArrow(clean_group, READINGS_DDL)

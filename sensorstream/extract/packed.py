@@ -22,8 +22,8 @@ from ..historian import readings_sql as queries
 from ..historian.connect import snapshot_connection, source_errors
 from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, Share, Slice
-from ..stage import STAGED_DDL, Target, batches, staged, tally_row
-from ..transform import QualityRule, Tally
+from ..stage import READINGS_DDL, STAGED_DDL, Target, batches, labelled, rejected_row, staged, tally_row
+from ..transform import Clean, QualityRule, Tally
 from .crew import work_through
 from .spool import Spool
 from .unpack import Packed, cleaned, counted
@@ -36,7 +36,8 @@ SETTINGS = {"work_mem": f"{WORK_MEM_MB}MB", "jit": "off", "max_parallel_workers_
 THROUGH_INDEX = {"enable_seqscan": "off"}
 BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 
-Rows = list[dict[str, object]]
+REJECTED_AT_ONCE = 100_000  # readings
+BATCH_READINGS = 100_000
 COLUMNS = ("numbers", "others", "texts")
 Piece = tuple[int, int, int, str]  # stretch, tag id, table, column
 
@@ -49,9 +50,9 @@ class Fetch:
     tables: tuple[PartitionTable, ...]
     order: Order
     connections: int
-    snapshot: str
+    snapshot: str | None
     rule: QualityRule
-    target: Target
+    target: Target | None  # only where files are made
 
 
 def stage_packed(
@@ -73,12 +74,56 @@ def stage_packed(
 def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
     """Fetch, clean and encode one share; its tally comes last."""
     total = Tally.empty()
+    rejected: list[tuple[str, pa.Table]] = []
+    waiting = 0
     with Spool[Piece]() as spool:
         gathering = Gathering(fetch, share, spool)
-        for rows, tally in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
-            total.add(tally)
-            yield from rows
+        for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
+            total.add(done.tally)
+            yield from done.files
+            if done.rejected.num_rows:
+                rejected.append((done.tagpath, done.rejected))
+                waiting += done.rejected.num_rows
+            if waiting > REJECTED_AT_ONCE:
+                yield rejected_row(rejected)
+                rejected, waiting = [], 0
+    if rejected:
+        yield rejected_row(rejected)
     yield tally_row(total)
+
+
+def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
+    """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
+    with Spool[Piece]() as spool:
+        gathering = Gathering(fetch, share, spool)
+        for path, readings, _ in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
+            if readings.kept.num_rows:
+                yield labelled(path, readings.kept)
+
+
+def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
+    """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each query seeing what is committed when it runs."""
+    fetch = Fetch(config, plan.tables, plan.order, plan.connections, None, rule, None)
+    shares = spark.sparkContext.broadcast(plan.shares)
+
+    def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                for table in read_clean(fetch, shares.value[number]):
+                    yield from table.to_batches(max_chunksize=BATCH_READINGS)
+
+    count = len(plan.shares)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, READINGS_DDL)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stretch of a tag, cleaned and encoded."""
+
+    tagpath: str
+    files: list[dict[str, object]]
+    rejected: pa.Table
+    tally: Tally
 
 
 class Gathering:
@@ -122,19 +167,22 @@ class Gathering:
             if complete:
                 yield position
 
-    def encode(self, position: int) -> tuple[Rows, Tally]:
-        """The staged rows of a complete stretch."""
-        part = self.share.stretches[position]
+    def clean(self, position: int) -> tuple[str, Clean, Tally]:
+        """The readings of a complete stretch, with its tag path."""
         with self._lock:
             seen = sorted(self._seen.pop(position, ()))
-        if not seen:
-            return [], Tally.empty()
         found = [
             Packed(tagid, table, *(self.spool.take((position, tagid, table, name)) for name in COLUMNS))
             for tagid, table in seen
         ]
-        readings, tally = cleaned(found, self.fetch.rule)
-        return list(staged(part.tag.path, readings, [part.window], self.fetch.target)), tally
+        return self.share.stretches[position].tag.path, *cleaned(found, self.fetch.rule)
+
+    def encode(self, position: int) -> Done:
+        """Clean and encode a complete stretch."""
+        path, readings, tally = self.clean(position)
+        window, target = self.share.stretches[position].window, self.fetch.target
+        files = list(staged(path, readings.kept, [window], target)) if target else []
+        return Done(path, files, readings.rejected, tally)
 
     def _way(self, piece: Slice) -> dict[str, str]:
         if self.fetch.order == "tag":

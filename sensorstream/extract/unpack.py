@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from ..encode import SCHEMA
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
-from ..transform import RAW, Clean, QualityRule, Tally, clean, readings
+from ..transform import RAW, REJECTED, Clean, QualityRule, Tally, clean, readings
 
 NUMBER = np.dtype([("t", ">f8"), ("v", ">f8")])
 OTHER = np.dtype([("t", ">f8"), ("v", ">f8"), ("q", ">i4"), ("n", ">i4"), ("has", ">i2")])
+
+
+NOTHING = (Clean(SCHEMA.empty_table(), REJECTED.empty_table(), 0), Tally.empty())
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,19 @@ def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
 
     Plain readings of one id in one table whose times rise, as nearly all do, need no table of raw rows.
     """
-    rest = _table([_others(part) for part in parts if part.others])
-    cleaned_rest = clean(rest, rule)
     heads = [part for part in parts if part.numbers]
+    others = [part for part in parts if part.others]
+    rest = _table([_others(part) for part in others]) if others else RAW.empty_table()
+    readings_of_rest, tally = clean(rest, rule) if others else NOTHING
     if not heads:
-        return cleaned_rest
-    if len(heads) == 1 and not cleaned_rest[0].kept.num_rows and rule.reason(PLAIN) is None:
+        return readings_of_rest, tally
+    if len(heads) == 1 and not readings_of_rest.kept.num_rows and rule.reason(PLAIN) is None:
         times, values = _numbers(heads[0])
         if (np.diff(times) > 0).all():
+            plain = Tally.of(read=len(times), written=len(times), code=PLAIN)
+            plain.add(tally)
             kept = readings(times, pa.array(values), None, PLAIN)
-            tally = cleaned_rest[1]
-            tally.add(Tally.of(read=len(times), written=len(times), code=PLAIN))
-            return Clean(kept, cleaned_rest[0].rejected, cleaned_rest[0].deduplicated), tally
+            return Clean(kept, readings_of_rest.rejected, readings_of_rest.deduplicated), plain
     return clean(_table([*(_plain(part) for part in heads), rest]), rule)
 
 
@@ -90,7 +95,7 @@ def _raw(part: Packed, times: np.ndarray, value: pa.Array, text: pa.Array, quali
 
 
 def _table(parts: Sequence[pa.Table]) -> pa.Table:
-    return pa.concat_tables(parts) if parts else RAW.empty_table()
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
 
 
 def _texts(lengths: np.ndarray, texts: bytes | bytearray) -> pa.Array:

@@ -69,8 +69,8 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def snapshot_connection(login: Login, snapshot: str, settings: Mapping[str, str]) -> Iterator[Connection]:
-    """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``.
+def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[str, str]) -> Iterator[Connection]:
+    """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``, else its own.
 
     Connections are kept from slice to slice and run to run, one for each thread that reads; between slices they are in
     no transaction, so that they hold back no VACUUM.
@@ -79,7 +79,8 @@ def snapshot_connection(login: Login, snapshot: str, settings: Mapping[str, str]
     try:
         with source_errors(login, "opening a snapshot"):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+            if snapshot:
+                connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
             for name, value in settings.items():
                 connection.execute(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(name), sql.Literal(value)))
         yield connection

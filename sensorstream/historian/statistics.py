@@ -22,8 +22,8 @@ class Statistics:
     """A partition table as the planner sees it. Rows are estimates; ``None`` where nothing is known.
 
     ``pages`` is the length of the table's file, ``None`` where a query cannot be told to read a part of it.
-    ``shares`` are tag ids that the planner knows to be busy, each with its share of the rows; ``other`` is the share
-    of any other id. ``borders_ms`` cut the rows into parts of equal size by time.
+    ``shares`` are tag ids that the planner knows to be busy, each with its share of the rows. ``borders_ms`` cut the
+    rows into parts of equal size by time.
     """
 
     rows: int
@@ -32,7 +32,6 @@ class Statistics:
     indexes: tuple[tuple[str, ...], ...]
     analyzed: bool
     shares: dict[int, float]
-    other: float
     borders_ms: tuple[int, ...]
 
 
@@ -58,7 +57,7 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
         columns = {
             row[0]: row[1:]
             for row in execute(
-                "SELECT attname::text, n_distinct, most_common_vals::text::int8[], most_common_freqs,"
+                "SELECT attname::text, most_common_vals::text::int8[], most_common_freqs,"
                 " histogram_bounds::text::int8[] FROM pg_stats WHERE schemaname = %s AND tablename = %s"
                 " AND attname IN ('tagid', 't_stamp') AND NOT inherited",
                 name,
@@ -70,9 +69,9 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
             )
         ).fetchone()
     in_window = int(planned[0][0]["Plan"]["Plan Rows"]) if planned else 0
-    distinct, common, frequencies, _ = columns.get("tagid", (0.0, None, None, None))
+    common, frequencies, _ = columns.get("tagid", (None, None, None))
     shares = dict(zip(common or (), frequencies or (), strict=True))
-    borders = columns.get("t_stamp", (0.0, None, None, None))[3] or ()
+    borders = columns.get("t_stamp", (None, None, None))[2] or ()
     reads_parts = kind in ("r", "m") and historian.connection.info.server_version >= TID_RANGE_SCAN
     return Statistics(
         rows=max(rows, in_window),
@@ -81,7 +80,6 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
         indexes=tuple(tuple(row[0] or ()) for row in indexes),
         analyzed="tagid" in columns,
         shares=shares,
-        other=_rest(shares, distinct, rows),
         borders_ms=tuple(borders),
     )
 
@@ -93,9 +91,3 @@ def count_by_tag(historian: Historian, table: PartitionTable, window: Window, id
     )
     with source_errors(historian.login, f"counting {table.name}"):
         return dict(historian.connection.execute(query).fetchall())
-
-
-def _rest(shares: dict[int, float], distinct: float, rows: int) -> float:
-    """The share of a tag id that is not among the common ones; ``n_distinct`` below 0 is a fraction of the rows."""
-    ids = distinct if distinct >= 0 else -distinct * rows
-    return max(0.0, 1.0 - sum(shares.values())) / max(ids - len(shares), 1.0)

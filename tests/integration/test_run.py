@@ -40,7 +40,7 @@ def first(place, plant) -> subprocess.CompletedProcess[str]:
 
 def test_a_run_says_what_it_did_and_leaves_a_report_that_needs_no_network(place, first):
     assert first.returncode == 0, first.stderr
-    for words in ("source check passed", "readings (estimate)", "readings read", "lake check passed", "report"):
+    for words in ("source check passed", "partition table", "readings read", "lake check passed", "report"):
         assert words in first.stdout
     (report,) = place.glob("reports/*/*/report.html")
     page = report.read_text()

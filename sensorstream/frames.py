@@ -1,0 +1,178 @@
+"""Readings as a Spark DataFrame to bend before they are published, and back into the lake.
+
+::
+
+    df = sensorstream.readings(config, window, ["^plant1/"])
+    sensorstream.publish(df.where("value < 400"), config, window)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from . import planning
+from .config import Config
+from .encode import SCHEMA
+from .errors import ConfigError
+from .extract import READERS
+from .historian import open_historian
+from .historian.readings_sql import PLAIN
+from .pipeline import Clock, measure, persisted
+from .publishing import publish as publish_files
+from .record import RunRecord, reconcile, run_id
+from .spark import spark_errors, spark_session
+from .stage import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
+from .stores import open_store
+from .transform import Tally, quality_rule
+from .windows import Window
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NEEDED = ("tagpath", "datetime", "value")
+
+
+def readings(
+    config: Config, window: Window, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
+) -> DataFrame:
+    """The clean readings of ``window`` straight from the historian, as ``ingest`` would leave them.
+
+    Lazy: each use queries the historian again and sees what is committed then, so persist what is used twice.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+
+    Returns
+    -------
+    DataFrame
+        ``tagpath string, datetime timestamp, value double, text string, quality int``, in no set order.
+
+    Raises
+    ------
+    ConfigError, SourceError
+        As ``plan`` does.
+    """
+    session = spark or spark_session(config)
+    with open_historian(config) as historian:
+        what = planning.make_plan(historian, config, window, patterns or config.sensor_patterns)
+    if not what.tables:
+        return session.createDataFrame([], READINGS_DDL)
+    return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
+
+
+def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] | None = None) -> RunRecord:
+    """Put a DataFrame of readings into the lake, in place of what it holds of those tags in ``window``.
+
+    Parameters
+    ----------
+    df
+        ``tagpath``, ``datetime`` (whole milliseconds) and ``value``; ``text`` and ``quality`` if there are any (none
+        and 192 otherwise). One reading a tag path and time, all in ``window``.
+    tags
+        Tag paths that are replaced; those that ``df`` holds by default. A path without a reading is emptied.
+
+    Raises
+    ------
+    ConfigError
+        A column is missing, unknown or of the wrong type, or a reading is doubled, outside the window or of no time.
+    LakeError, WindowBusy
+        As ``ingest`` does; the lake is untouched.
+    """
+    from pyspark.sql import functions as F
+
+    clock = Clock()
+    given = _as_readings(df)
+    target = Target(config.timezone, config.max_records_per_file)
+
+    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        path = key[0].as_py()
+        kept = checked(path, rows, window)
+        codes = Counter(str(code) for code in kept.column("quality").to_pylist())
+        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
+        return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
+
+    store = open_store(config)
+    store.check()
+    with clock.phase("extract"), spark_errors():
+        grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
+        with persisted(grouped.applyInArrow(encode_group, STAGED_DDL)) as files:
+            found = measure(files)
+            tally = found.tally
+            reconcile(read=tally.read, written=tally.written, rejected=0, deduplicated=0, source=tally.read)
+            with clock.phase("publish"):
+                paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
+                months = [month for month, _ in window.months(config.timezone)]
+                done = publish_files(files, found.entries, config, store, window, paths, months)
+    return RunRecord(
+        run_id=run_id(window, sorted(paths)),
+        started=clock.started.isoformat(timespec="milliseconds"),
+        finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        engine="dataframe",
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        patterns=[],
+        tags_selected=len(paths),
+        partition_tables=[],
+        rows_read=tally.read,
+        rows_written=tally.written,
+        rows_rejected={},
+        rows_deduplicated=0,
+        quality_codes=dict(sorted(tally.codes.items())),
+        files_written=done.files_written,
+        files_unchanged=done.files_unchanged,
+        files_removed=done.files_removed,
+        bytes_written=done.bytes_written,
+        seconds=clock.seconds(),
+        source_snapshot="",
+    )
+
+
+def checked(path: str, rows: pa.Table, window: Window) -> pa.Table:
+    """Readings of one path (``READINGS``) as the lake holds them, sorted; ``ConfigError`` says what is wrong."""
+    if not path:
+        raise ConfigError("a reading has no tagpath: give it one or drop it")
+    rows = rows.select(READINGS.names).combine_chunks()
+    for name in ("datetime", "quality"):
+        if rows.column(name).null_count:
+            raise ConfigError(f"a reading of {path} has no {name}: give it one or drop it")
+    micros = rows.column("datetime").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    order = np.argsort(micros, kind="stable")
+    micros = micros[order]
+    problems = (
+        (micros % 1000 != 0, "at a part of a millisecond: round the times"),
+        ((micros < window.start_ms * 1000) | (micros >= window.end_ms * 1000), f"outside {window}: widen the window"),
+        (np.append(np.diff(micros) == 0, False), "twice: keep one of them"),
+    )
+    for where, what in problems:
+        if where.any():
+            time = datetime.fromtimestamp(int(micros[where][0]) / 1e6, UTC)
+            raise ConfigError(f"{path} has a reading of {time.isoformat()} {what}")
+    taken = rows.take(pa.array(order))
+    times = pa.array(micros // 1000).view(pa.timestamp("ms", tz="UTC"))
+    return pa.table([times, *(taken.column(name) for name in SCHEMA.names[1:])], schema=SCHEMA)
+
+
+def _as_readings(df: DataFrame) -> DataFrame:
+    """The columns of ``READINGS``, with those that may be left out; ``ConfigError`` for a missing or unknown one."""
+    from pyspark.sql import functions as F
+
+    missing = [name for name in NEEDED if name not in df.columns]
+    if missing:
+        raise ConfigError(f"the DataFrame has no column {missing[0]} (it has {', '.join(df.columns)})")
+    unknown = [name for name in df.columns if name not in READINGS.names]
+    if unknown:
+        raise ConfigError(f"the lake has no column {unknown[0]}: drop it, the columns are {', '.join(READINGS.names)}")
+    if (kind := df.schema["datetime"].dataType.typeName()) != "timestamp":
+        raise ConfigError(f"column datetime is of type {kind}, not timestamp: cast it")
+    if "text" not in df.columns:
+        df = df.withColumn("text", F.lit(None).cast("string"))
+    if "quality" not in df.columns:
+        df = df.withColumn("quality", F.lit(PLAIN))
+    return df.select("tagpath", "datetime", F.col("value").cast("double"), "text", F.col("quality").cast("int"))
