@@ -94,7 +94,7 @@ def options(java: Path, environ: Mapping[str, str] = os.environ) -> list[str]:
 
     With an archive: use it. Without: write one when the JVM ends, for the next start to take. A user who never calls
     ``make`` gets it that way from a first run, with the very classes that runs use and without a process of our own in
-    the background; the JVM lives on for some seconds after that one run. Empty where neither can be.
+    the background; the JVM lives on for about 10 s after that one run. Empty where neither can be.
     """
     try:
         runtime = runtime_of(java, environ)
@@ -114,9 +114,9 @@ def options(java: Path, environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def make(java: Path, environ: Mapping[str, str] = os.environ) -> bool:
-    """Make the archive now if there is none, with a small job in a Spark of its own (10 to 20 seconds).
+    """Make the archive now if there is none, with a small job in a Spark of its own.
 
-    Returns whether there is one at the end. Raises nothing.
+    That takes 30 s on two cores; for 11 of them the JVM writes. Returns whether there is one then. Raises nothing.
     """
     if not missing(java, environ):
         return bool(options(java, environ))

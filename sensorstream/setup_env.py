@@ -35,9 +35,7 @@ def main() -> None:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
     compile_imports()
     if class_archive.missing(java):
-        print(
-            "sensorstream: making the archive of Spark's Java classes: some seconds, once, to start faster ever after"
-        )
+        print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
         class_archive.make(java)
 
 
@@ -45,11 +43,12 @@ def compile_imports() -> None:
     """Have Python keep the bytecode of what a run imports, where nothing did so yet; a failure is no failure.
 
     pip compiles what it installs, uv does not; where ``PYTHONDONTWRITEBYTECODE`` is set, as in many images, every
-    process would then compile pandas and pyspark again, for a second and a half.
+    process would then compile pandas and pyspark again, for a second and a half. Takes 17 s, on two cores.
     """
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None or Path(cache_from_source(spec.origin)).exists():
         return
+    print("sensorstream: keeping the bytecode of the installed packages: some seconds, once", flush=True)
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     script = "import contextlib, importlib\n" + "".join(
         f"with contextlib.suppress(Exception): importlib.import_module({name!r})\n" for name in IMPORTED
