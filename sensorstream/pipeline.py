@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from .planning import Plan
 from .progress import Progress, watched
 from .publishing import publish, put_if_changed
 from .record import RunRecord, reconcile, run_id
-from .spark import spark_errors, spark_session
+from .spark import spark_errors, start_early
 from .stage import Target, read_rejected, read_tally
 from .stores import open_store
 from .transform import Tally, quality_rule
@@ -77,16 +77,17 @@ def ingest(
     """
     clock = Clock()
     patterns = tuple(patterns or config.sensor_patterns)
-    store = open_store(config)
-    store.check()
-    with open_historian(config) as historian:
+    # The JVM starts while the lake is looked at and the plan is made.
+    with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
+        store = open_store(config)
+        store.check()
         with clock.phase("plan"):
             what = planning.make_plan(historian, config, window, patterns)
             months = covered_months(what, config)
             snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
-            session = spark or spark_session(config)
+            session = spark or (starting or start_early(config)).result()
         todo = stage(config, what, snapshot, session)
         with clock.phase("extract"), spark_errors(), persisted(todo) as staged:
             with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):

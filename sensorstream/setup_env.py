@@ -1,18 +1,31 @@
-"""What ``make`` runs after the packages are installed: Java and the JDBC driver, said in a sentence each."""
+"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver; a sentence each."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 
+from sensorstream import class_archive
 from sensorstream.errors import SensorStreamError
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
+
+# What a run, its workers, its notebooks and its checks import.
+IMPORTED = (
+    *("sensorstream.cli", "sensorstream.runner", "sensorstream.pipeline", "boto3", "rich.progress"),
+    *("pyspark.sql", "pyspark.sql.pandas.functions", "pyspark.testing.utils", "pyspark.worker", "pandas"),
+    *("papermill", "ipykernel", "nbconvert", "matplotlib.pyplot", "great_expectations"),
+)
+COMPILE_SECONDS = 300
 
 
 def main() -> None:
     """Prepare the runtime; without the driver only the ``jdbc`` engine is missing, so that is no failure."""
     try:
-        java_home()
+        java = java_home()
     except SensorStreamError as error:
         sys.exit(f"sensorstream: {error}")
     try:
@@ -20,6 +33,30 @@ def main() -> None:
             print(f"sensorstream: JDBC driver fetched to {fetch_driver()}")
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
+    compile_imports()
+    if class_archive.missing(java):
+        print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
+        class_archive.make(java)
+
+
+def compile_imports() -> None:
+    """Have Python keep the bytecode of what a run imports, where nothing did so yet; a failure is no failure.
+
+    pip compiles what it installs, uv does not; where ``PYTHONDONTWRITEBYTECODE`` is set, as in many images, every
+    process would then compile pandas and pyspark again, for a second and a half. Takes 17 s, on two cores.
+    """
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None or Path(cache_from_source(spec.origin)).exists():
+        return
+    print("sensorstream: keeping the bytecode of the installed packages: some seconds, once", flush=True)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    script = "import contextlib, importlib\n" + "".join(
+        f"with contextlib.suppress(Exception): importlib.import_module({name!r})\n" for name in IMPORTED
+    )
+    try:
+        subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, timeout=COMPILE_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module, metadata
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
-from . import errors
+from . import class_archive, errors
 from .config import Config
 from .java import java_home
 from .jdbcdriver import find_driver, require_driver
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
 APP = "sensorstream"
 
 
-def settings(config: Config) -> dict[str, str]:
-    """The Spark settings of a run; ``spark_conf`` wins over each. Pure but for the place of the JDBC driver."""
+def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
+    """The Spark settings of a run; ``spark_conf`` wins over each. Pure but for the place of the JDBC driver.
+
+    ``jvm`` are further options of the driver's Java, where it is this machine that runs all.
+    """
     driver = require_driver(config.jdbc_jar) if config.engine == "jdbc" else find_driver(config.jdbc_jar)
     chosen = {
         "spark.app.name": APP,
@@ -40,34 +46,139 @@ def settings(config: Config) -> dict[str, str]:
     }
     if driver:
         chosen["spark.jars"] = str(driver)
-    if config.spark_master.startswith("local"):
+    if local(config):
         # On one machine nothing need be reachable from outside, and driver and workers share one heap.
         quiet = files(__package__) / "log4j2.properties"
         chosen |= {
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "2g",
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet} -Duser.timezone=UTC",
+            "spark.driver.extraJavaOptions": " ".join(
+                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *jvm]
+            ),
         }
+        if _workers_find_us():
+            chosen["spark.python.daemon.module"] = f"{__package__}.worker_daemon"
     return chosen | config.spark_conf
+
+
+def local(config: Config) -> bool:
+    """Whether driver and workers are processes of this machine."""
+    return config.spark_master.startswith("local")
+
+
+def _workers_find_us() -> bool:
+    """Whether a new Python of this environment, started in this folder, can import this package."""
+    place = Path(__file__).parents[1]
+    if place == Path.cwd() or str(place) in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        return True
+    try:
+        metadata.distribution(APP)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def spark_session(config: Config) -> SparkSession:
     """The session for ``config``, started where there is none yet. Sets ``JAVA_HOME`` and Spark's Python."""
-    from pyspark.sql import SparkSession
+    return start_early(config).result()
 
-    os.environ["JAVA_HOME"] = str(java_home())
-    if config.spark_master.startswith("local"):
+
+def start_early(config: Config) -> Starting:
+    """Begin to start the session for ``config`` and return at once; ``result()`` is the session.
+
+    What lies between the two (a look at the lake, the plan) costs a run no time::
+
+        with start_early(config) as starting:
+            what = make_plan(...)
+            session = starting.result()
+
+    Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
+    """
+    java = java_home()
+    os.environ["JAVA_HOME"] = str(java)
+    jvm: list[str] = []
+    if local(config):
         # Spark takes the first python3 on PATH otherwise, which need not have pyarrow.
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master(config.spark_master)
-    for key, value in settings(config).items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    from .datasource import HistorianSource
+        jvm = class_archive.options(java)
+        # Spark asks a Python where Spark is, and a small JVM for the command line of its own; both can be quick.
+        if spark := class_archive.spark_home(os.environ):
+            os.environ["SPARK_HOME"] = str(spark)
+        os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    return Starting(config.spark_master, settings(config, jvm))
 
-    session.dataSource.register(HistorianSource)
-    return session
+
+class Starting:
+    """A session on its way: the JVM starts in a thread, everything of Python's stays in the caller's.
+
+    Two threads must not import the same packages at once: pyspark and pandas are full of circles, in which one of the
+    two would find a module half made. So the thread only waits for the JVM.
+    """
+
+    def __init__(self, master: str, settings: dict[str, str]) -> None:
+        from pyspark import SparkConf, SparkContext
+
+        self._master = master
+        self._conf = SparkConf().setMaster(master).setAll(list(settings.items()))
+        self._settings = settings
+        self._gateway: Any = None
+        self._error: BaseException | None = None
+        # Not a daemon: a process that fails early must not leave its JVM, or Spark's temporary files, half made.
+        self._thread = Thread(target=self._launch, name="spark-start")
+        if SparkContext._gateway is None:
+            self._thread.start()
+
+    def _launch(self) -> None:
+        from pyspark.java_gateway import launch_gateway
+
+        try:
+            self._gateway = launch_gateway(self._conf)
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> SparkSession:
+        """Wait for the JVM and return the session; whatever kept the JVM from starting is raised here."""
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        if self._thread.ident:
+            _import_ahead()
+            self._thread.join()
+            if self._error:
+                raise self._error
+            gateway, self._gateway = self._gateway, None
+            if SparkContext._active_spark_context is None:
+                SparkContext(conf=self._conf, gateway=gateway)
+        builder = SparkSession.builder
+        for key, value in self._settings.items():
+            builder = builder.config(key, value)
+        session = builder.master(self._master).getOrCreate()
+        from .datasource import HistorianSource
+
+        session.dataSource.register(HistorianSource)
+        return session
+
+    def __enter__(self) -> Starting:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._thread.ident:
+            self._thread.join()
+        if self._gateway:
+            # Killed, not asked to end: it has seen too few classes to write an archive of them.
+            self._gateway.proc.kill()
+            self._gateway.proc.wait()
+            self._gateway = None
+
+
+def _import_ahead() -> None:
+    """Import what pyspark will ask for, pandas among it, while there is nothing to do but wait for the JVM."""
+    for name in ("pyspark.testing.utils", "pyspark.sql.pandas.functions"):
+        try:
+            import_module(name)
+        except Exception:
+            return  # who needs it says what is wrong
 
 
 @contextmanager

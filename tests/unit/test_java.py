@@ -58,14 +58,14 @@ def test_processes_that_race_for_the_shim_all_get_it(bare):
     with ThreadPoolExecutor(8) as pool:
         homes = set(pool.map(lambda _: java.wheel_home(bare), range(16)))
     assert len(homes) == 1
-    assert java.java_version(homes.pop()) == 21
+    assert java.java_version(homes.pop(), bare) == 21
 
 
 def test_a_home_that_cannot_be_written_is_no_obstacle(bare, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "file").touch()
     home = java.java_home(bare | {"HOME": str(tmp_path / "file")})
-    assert java.java_version(home) == 21
+    assert java.java_version(home, bare) == 21
 
 
 def test_java_home_goes_before_path(bare, tmp_path):
@@ -78,7 +78,7 @@ def test_a_java_that_spark_cannot_use_is_passed_over(bare, tmp_path):
     old, new = fake_java(tmp_path / "old", "1.8"), fake_java(tmp_path / "new", 25)
     found = java.java_home(bare | {"JAVA_HOME": str(old), "PATH": str(new / "bin")})
     assert behind(found) not in (old, new)
-    assert java.java_version(found) == 21
+    assert java.java_version(found, bare) == 21
 
 
 def test_the_home_of_a_linked_java_is_where_the_link_points(bare, tmp_path):
@@ -93,3 +93,15 @@ def test_without_a_runtime_one_sentence_says_what_to_install(bare, monkeypatch):
     monkeypatch.setattr(java, "wheel_home", lambda environ: None)
     with pytest.raises(ConfigError, match="openjdk-17"):
         java.java_home(bare)
+
+
+def test_a_java_is_asked_for_its_version_once_and_again_when_it_was_replaced(bare, tmp_path):
+    home = fake_java(tmp_path / "some", 17)
+    program = home / "bin" / "java"
+    asked = tmp_path / "asked"
+    program.write_text(program.read_text() + f"echo x >> {asked}\n")
+    for _ in range(3):
+        assert java.java_version(home, bare) == 17
+    assert asked.read_text() == "x\n"
+    program.write_text(program.read_text().replace("17", "21") + "#\n")
+    assert java.java_version(home, bare) == 21

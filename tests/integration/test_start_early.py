@@ -1,0 +1,46 @@
+"""The JVM starts while a run plans, and goes again where the run fails before it needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BEGIN = """
+import psutil
+from sensorstream.config import check
+from sensorstream.spark import start_early
+config = check({"db": {}, "local_path": "unused", "spark_master": "local[1]"}, where="the test")
+"""
+
+
+def run(script):
+    return subprocess.run([sys.executable, "-c", BEGIN + script], capture_output=True, text=True, timeout=180)
+
+
+def test_the_session_comes_when_it_is_asked_for_and_again_after_that():
+    done = run("""
+with start_early(config) as starting:
+    session = starting.result()
+print(session.range(3).count(), start_early(config).result() is session)
+session.stop()
+print(start_early(config).result().range(4).count())
+""")
+    assert (done.stdout, done.stderr) == ("3 True\n4\n", "")
+
+
+def test_a_run_that_fails_first_leaves_no_jvm():
+    done = run("""
+try:
+    with start_early(config):
+        raise ValueError
+except ValueError:
+    print(len(psutil.Process().children(recursive=True)))
+with start_early(config) as starting:
+    print(starting.result().range(3).count())
+""")
+    assert (done.stdout, done.stderr) == ("0\n3\n", "")
+
+
+def test_a_process_that_just_leaves_says_nothing():
+    done = run("start_early(config)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
