@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +69,12 @@ class Clean:
     deduplicated: int
 
 
+@lru_cache(maxsize=1)
+def _nothing() -> Clean:
+    # Made when first needed: an Arrow array made at import would bring pandas along.
+    return Clean(SCHEMA.empty_table(), REJECTED.empty_table(), 0)
+
+
 @dataclass
 class Tally:
     """Counts of readings that add up over paths and slices."""
@@ -104,7 +111,7 @@ def clean(raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]:
         Rows of ``RAW`` of every id of one tag path, any order.
     """
     if not raw.num_rows:
-        return Clean(SCHEMA.empty_table(), REJECTED.empty_table(), 0), Tally.empty()
+        return _nothing(), Tally.empty()
     raw = raw.combine_chunks()
     quality = raw.column("dataintegrity")
     codes: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from importlib import import_module
 from os.path import basename, isfile, join
 
 # Imported and no more: threads started here would not live on in the forks.
-NEEDED = ("pyarrow.compute", "pyarrow.parquet", "psycopg", "sensorstream.extract")
+NEEDED = ("pandas", "pyarrow.compute", "pyarrow.parquet", "psycopg", "sensorstream.extract")
 
 
 def prefer_installed_pyspark() -> None:

@@ -8,15 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..encode import SCHEMA
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
-from ..transform import RAW, REJECTED, Clean, QualityRule, Tally, clean, readings
+from ..transform import RAW, Clean, QualityRule, Tally, clean, readings
 
 NUMBER = np.dtype([("t", ">f8"), ("v", ">f8")])
 OTHER = np.dtype([("t", ">f8"), ("v", ">f8"), ("q", ">i4"), ("n", ">i4"), ("has", ">i2")])
-
-
-NOTHING = (Clean(SCHEMA.empty_table(), REJECTED.empty_table(), 0), Tally.empty())
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
     heads = [part for part in parts if part.numbers]
     others = [part for part in parts if part.others]
     rest = _table([_others(part) for part in others]) if others else RAW.empty_table()
-    readings_of_rest, tally = clean(rest, rule) if others else NOTHING
+    readings_of_rest, tally = clean(rest, rule)
     if not heads:
         return readings_of_rest, tally
     if len(heads) == 1 and not readings_of_rest.kept.num_rows and rule.reason(PLAIN) is None:
