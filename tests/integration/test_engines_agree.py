@@ -1,0 +1,135 @@
+"""Any mixture of readings: the packed engine, the JDBC engine and a plain Python oracle agree to the bit."""
+
+from __future__ import annotations
+
+import math
+import threading
+from datetime import datetime
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensorstream import planning
+from sensorstream.pipeline import ingest
+from sensorstream.windows import window_of
+from tests.oracle import Row, expect, objects, readings_of
+
+DAY = window_of("UTC", day="2026-10-14")
+START, END = DAY.start_ms, DAY.end_ms
+TABLES = ("sqlt_data_1_2026_10", "sqlt_data_2_2026_10")
+PATHS = {1: "a", 2: "a", 3: "b/ü %", 4: "c"}  # two ids of one path
+
+times = st.one_of(
+    st.sampled_from([START, START + 1, END - 1, START - 1, END, -(2**63), 2**63 - 1, 0]),
+    st.integers(START, START + 20),  # doubled ones
+    st.integers(START, END - 1),
+)
+numbers = st.floats().map(lambda value: math.nan if math.isnan(value) else value)  # text knows one NaN
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
+dates = st.datetimes(min_value=datetime(1, 1, 1))
+cells = st.one_of(
+    st.tuples(st.none(), st.none() | numbers, st.none() | texts, st.none()),
+    st.tuples(st.integers(-(2**63), 2**63 - 1), st.none(), st.none(), st.none()),
+    st.tuples(st.none(), st.none(), st.none(), dates),
+)
+qualities = st.sampled_from([192, 192, 192, 192, 0, 500, 600, -1, None])
+rows = st.dictionaries(
+    st.tuples(st.sampled_from(TABLES), st.sampled_from(list(PATHS)), times), st.tuples(cells, qualities), max_size=30
+)
+
+
+@pytest.fixture
+def historian(database):
+    """An Ignition historian with two empty October tables."""
+    database.execute(
+        "CREATE TABLE sqlth_te (id int, tagpath varchar(255), scid int, datatype int, querymode int,"
+        " created bigint, retired bigint)"
+    )
+    for number, path in PATHS.items():
+        database.execute("INSERT INTO sqlth_te VALUES (%s, %s, 1, 1, 0, 0, NULL)", number, path)
+    for table in TABLES:
+        database.execute(
+            f"CREATE TABLE {table} (tagid int, intvalue bigint, floatvalue float8, stringvalue text,"
+            " datevalue timestamp, dataintegrity int, t_stamp bigint, PRIMARY KEY (tagid, t_stamp))"
+        )
+    return database
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans())
+def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed):
+    wanted = expect(
+        [
+            Row(
+                tagid,
+                time,
+                number if number is not None else whole,
+                text if text is not None else iso(date),
+                quality,
+                table,
+            )
+            for (table, tagid, time), ((whole, number, text, date), quality) in found.items()
+            if START <= time < END
+        ],
+        PATHS,
+    )
+    with psycopg.connect(historian.owner) as connection:
+        for table in TABLES:
+            connection.execute(f"TRUNCATE {table}")
+        for (table, tagid, time), ((whole, number, text, date), quality) in found.items():
+            cell = [tagid, whole, number, text, date, quality, time]
+            connection.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s)", cell)
+    if analyzed:
+        historian.execute(f"ANALYZE {', '.join(TABLES)}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "choose_order", lambda *_, **__: order)
+        lakes = []
+        for engine in ("packed", "jdbc"):
+            config = make_config(dbname=historian.name, engine=engine, readings_per_slice=per_slice)
+            record = ingest(config, DAY, spark=spark)
+            assert readings_of(config) == wanted.readings
+            assert (sum(record.rows_rejected.values()), record.rows_deduplicated) == (
+                wanted.rejected,
+                wanted.deduplicated,
+            )
+            lakes.append(objects(config))
+    assert lakes[0] == lakes[1]
+
+
+def iso(date: datetime | None) -> str | None:
+    return None if date is None else date.isoformat(timespec="microseconds")
+
+
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_readings_written_during_a_run_appear_whole_or_not_at_all(engine, historian, make_config, spark):
+    stop, written = threading.Event(), 0
+
+    def write() -> None:
+        nonlocal written
+        with psycopg.connect(historian.owner, autocommit=True) as connection:
+            while not stop.is_set() and written < 80_000:  # one transaction writes a reading of each of two tags
+                with connection.transaction():
+                    for table, tagid in ((TABLES[0], 3), (TABLES[1], 4)):
+                        query = f"INSERT INTO {table} VALUES (%s, NULL, 1, NULL, NULL, 192, %s)"
+                        connection.execute(query, [tagid, START + written * 1000])
+                written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        counts = []
+        for _ in range(3):
+            config = make_config(dbname=historian.name, engine=engine, readings_per_slice=500)
+            before = written
+            ingest(config, DAY, spark=spark)
+            of_b, of_c = ([t for p, t, *_ in readings_of(config) if p == path] for path in ("b/ü %", "c"))
+            assert of_b == of_c == [START + n * 1000 for n in range(len(of_b))]
+            assert len(of_b) >= before
+            counts.append(len(of_b))
+        assert counts[0] < counts[-1]
+    finally:
+        stop.set()
+        writer.join()
