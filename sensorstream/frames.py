@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from . import planning
 from .config import Config
@@ -25,7 +27,7 @@ from .historian import open_historian
 from .historian.readings_sql import PLAIN
 from .pipeline import Clock, measure, persisted
 from .publishing import publish as publish_files
-from .record import RunRecord, reconcile, run_id
+from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
 from .stage import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
 from .stores import open_store
@@ -95,7 +97,8 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
     def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         path = key[0].as_py()
         kept = checked(path, rows, window)
-        codes = Counter(str(code) for code in kept.column("quality").to_pylist())
+        found = pc.value_counts(kept.column("quality")).to_pylist()
+        codes = Counter({str(code["values"]): code["counts"] for code in found})
         tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
         return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
 
@@ -106,7 +109,6 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
         with persisted(grouped.applyInArrow(encode_group, STAGED_DDL)) as files:
             found = measure(files)
             tally = found.tally
-            reconcile(read=tally.read, written=tally.written, rejected=0, deduplicated=0, source=tally.read)
             with clock.phase("publish"):
                 paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
                 months = [month for month, _ in window.months(config.timezone)]
@@ -125,10 +127,7 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
         rows_rejected={},
         rows_deduplicated=0,
         quality_codes=dict(sorted(tally.codes.items())),
-        files_written=done.files_written,
-        files_unchanged=done.files_unchanged,
-        files_removed=done.files_removed,
-        bytes_written=done.bytes_written,
+        **asdict(done),
         seconds=clock.seconds(),
         source_snapshot="",
     )

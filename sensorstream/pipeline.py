@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -122,10 +122,7 @@ def ingest(
         rows_rejected=dict(sorted(tally.rejected.items())),
         rows_deduplicated=tally.deduplicated,
         quality_codes=dict(sorted(tally.codes.items())),
-        files_written=done.files_written,
-        files_unchanged=done.files_unchanged,
-        files_removed=done.files_removed,
-        bytes_written=done.bytes_written,
+        **asdict(done),
         seconds=clock.seconds(),
         source_snapshot=seen,
         explain=list(what.notes),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -175,11 +175,6 @@ def _credentials(place: str) -> tuple[Any, str | None]:
 def open_store(config: Config) -> Objects:
     """The lake's store; touches nothing yet."""
     return Bucket(config) if config.bucket_name else Folder(Path(str(config.local_path)))
-
-
-def put_all(store: Store, objects: Iterable[tuple[str, bytes]]) -> None:
-    for key, data in objects:
-        store.put(key, data)
 
 
 def _why(error: BaseException) -> str:
