@@ -23,9 +23,11 @@ from .config import Config
 from .encode import SCHEMA
 from .errors import ConfigError
 from .extract import READERS
+from .held import HeldBySpark
 from .historian import open_historian
 from .historian.readings_sql import PLAIN
-from .pipeline import Clock, measure, persisted
+from .pipeline import Clock, measure, persisted, scope_of
+from .publishing import look
 from .publishing import publish as publish_files
 from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
@@ -111,8 +113,14 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
             tally = found.tally
             with clock.phase("publish"):
                 paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
-                months = [month for month, _ in window.months(config.timezone)]
-                done = publish_files(files, found.entries, config, store, window, paths, months)
+                scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
+                done = publish_files(
+                    HeldBySpark(files, found.entries, config),
+                    store,
+                    scope,
+                    look(store, scope),
+                    append=config.write_mode == "append",
+                )
     return RunRecord(
         run_id=run_id(window, sorted(paths)),
         started=clock.started.isoformat(timespec="milliseconds"),

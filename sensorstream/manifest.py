@@ -1,7 +1,15 @@
-"""The manifest: what is committed. A small root object names one immutable state file a month.
+"""The manifest: what is committed. A small root object names immutable state files, one of each kind a month.
 
 ``manifest.json`` changes only by compare-and-swap; that write is the commit. It holds no time of day, so that a run
-that changes nothing leaves the same bytes.
+that changes nothing leaves the same bytes. While a run publishes, the root also says who does (see ``turns``).
+
+::
+
+    {"format": 1,
+     "files":  {"2026-10": "_sensorstream/state/files-2026-10-….parquet"},   what ``Entry`` says, a row a file
+     "pieces": {"2026-10": "_sensorstream/state/pieces-2026-10-….parquet"},  what is known of the source
+     "marks":  {"sqlt_data_1_2026_10": {…}},                                 how far each partition table was seen
+     "turn":   {…}}                                                          only while somebody publishes
 """
 
 from __future__ import annotations
@@ -9,12 +17,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .errors import LakeError
@@ -23,9 +34,11 @@ from .stores import Store
 from .windows import Window
 
 ROOT = f"{BOOKS}manifest.json"
+STATES = f"{BOOKS}state/"
 FORMAT = 1
+PUTS_AT_ONCE = 8
 
-STATE = pa.schema(
+FILES = pa.schema(
     [
         ("tagpath", pa.string()),
         ("start", pa.int64()),  # of the interval, s since 1970
@@ -37,6 +50,16 @@ STATE = pa.schema(
         ("digest", pa.string()),  # SHA-256 of the bytes
     ]
 )
+PIECES = pa.schema(
+    [
+        ("tagpath", pa.string()),
+        ("start", pa.int64()),  # of the piece, s since 1970
+        ("end", pa.int64()),
+        ("rows", pa.int64()),  # rows of the source, of any quality; null: not known, to be read again
+        ("hash", pa.int64()),
+    ]
+)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, order=True)
@@ -61,70 +84,184 @@ class Entry:
     def key(self) -> str:
         return reading_key(self.tagpath, self.month, self.interval)
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where intervals must not overlap: tag path and month."""
+        return self.tagpath, self.month
 
-Months = dict[str, dict[str, Entry]]  # month -> key -> entry
+
+@dataclass(frozen=True)
+class Root:
+    """The root object. ``turn`` is who publishes now, as ``turns`` writes it."""
+
+    files: Mapping[str, str] = field(default_factory=dict)  # month -> key of its state file
+    pieces: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, Any] = field(default_factory=dict)  # partition table -> mark
+    turn: Mapping[str, Any] | None = None
+
+    @property
+    def states(self) -> set[str]:
+        return {*self.files.values(), *self.pieces.values()}
+
+    def to_bytes(self) -> bytes:
+        parts = {"files": self.files, "pieces": self.pieces, "marks": self.marks}
+        shown = {name: dict(sorted(part.items())) for name, part in parts.items()}
+        turn = {"turn": self.turn} if self.turn else {}
+        return json.dumps({"format": FORMAT, **shown, **turn}, indent=1).encode()
+
+
+class StateGone(Exception):
+    """A state file that the root named has been replaced since the root was read."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The root as it was read, and its version for the swap; months are read when asked for."""
+    """The root as it was read, and its version for the swap; states are read when asked for."""
 
     store: Store
-    months: Mapping[str, str]  # month -> key of its state file
+    root: Root
     version: str | None
 
-    def entries(self, month: str) -> dict[str, Entry]:
-        """What is committed for ``month``, by key."""
-        if month not in self.months:
-            return {}
-        data = self.store.get(self.months[month])
+    @property
+    def months(self) -> list[str]:
+        """Months of which files are committed, in order."""
+        return sorted(self.root.files)
+
+    def entries(
+        self, month: str, *, window: Window | None = None, paths: Collection[str] | None = None
+    ) -> dict[str, Entry]:
+        """What is committed for ``month``, by key: all, or only what meets ``window`` and is of ``paths``.
+
+        Raises ``StateGone`` if another run has committed since the root was read.
+        """
+        rows = chosen(self.files(month), window, paths).to_pylist()
+        return {entry.key: entry for entry in (Entry(month=month, **row) for row in rows)}
+
+    def files(self, month: str) -> pa.Table:
+        """The same as a table (``FILES``)."""
+        return self._state(self.root.files.get(month), FILES)
+
+    def pieces(self, month: str) -> pa.Table:
+        """What is known of the source's readings of ``month`` (``PIECES``)."""
+        return self._state(self.root.pieces.get(month), PIECES)
+
+    def _state(self, key: str | None, schema: pa.Schema) -> pa.Table:
+        if key is None:
+            return schema.empty_table()
+        data = self.store.get(key)
         if data is None:
-            raise LakeError(
-                f"lake {self.store.place}: the manifest names {self.months[month]}, which does not exist:"
-                " was the lake changed by hand?"
-            )
-        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-        found = (Entry(month=month, **row) for row in rows)
-        return {entry.key: entry for entry in found}
+            raise StateGone(key)
+        return pq.read_table(pa.BufferReader(data)).cast(schema)
+
+
+def chosen(table: pa.Table, window: Window | None, paths: Collection[str] | None) -> pa.Table:
+    """Rows of ``FILES`` or ``PIECES`` that meet ``window`` and are of ``paths``."""
+    if window is not None:
+        start, end = window.start_ms // 1000, window.end_ms // 1000
+        table = table.filter(pc.and_(pc.less(table.column("start"), end), pc.greater(table.column("end"), start)))
+    if paths is not None:
+        table = table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(paths), pa.string())))
+    return table
 
 
 def read_manifest(store: Store) -> Manifest:
     """The manifest as it is now; an empty one where the lake has none."""
     found = store.versioned(ROOT)
     if found is None:
-        return Manifest(store, {}, None)
+        return Manifest(store, Root(), None)
     try:
         root = json.loads(found[0])
-        if root["format"] != FORMAT:
-            raise LakeError(
-                f"lake {store.place}: {ROOT} has format {root['format']}, this version knows {FORMAT}: upgrade"
-            )
-        return Manifest(store, root["months"], found[1])
-    except (ValueError, KeyError, TypeError):
+        known = root.pop("format")
+        if known != FORMAT:
+            raise LakeError(f"lake {store.place}: {ROOT} has format {known}, this version knows {FORMAT}: upgrade")
+        return Manifest(store, Root(**root), found[1])
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise LakeError(f"lake {store.place}: {ROOT} is not a manifest: was it changed by hand?") from None
 
 
-def state_bytes(entries: Iterable[Entry]) -> bytes:
-    """A month's state file; the same bytes for the same entries."""
-    rows = [{k: v for k, v in asdict(entry).items() if k != "month"} for entry in sorted(entries)]
+ATTEMPTS = 20
+
+
+def at_one_commit(store: Store, look: Callable[[Manifest], Found]) -> Found:
+    """``look`` at the manifest, and once more where another run committed meanwhile, so that it sees one state whole.
+
+    Raises ``LakeError`` if what a manifest names that did not change is missing.
+    """
+    manifest = read_manifest(store)
+    for _ in range(ATTEMPTS):
+        try:
+            return look(manifest)
+        except StateGone as gone:
+            again = read_manifest(store)
+            if again.version == manifest.version:
+                raise damaged(store, gone) from None
+            manifest = again
+    raise LakeError(f"lake {store.place}: the manifest changed {ATTEMPTS} times while it was read: try again")
+
+
+def damaged(store: Store, gone: StateGone) -> LakeError:
+    return LakeError(
+        f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed:"
+        " run verify with --repair"
+    )
+
+
+@dataclass(frozen=True)
+class MonthChange:
+    """What becomes of a month: files that go and come, its pieces where they change."""
+
+    removed: frozenset[Entry] = frozenset()
+    added: frozenset[Entry] = frozenset()
+    pieces: pa.Table | None = None
+
+
+def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root:
+    """Write the state files of ``changed`` months; the root that names them, not yet committed."""
+    files, pieces = dict(manifest.root.files), dict(manifest.root.pieces)
+    states: dict[str, bytes] = {}
+
+    def name(kind: str, month: str, named: dict[str, str], rows: pa.Table) -> None:
+        if not rows.num_rows:
+            named.pop(month, None)
+            return
+        data = _parquet(rows)
+        named[month] = f"{STATES}{kind}-{month}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+        states[named[month]] = data
+
+    for month, change in changed.items():
+        if change.removed or change.added:
+            name("files", month, files, _after(manifest.files(month), change))
+        if change.pieces is not None:
+            name("pieces", month, pieces, change.pieces.sort_by([("tagpath", "ascending"), ("start", "ascending")]))
+    with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+        written = [pool.submit(manifest.store.put, key, data) for key, data in states.items()]
+        for one in written:
+            one.result()
+    return replace(manifest.root, files=files, pieces=pieces)
+
+
+def _after(before: pa.Table, change: MonthChange) -> pa.Table:
+    gone = {(entry.tagpath, entry.start) for entry in (*change.removed, *change.added)}
+    paths = pc.is_in(before.column("tagpath"), value_set=pa.array(sorted({path for path, _ in gone}), pa.string()))
+    stay, maybe = before.filter(pc.invert(paths)), before.filter(paths)
+    places = zip(maybe.column("tagpath").to_pylist(), maybe.column("start").to_pylist(), strict=True)
+    kept = maybe.filter(pa.array([place not in gone for place in places], pa.bool_()))
+    added = pa.Table.from_pylist([{n: getattr(e, n) for n in FILES.names} for e in change.added], schema=FILES)
+    return pa.concat_tables([stay, kept, added]).sort_by([("tagpath", "ascending"), ("start", "ascending")])
+
+
+def _parquet(table: pa.Table) -> bytes:
+    """The same bytes for the same rows."""
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=STATE), sink, compression="zstd")
+    pq.write_table(table.combine_chunks(), sink, compression="zstd")
     return sink.getvalue()
 
 
-def commit(manifest: Manifest, changed: Months) -> list[str]:
-    """Make ``changed`` months the truth by one swap of the root; returns the state files that nobody names any more.
+def swap_root(manifest: Manifest, root: Root) -> Manifest:
+    """Make ``root`` the truth if nobody has written since ``manifest`` was read, else ``stores.Conflict``."""
+    version = manifest.store.swap(ROOT, root.to_bytes(), manifest.version)
+    return Manifest(manifest.store, root, version)
 
-    Raises ``stores.Conflict`` if another run committed since ``manifest`` was read.
-    """
-    months = dict(manifest.months)
-    for month, entries in changed.items():
-        if not entries:
-            months.pop(month, None)
-            continue
-        data = state_bytes(entries.values())
-        months[month] = f"{BOOKS}state/{month}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
-        manifest.store.put(months[month], data)
-    root = json.dumps({"format": FORMAT, "months": dict(sorted(months.items()))}, indent=1).encode()
-    manifest.store.swap(ROOT, root, manifest.version)
-    return sorted(set(manifest.months.values()) - set(months.values()))
+
+def months_of(entries: Iterable[Entry]) -> set[str]:
+    return {entry.month for entry in entries}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -18,12 +18,13 @@ from . import planning
 from .config import Config
 from .errors import SourceError
 from .extract import ENGINES
+from .held import HeldBySpark
 from .historian import Historian, open_historian
 from .keys import TAGS, rejected_key
 from .manifest import Entry
 from .planning import Plan
 from .progress import Progress, watched
-from .publishing import publish, put_if_changed
+from .publishing import Scope, look, publish
 from .record import RunRecord, reconcile, run_id
 from .spark import spark_errors, start_early
 from .stage import Target, read_rejected, read_tally
@@ -83,7 +84,8 @@ def ingest(
         store.check()
         with clock.phase("plan"):
             what = planning.make_plan(historian, config, window, patterns)
-            months = covered_months(what, config)
+            scope = scope_of(config, window, (tag.path for tag in what.tags), covered_months(what, config))
+            before = look(store, scope)
             snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
@@ -104,10 +106,17 @@ def ingest(
                 source=source,
             )
             with clock.phase("publish"), watched(session, "publish", progress):
-                paths = frozenset(tag.path for tag in what.tags)
-                done = publish(staged, found.entries, config, store, window, paths, months)
-                put_if_changed(store, rejected_key(run_id(window, patterns)), parquet_or_none(found.rejected))
-                put_if_changed(store, TAGS, tags_bytes(historian))
+                done = publish(
+                    HeldBySpark(staged, found.entries, config),
+                    store,
+                    scope,
+                    before,
+                    append=config.write_mode == "append",
+                    others={
+                        rejected_key(run_id(window, patterns)): parquet_or_none(found.rejected),
+                        TAGS: tags_bytes(historian),
+                    },
+                )
     return RunRecord(
         run_id=run_id(window, patterns),
         started=clock.started.isoformat(timespec="milliseconds"),
@@ -127,6 +136,10 @@ def ingest(
         source_snapshot=seen,
         explain=list(what.notes),
     )
+
+
+def scope_of(config: Config, window: Window, paths: Iterable[str], months: Iterable[str]) -> Scope:
+    return Scope(window, frozenset(paths), tuple(months), config.timezone, config.max_records_per_file)
 
 
 def covered_months(what: Plan, config: Config) -> list[str]:

@@ -1,48 +1,94 @@
-"""From staged files to committed ones: write each under the key of its interval, commit the manifest, remove what
-the window replaced.
+"""From staged files to committed ones: work out what changes, take the turn, write, commit the manifest, settle.
 
-What changes is worked out beforehand (``changes``, pure), so that an unchanged file is not touched.
+A file that is new to the lake is put under the key of its interval; one that comes where another was waits beside until
+the commit, so that a run that ends at any point can be undone before it and finished after it (see ``turns``). An
+unchanged file is not touched.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import manifest as books
-from .config import Config
-from .encode import SCHEMA, cut, decode, encode
-from .errors import LakeError, WindowBusy
-from .manifest import Entry, Manifest, Months
-from .stores import Conflict, Store, open_store
+from . import pieces as of_source
+from . import turns
+from .changes import Changes, both, covered, files_of, inside, over, places, within
+from .encode import SCHEMA, decode
+from .errors import WindowBusy
+from .manifest import (
+    Entry,
+    Manifest,
+    MonthChange,
+    Root,
+    StateGone,
+    at_one_commit,
+    damaged,
+    months_of,
+    read_manifest,
+    write_states,
+)
+from .stored import read_entry
+from .stores import Conflict, Store
+from .turns import Place, Turn
 from .windows import Window
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-ATTEMPTS = 5
-PUTS_AT_ONCE = 8  # of each worker
+REQUESTS_AT_ONCE = 8
+HELD_BYTES = 64 << 20  # staged files brought to this process at once, to be merged with committed ones
 
 
-@dataclass
-class Changes:
-    """What publishing a window does to the lake."""
+class Staged(Protocol):
+    """Encoded files that are not in the lake yet, wherever they are held."""
 
-    put: list[Entry] = field(default_factory=list)  # staged files that are new or different
-    unchanged: list[Entry] = field(default_factory=list)
-    trim: list[tuple[Entry, list[Window]]] = field(default_factory=list)  # files across the border: what stays of them
-    remove: list[Entry] = field(default_factory=list)  # keys that go
+    entries: Sequence[Entry]
 
-    @property
-    def months(self) -> set[str]:
-        return {e.month for e in [*self.put, *self.remove]} | {e.month for e, _ in self.trim}
+    def put(self, keys: Mapping[Entry, str]) -> None:
+        """Write those files under those keys."""
+
+    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+        """The bytes of those files."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a publication replaces: the window, of these tag paths, in those months of it that the historian covers."""
+
+    window: Window
+    paths: frozenset[str]
+    months: tuple[str, ...]
+    timezone: str
+    max_records: int
+
+    def part(self, month: str) -> Window:
+        """The part of the window in ``month``."""
+        return dict(self.window.months(self.timezone))[month]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The scope as it was committed before the source was read."""
+
+    root: Root
+    entries: frozenset[Entry]
+    pieces: pa.Table
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run learnt of the source, to be noted in the manifest (see ``pieces`` and ``marks``).
+
+    ``pieces`` are those of the scope; without them what was known of it is forgotten.
+    """
+
+    pieces: pa.Table | None = None
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    stale: tuple[of_source.Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,242 +99,289 @@ class Published:
     bytes_written: int
 
 
-def changes(
-    committed: Mapping[str, Mapping[str, Entry]],
-    staged: Iterable[Entry],
-    window: Window,
-    replaces: Callable[[Entry], bool],
-) -> Changes:
-    """Work out how ``staged`` replaces what is ``committed`` in ``window`` where ``replaces`` says so. Pure.
-
-    Parameters
-    ----------
-    committed
-        Months that the run may touch, each with its entries by key.
-
-    Returns
-    -------
-    Changes
-        Afterwards no two intervals of a (tag path, month) overlap, and outside the window nothing is lost.
-    """
-    plan = Changes()
-    new = {entry.key: entry for entry in staged}
-    for entry in new.values():
-        old = committed.get(entry.month, {}).get(entry.key)
-        (plan.unchanged if old is not None and old.digest == entry.digest else plan.put).append(entry)
-    for entries in committed.values():
-        for key, old in entries.items():
-            if key in new or not replaces(old) or not old.interval.overlaps(window):
-                continue
-            if rest := old.interval.minus(window):
-                plan.trim.append((old, rest))
-            plan.remove.append(old)
-    return plan
+def look(store: Store, scope: Scope) -> Seen:
+    """What is committed in ``scope`` now; to be called before the source is read."""
+    return at_one_commit(store, lambda manifest: _seen(manifest, scope))
 
 
 def publish(
-    staged: DataFrame, entries: Sequence[Entry], config: Config, store: Store, window: Window, paths: frozenset[str],
-    months: Iterable[str],
+    staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
+    others: Mapping[str, bytes | None] | None = None, tell: Callable[[str], None] = lambda sentence: None,
 ) -> Published:  # fmt: skip
-    """Write the staged files, commit them, remove what they replace.
+    """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
 
     Parameters
     ----------
-    staged
-        The persisted DataFrame of ``stage.STAGED``.
-    entries
-        The statistics of its files.
-    months
-        Months of the window that the historian covers; others are not touched.
+    seen
+        What ``look`` saw before the source was read: if it has changed since, another run has been here.
+    others
+        Objects beside the readings that the run leaves, by key; ``None`` removes one.
+    tell
+        Told in a sentence while another run is waited for.
 
     Raises
     ------
     LakeError
-        The store failed. Nothing is committed unless the manifest is.
+        The store failed. Nothing is committed unless the manifest is, and what is not is removed again.
     WindowBusy
-        Another run committed the same window in between.
+        Another run has published the same window meanwhile.
     """
-    months = list(months)
-    before = books.read_manifest(store)
-    committed = {month: before.entries(month) for month in months}
-    if config.write_mode == "append":
-        added = append(staged, entries, committed, config, store, window)
-        fresh = added.merged
-        todo = changes(committed, [*added.alone, *fresh], window, lambda old: (old.tagpath, old.month) in added.places)
-    else:
-        fresh = {}
-        todo = changes(committed, entries, window, lambda old: old.tagpath in paths)
-    written = _put_staged(staged, config, [entry for entry in todo.put if entry not in fresh])
-    for entry in todo.put:
-        if entry in fresh:
-            store.put(entry.key, fresh[entry])
-            written += entry.size
-    trimmed = [stored for old, rest in todo.trim for stored in _trim(store, old, rest)]
-    if todo.put or todo.remove:
-        stale = _commit(store, before, committed, todo, trimmed, window, paths)
-        keep = {entry.key for entry in [*todo.put, *trimmed]}
-        store.delete([old.key for old in todo.remove if old.key not in keep] + stale)
+
+    def work_out(now: Manifest) -> Changes:
+        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
+        if append:
+            return _appended(staged, committed, store, scope)
+        return over(committed, staged.entries, scope.window)
+
+    def note(month: str, before: pa.Table) -> pa.Table:
+        new = None
+        if known and known.pieces is not None:
+            start, end = (edge // 1000 for edge in (scope.part(month).start_ms, scope.part(month).end_ms))
+            starts = known.pieces.column("start")
+            new = known.pieces.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
+        return of_source.put(before, scope.part(month), scope.paths, new)
+
+    return _publish(staged, store, scope, seen, work_out, note, known or Known(), others or {}, tell)
+
+
+def patch(
+    staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
+    append: bool = False, others: Mapping[str, bytes | None] | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Published:  # fmt: skip
+    """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
+
+    ``scope`` holds all of the pieces; ``known.pieces`` what is known of them now. Otherwise as ``publish``.
+    """
+    months = {month: scope.part(month) for month in scope.months}
+
+    def work_out(now: Manifest) -> Changes:
+        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
+        parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
+        for path, start, end in sorted(read_again):
+            piece = of_source.window_of((path, start, end))
+            for month, part in months.items():
+                if clip := piece.clip(part):
+                    parts[path, month].append(clip)
+        return _within(staged, committed, store, scope, parts, append=append)
+
+    def note(month: str, before: pa.Table) -> pa.Table:
+        new = known.pieces if known.pieces is not None else before.slice(0, 0)
+        start, end = (edge // 1000 for edge in (months[month].start_ms, months[month].end_ms))
+        starts = new.column("start")
+        return of_source.updated(before, new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end))))
+
+    return _publish(staged, store, scope, seen, work_out, note, known, others or {}, tell)
+
+
+def _publish(
+    staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
+    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, bytes | None],
+    tell: Callable[[str], None],
+) -> Published:  # fmt: skip
+    while True:
+        now = turns.free(store, tell)
+        try:
+            _not_busy(seen, _seen(now, scope), scope)
+            todo = work_out(now)
+            noted = _noted(now, scope, note, known)
+        except StateGone as gone:
+            if read_manifest(store).version == now.version:
+                raise damaged(store, gone) from None
+            continue
+        root = replace(now.root, marks=_marks(known, seen.root, now.root))
+        beside = _differing(store, others)
+        if not (todo or noted or beside) and root == now.root:
+            return Published(0, todo.unchanged, 0, 0)
+        try:
+            turn = turns.take(now, str(scope.window))
+        except Conflict:
+            continue
+        with turn:
+            return _carry_out(turn, now, root, staged, todo, noted, beside)
+
+
+def _carry_out(
+    turn: Turn, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
+    beside: Mapping[str, tuple[bytes | None, bool]],
+) -> Published:  # fmt: skip
+    store = turn.store
+    waiting = covered([*todo.staged, *todo.made], todo.removed)
+    direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
+    turn.announce([*direct, *(key for key, (data, new) in beside.items() if new)])
+
+    def place_of(entry: Entry) -> str:
+        return turn.staged_key(entry.digest) if entry in waiting else entry.key
+
+    if todo.staged:
+        staged.put({entry: place_of(entry) for entry in todo.staged})
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        list(pool.map(lambda made: store.put(place_of(made[0]), made[1]), todo.made.items()))
+        trims = list(pool.map(lambda trim: list(_trim(turn, *trim)), todo.trimmed))
+        list(pool.map(lambda item: _put_beside(turn, *item), beside.items()))
+    trimmed = [entry for found in trims for entry in found]
+    written = [*todo.staged, *todo.made, *trimmed]
+    settled = [*places(todo.removed, [*waiting, *trimmed]), *_places_beside(beside)]
+    changed = {
+        month: MonthChange(
+            removed=frozenset(entry for entry in todo.removed if entry.month == month),
+            added=frozenset(entry for entry in written if entry.month == month),
+            pieces=noted.get(month),
+        )
+        for month in {*months_of([*written, *todo.removed]), *noted}
+    }
+    after = write_states(replace(now, root=root), changed)
+    turn.commit(after, settled)
+    turn.settle(forget=now.root.states - after.states)
     return Published(
-        files_written=len(todo.put) + len(trimmed),
-        files_unchanged=len(todo.unchanged),
-        files_removed=len(todo.remove),
-        bytes_written=written + sum(entry.size for entry in trimmed),
+        files_written=len(written),
+        files_unchanged=todo.unchanged,
+        files_removed=len({entry.key for entry in todo.removed} - {entry.key for entry in written}),
+        bytes_written=sum(entry.size for entry in written),
     )
 
 
-def _put_staged(staged: DataFrame, config: Config, wanted: Sequence[Entry]) -> int:
-    """Write those staged files from the workers; the number of bytes written."""
-    if not wanted:
-        return 0
-
-    keys = {(entry.tagpath, entry.month, entry.start): entry.key for entry in wanted}
-
-    def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(config)
-
-        def one(row: Mapping[str, Any]) -> int:
-            key = keys.get((row["tagpath"], row["month"], row["start"]))
-            if key is None:
-                return 0
-            store.put(key, row["data"])
-            return len(row["data"])
-
-        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
-            for batch in batches:
-                yield pa.RecordBatch.from_pydict({"size": [sum(pool.map(one, batch.to_pylist()))]})
-
-    files = staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
-    return sum(row.size for row in files.mapInArrow(put, "size long").collect())
+# -- what is known -----------------------------------------------------------------------------------------------------
 
 
-def _trim(store: Store, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:
-    """Rewrite what stays of a file that lies across the window's border."""
-    readings = read_entry(store, old)
-    for part in rest:
-        kept = within(readings, part)
-        if kept.num_rows:
-            yield put_readings(store, old.tagpath, old.month, part, kept)
+def _seen(manifest: Manifest, scope: Scope) -> Seen:
+    entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
+    known = [of_source.chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
+    return Seen(
+        manifest.root,
+        frozenset(entry for found in entries for entry in found),
+        pa.concat_tables(known) if known else of_source.unknown(()),
+    )
 
 
-def read_entry(store: Store, entry: Entry) -> pa.Table:
-    """The readings of a committed file; ``LakeError`` if it is not what was committed."""
-    data = store.get(entry.key)
-    if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
-        state = "is missing" if data is None else "is not what was committed"
-        raise LakeError(f"lake {store.place}: {entry.key} {state}: run verify with --repair")
-    return decode(data)
+def _not_busy(seen: Seen, now: Seen, scope: Scope) -> None:
+    """``WindowBusy`` if the readings of the scope were changed; that they stand in other files is no matter."""
+    if seen.entries == now.entries:
+        return
+    if seen.pieces.num_rows and of_source.same(seen.pieces, now.pieces):
+        return
+    raise WindowBusy(f"another run has just published {scope.window} of these tags: run again to see what it left")
 
 
-def put_readings(store: Store, tagpath: str, month: str, interval: Window, readings: pa.Table) -> Entry:
-    """Encode readings of one interval, write them, and say what was written."""
-    entry, data = entry_of(tagpath, month, interval, readings)
-    store.put(entry.key, data)
-    return entry
+def _marks(known: Known, before: Root, now: Root) -> dict[str, Any]:
+    """The marks to commit. Where others have published meanwhile, this run may not have looked at what they brought:
+    the marks that stand, which are older, are the safe ones."""
+    if before.pieces == now.pieces:
+        return {**now.marks, **known.marks}
+    return {**known.marks, **now.marks}
 
 
-def entry_of(tagpath: str, month: str, interval: Window, readings: pa.Table) -> tuple[Entry, bytes]:
-    data = encode(readings)
-    times = readings.column("datetime").cast(pa.int64())
-    digest = hashlib.sha256(data).hexdigest()
-    start, end = interval.start_ms // 1000, interval.end_ms // 1000
-    first, last = times[0].as_py(), times[-1].as_py()
-    return Entry(tagpath, month, start, end, readings.num_rows, first, last, len(data), digest), data
+def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table], known: Known) -> dict[str, pa.Table]:
+    """The pieces of each month where they change."""
+    stale: dict[str, list[of_source.Piece]] = defaultdict(list)
+    for piece in known.stale:
+        stale[of_source.window_of(piece).months(scope.timezone)[0][0]].append(piece)
+    found = {}
+    for month in {*scope.months, *stale}:
+        before = now.pieces(month)
+        after = of_source.updated(before, of_source.unknown(stale[month])) if month in stale else before
+        if month in scope.months:
+            after = note(month, after)
+        if not of_source.same(before, after):
+            found[month] = after
+    return found
 
 
-def within(readings: pa.Table, window: Window) -> pa.Table:
-    """The readings of ``window``."""
-    times = readings.column("datetime").cast(pa.int64())
-    return readings.filter(pc.and_(pc.greater_equal(times, window.start_ms), pc.less(times, window.end_ms)))
+# -- files -------------------------------------------------------------------------------------------------------------
 
 
-def merged(old: pa.Table, new: pa.Table) -> pa.Table:
-    """``old`` and what ``new`` has at other times, in order of time."""
-    added = new.filter(pc.invert(pc.is_in(new.column("datetime"), value_set=old.column("datetime").combine_chunks())))
-    if not added.num_rows:
-        return old
-    return pa.concat_tables([old, added]).sort_by("datetime").cast(SCHEMA)
+def _appended(staged: Staged, committed: Mapping[str, Mapping[str, Entry]], store: Store, scope: Scope) -> Changes:
+    there = [entry for month in committed.values() for entry in month.values()]
+    meeting = covered(staged.entries, there)
+    parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
+    for entry in sorted(meeting):
+        parts[entry.place].append(entry.interval)
+    alone = Changes(staged=[entry for entry in staged.entries if entry not in meeting])
+    return both([alone, _within(staged, committed, store, scope, parts, append=True)])
 
 
-def _commit(
-    store: Store, before: Manifest, committed: Months, todo: Changes, trimmed: Sequence[Entry], window: Window,
-    paths: frozenset[str],
-) -> list[str]:  # fmt: skip
-    """Swap the manifest, taking in what others committed elsewhere meanwhile; state files that are named no more."""
-    for _ in range(ATTEMPTS):
-        state = {month: dict(before.entries(month)) for month in todo.months}
-        if any(_mine(state[m], window, paths) != _mine(committed.get(m, {}), window, paths) for m in state):
-            raise WindowBusy(f"another run has just published {window} of these tags: run again to see what it left")
-        for old in todo.remove:
-            del state[old.month][old.key]
-        for entry in [*todo.put, *trimmed]:
-            state[entry.month][entry.key] = entry
-        try:
-            return books.commit(before, state)
-        except Conflict:
-            before = books.read_manifest(store)
-    raise WindowBusy(f"the manifest of {store.place} changed {ATTEMPTS} times while this run committed: run again")
-
-
-def _mine(entries: Mapping[str, Entry], window: Window, paths: frozenset[str]) -> dict[str, Entry]:
-    return {key: e for key, e in entries.items() if e.tagpath in paths and e.interval.overlaps(window)}
-
-
-def put_if_changed(store: Store, key: str, data: bytes | None) -> None:
-    """Write an object whose bytes differ from what is there; ``None`` removes it."""
-    old = store.get(key)
-    if data is None and old is not None:
-        store.delete([key])
-    elif data is not None and old != data:
-        store.put(key, data)
-
-
-@dataclass(frozen=True)
-class Appended:
-    """What ``append`` makes of staged files: those that stand alone, those merged with what was there, and where."""
-
-    alone: list[Entry]
-    merged: dict[Entry, bytes]
-    places: frozenset[tuple[str, str]]  # (tag path, month) whose committed files are replaced
-
-
-def append(
-    staged: DataFrame, entries: Sequence[Entry], committed: Months, config: Config, store: Store, window: Window
-) -> Appended:
-    """Merge staged readings with those committed in the window; a place with nothing new stays as it is."""
-    there: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+def _within(
+    staged: Staged, committed: Mapping[str, Mapping[str, Entry]], store: Store, scope: Scope,
+    parts: Mapping[tuple[str, str], Sequence[Window]], *, append: bool,
+) -> Changes:  # fmt: skip
+    """Bring staged readings into committed files, as many tag paths at once as may be held."""
+    news: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in staged.entries:
+        if entry.place in parts:
+            news[entry.place].append(entry)
+    olds: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for month in committed.values():
         for entry in month.values():
-            if entry.interval.overlaps(window):
-                there[entry.tagpath, entry.month].append(entry)
-    alone, meeting = [], defaultdict(list)
-    for entry in sorted(entries):
-        place = (entry.tagpath, entry.month)
-        if place in there:
-            meeting[place].append(entry)
-        else:
-            alone.append(entry)
-    result: dict[Entry, bytes] = {}
-    places = set()
-    for place, news in meeting.items():
-        old = pa.concat_tables(within(read_entry(store, entry), window) for entry in sorted(there[place]))
-        new = pa.concat_tables(decode(_staged_bytes(staged, entry)) for entry in news)
-        both = merged(old, new)
-        if both.num_rows == old.num_rows:
-            continue
-        places.add(place)
-        part = dict(window.months(config.timezone))[place[1]]
-        times = both.column("datetime").cast(pa.int64()).to_numpy()
-        for interval, rows in cut(times, part, config.max_records_per_file):
-            readings = both.slice(rows.start, rows.stop - rows.start)
-            if readings.num_rows:
-                entry, data = entry_of(*place, interval, readings)
-                result[entry] = data
-    return Appended(alone, result, frozenset(places))
+            if any(part.overlaps(entry.interval) for part in parts.get(entry.place, ())):
+                olds[entry.place].append(entry)
+    found: list[Changes] = []
+    for some in _portions(sorted(parts), news):
+        data = staged.data([entry for place in some for entry in news[place]])
+
+        def one(place: tuple[str, str], data: dict[Entry, bytes] = data) -> Changes:
+            readings = [decode(data[entry]) for entry in sorted(news[place])] or [SCHEMA.empty_table()]
+            now = pa.concat_tables(readings)
+            read = [(part, inside(now, part)) for part in parts[place]]
+            old = olds[place]
+            return within(
+                place, old, read, lambda e: read_entry(store, e), append=append, max_records=scope.max_records
+            )
+
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            found += pool.map(one, some)
+    return both(found)
 
 
-def _staged_bytes(staged: DataFrame, entry: Entry) -> bytes:
-    from pyspark.sql import functions as F
+def _portions(
+    every: Sequence[tuple[str, str]], news: Mapping[tuple[str, str], Sequence[Entry]]
+) -> Iterator[list[tuple[str, str]]]:
+    some: list[tuple[str, str]] = []
+    held = 0
+    for place in every:
+        some.append(place)
+        held += sum(entry.size for entry in news.get(place, ()))
+        if held > HELD_BYTES:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
 
-    same = (F.col("kind") == "file") & (F.col("tagpath") == entry.tagpath) & (F.col("month") == entry.month)
-    row = staged.filter(same & (F.col("start") == entry.start)).select("data").first()
-    return bytes(row.data) if row else b""
+
+def _trim(turn: Turn, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:
+    """Write what stays of a file that lies across the window's border, to come when the old one goes."""
+    try:
+        readings = read_entry(turn.store, old)
+    except StateGone as gone:
+        raise damaged(turn.store, gone) from None
+    for part in rest:
+        for entry, data in files_of(old.place, part, inside(readings, part), max(old.rows, 1)).items():
+            turn.store.put(turn.staged_key(entry.digest), data)
+            yield entry
+
+
+def _differing(store: Store, others: Mapping[str, bytes | None]) -> dict[str, tuple[bytes | None, bool]]:
+    """Objects that are not as they should be: what they become, and whether the key is new."""
+    found = {}
+    for key, data in others.items():
+        old = store.get(key)
+        if old != data:
+            found[key] = (data, old is None)
+    return found
+
+
+def _put_beside(turn: Turn, key: str, what: tuple[bytes | None, bool]) -> None:
+    data, new = what
+    if data is not None:
+        turn.store.put(key if new else turn.staged_key(_digest(data)), data)
+
+
+def _places_beside(beside: Mapping[str, tuple[bytes | None, bool]]) -> list[Place]:
+    return [
+        Place((key,), ()) if data is None else Place((), ((_digest(data), key),))
+        for key, (data, new) in sorted(beside.items())
+        if not new
+    ]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

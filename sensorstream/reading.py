@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .changes import inside as within
 from .config import Config
 from .encode import SCHEMA
 from .errors import ConfigError, LakeError
 from .keys import TAGS
-from .manifest import Entry, read_manifest
-from .publishing import read_entry, within
+from .manifest import Entry, Manifest, at_one_commit, read_manifest
 from .stage import READINGS_DDL, labelled
+from .stored import read_entry
 from .stores import open_store
 from .windows import Window, day_window, zone
 
@@ -44,19 +45,22 @@ def entries(config: Config, window: Window, patterns: Sequence[str] | None = Non
     patterns
         Regular expressions (Python's) searched in the whole tag path, any one is enough; every tag by default.
     """
+    return at_one_commit(open_store(config), lambda manifest: _entries(manifest, config, window, patterns))
+
+
+def _entries(manifest: Manifest, config: Config, window: Window, patterns: Sequence[str] | None) -> list[Entry]:
     wanted = _any_of(patterns)
-    manifest = read_manifest(open_store(config))
     found = [
         entry
         for month, _ in window.months(config.timezone)
-        for entry in manifest.entries(month).values()
+        for entry in manifest.entries(month, window=window).values()
         if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
     ]
     return sorted(found)
 
 
 def read(config: Config, window: Window, patterns: Sequence[str] | None = None) -> pa.Table:
-    """The readings of ``window``, in order of tag path and time.
+    """The readings of ``window``, in order of tag path and time, as one run left them.
 
     Parameters
     ----------
@@ -74,10 +78,16 @@ def read(config: Config, window: Window, patterns: Sequence[str] | None = None) 
         The store failed, or a file is missing or not what was committed.
     """
     store = open_store(config)
-    chosen = entries(config, window, patterns)
-    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-        parts = list(pool.map(lambda entry: _labelled(entry, within(read_entry(store, entry), window)), chosen))
-    return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
+
+    def look(manifest: Manifest) -> pa.Table:
+        def one(entry: Entry) -> pa.Table:
+            return _labelled(entry, within(read_entry(store, entry, manifest), window))
+
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            parts = list(pool.map(one, _entries(manifest, config, window, patterns)))
+        return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
+
+    return at_one_commit(store, look)
 
 
 def spark_readings(

@@ -43,7 +43,8 @@ class Store(Protocol):
     def delete(self, keys: Sequence[str]) -> None: ...
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]: ...
     def versioned(self, key: str) -> tuple[bytes, str] | None: ...
-    def swap(self, key: str, data: bytes, version: str | None) -> None: ...
+    def swap(self, key: str, data: bytes, version: str | None) -> str: ...
+    def copy(self, source: str, target: str) -> None: ...
 
 
 class Objects:
@@ -90,12 +91,16 @@ class Objects:
             except (FileNotFoundError, refusals.NotFoundError):
                 return None
 
-    def swap(self, key: str, data: bytes, version: str | None) -> None:
+    def copy(self, source: str, target: str) -> None:
+        with self._errors(f"copying {source} to {target}"):
+            obstore.copy(self.store, source, target)
+
+    def swap(self, key: str, data: bytes, version: str | None) -> str:
         """Write ``key`` only if it still is ``version`` (``None``: does not exist); else ``Conflict``."""
         mode: Any = {"e_tag": version} if version else "create"
         with self._errors(f"writing {key}"):
             try:
-                obstore.put(self.store, key, data, mode=mode, use_multipart=False)
+                return str(obstore.put(self.store, key, data, mode=mode, use_multipart=False)["e_tag"])
             except (refusals.PreconditionError, refusals.AlreadyExistsError):
                 raise Conflict(key) from None
 
@@ -123,7 +128,7 @@ class Folder(Objects):
         found = super().versioned(key)
         return (found[0], hashlib.sha256(found[0]).hexdigest()) if found else None
 
-    def swap(self, key: str, data: bytes, version: str | None) -> None:
+    def swap(self, key: str, data: bytes, version: str | None) -> str:
         import fcntl
 
         lock = os.open(self.path, os.O_RDONLY)
@@ -133,6 +138,7 @@ class Folder(Objects):
             if (now[1] if now else None) != version:
                 raise Conflict(key)
             self.put(key, data)
+            return hashlib.sha256(data).hexdigest()
         finally:
             os.close(lock)
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from sensorstream.changes import entry_of
 from sensorstream.checks import CheckResult, check_lake, check_source
 from sensorstream.config import Config, load
 from sensorstream.encode import SCHEMA
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
 from sensorstream.keys import encode_tagpath, reading_key
-from sensorstream.manifest import Entry, commit, read_manifest
+from sensorstream.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.pipeline import ingest
-from sensorstream.publishing import entry_of
 from sensorstream.record import RunRecord
 from sensorstream.stores import open_store
 from sensorstream.windows import Window, window_of
@@ -180,10 +180,11 @@ def write_lake(config: Config, files: dict[tuple[str, Window], pa.Table]) -> lis
     store = open_store(config)
     entries = []
     for (path, interval), readings in files.items():
-        entry, data = entry_of(path, "2026-10", interval, readings)
+        entry, data = entry_of((path, "2026-10"), interval, readings)
         store.put(entry.key, data)
         entries.append(entry)
-    commit(read_manifest(store), {"2026-10": {entry.key: entry for entry in entries}})
+    before = read_manifest(store)
+    swap_root(before, write_states(before, {"2026-10": MonthChange(added=frozenset(entries))}))
     return entries
 
 

@@ -1,0 +1,90 @@
+"""Staged files where they are held until they are published: in Spark, or in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from .config import Config
+from .manifest import Entry
+from .stores import Store, open_store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PUTS_AT_ONCE = 8  # of each worker
+LAST_TASKS_SECONDS = 30.0
+
+
+class HeldBySpark:
+    """Files in a persisted DataFrame of ``stage.STAGED``; the workers write them."""
+
+    def __init__(self, staged: DataFrame, entries: Sequence[Entry], config: Config) -> None:
+        self.staged = staged
+        self.entries = entries
+        self.config = config
+
+    def put(self, keys: Mapping[Entry, str]) -> None:
+        wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
+        config = self.config
+
+        def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            store = open_store(config)
+
+            def one(row: Mapping[str, Any]) -> None:
+                if key := wanted.get((row["tagpath"], row["month"], row["start"])):
+                    store.put(key, row["data"])
+
+            with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+                for batch in batches:
+                    list(pool.map(one, batch.to_pylist()))
+                    yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
+
+        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
+        try:
+            files.mapInArrow(put, "rows long").collect()
+        except BaseException:
+            _wait_for_tasks(self.staged.sparkSession)
+            raise
+
+    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+        from pyspark.sql import functions as F
+
+        if not entries:
+            return {}
+        by_place = {(entry.tagpath, entry.month, entry.start): entry for entry in entries}
+        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
+        some = files.filter(F.col("tagpath").isin(sorted({entry.tagpath for entry in entries})))
+        found = {}
+        for row in some.toArrow().to_pylist():
+            if entry := by_place.get((row["tagpath"], row["month"], row["start"])):
+                found[entry] = row["data"]
+        return found
+
+
+def _wait_for_tasks(spark: SparkSession) -> None:
+    """After a failed job: a task that still runs could write what is being removed."""
+    tracker = spark.sparkContext._jsc.sc().statusTracker()
+    deadline = time.monotonic() + LAST_TASKS_SECONDS
+    while time.monotonic() < deadline and any(found.numRunningTasks() for found in tracker.getExecutorInfos()):
+        time.sleep(0.1)
+
+
+class HeldHere:
+    """Files in the memory of this process."""
+
+    def __init__(self, files: Mapping[Entry, bytes], store: Store) -> None:
+        self.files = files
+        self.entries = sorted(files)
+        self.store = store
+
+    def put(self, keys: Mapping[Entry, str]) -> None:
+        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+            list(pool.map(lambda item: self.store.put(item[1], self.files[item[0]]), keys.items()))
+
+    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+        return {entry: self.files[entry] for entry in entries}
