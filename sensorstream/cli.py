@@ -15,7 +15,7 @@ from . import __version__
 from .config import Config, load
 from .errors import ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
-from .screen import show_plan, show_record
+from .screen import show_compacted, show_plan, show_record
 from .windows import Window, window_of
 
 app = typer.Typer(
@@ -120,6 +120,32 @@ def run(
 
 
 @app.command()
+def compact(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    month: Annotated[
+        list[str] | None, typer.Option("--month", help="Only this month, over or not: 2026-10; repeatable.")
+    ] = None,
+) -> None:
+    """Merge the small files of months that are over; no reading changes."""
+    from .compaction import compact as merge
+
+    with _bar() as tell:
+        done = merge(_settings(config, config_source), month, tell=tell)
+    show_compacted(done, Console())
+
+
+@app.command()
+def recover(config: ConfigFile = None, config_source: ConfigSource = "file") -> None:
+    """Finish or undo what a killed run left; the next run would do it by itself."""
+    from .stores import open_store
+    from .turns import recover as put_right
+
+    settings = _settings(config, config_source)
+    Console().print(put_right(open_store(settings)) or f"nothing to recover: no run was ended in {settings.lake}")
+
+
+@app.command()
 def demo() -> None:
     """Start the sandbox, fill it with a simulated plant, and run the whole pipeline through its notebooks."""
     from .demo import demo as show
@@ -161,11 +187,15 @@ def _asked(
     config: Path | None, source: str, date: str | None, start: str | None, end: str | None, **arguments: Any
 ) -> tuple[Config, Window]:
     """The configuration and the window of a command line."""
+    settings = _settings(config, source, **arguments)
+    return settings, window_of(settings.timezone, day=date, start=start, end=end)
+
+
+def _settings(config: Path | None, source: str, **arguments: Any) -> Config:
     if source not in ("file", "airflow", "aws"):
         raise ConfigError(f'--config-source "{source}" is none of file, airflow, aws')
     _use_sandbox_credentials(config)
-    settings = load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
-    return settings, window_of(settings.timezone, day=date, start=start, end=end)
+    return load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
 
 
 def _use_sandbox_credentials(config: Path | None) -> None:

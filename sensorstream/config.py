@@ -72,6 +72,8 @@ class Config(Part):
     jdbc_jar: str | None = None
     max_records_per_file: int = Field(5_000_000, ge=1)
     readings_per_slice: int = Field(1_000_000, ge=1)
+    compact_target_mb: int = Field(128, ge=1)
+    compact_over_files: int = Field(50, ge=1)
 
     use_aqe: bool = True
     enable_skew_handling: bool = True

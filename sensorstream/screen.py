@@ -6,6 +6,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from .compaction import Compacted
 from .planning import Plan
 from .record import RunRecord, summary
 
@@ -39,3 +40,16 @@ def show_record(record: RunRecord, console: Console) -> None:
     for name, value in summary(record).items():
         table.add_row(f"[bold]{name}[/]", value)
     console.print(table)
+
+
+def show_compacted(done: Compacted, console: Console) -> None:
+    """Print what compaction did."""
+    if not done.months:
+        console.print("nothing to compact: no month that is over has small files", highlight=False)
+        return
+    console.print(
+        f"{', '.join(done.months)}: {done.files_before:,} files became {done.files_after:,},"
+        f" {done.bytes_before:,} bytes became {done.bytes_after:,}",
+        highlight=False,
+        soft_wrap=True,
+    )

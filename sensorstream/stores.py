@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -68,12 +68,17 @@ class Objects:
             obstore.put(self.store, key, data, use_multipart=len(data) > (64 << 20))
 
     def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; one that is gone already is no failure."""
         with self._errors(f"removing {len(keys)} objects"):
             for first in range(0, len(keys), 1000):
+                some = keys[first : first + 1000]
                 try:
-                    obstore.delete(self.store, keys[first : first + 1000])
+                    obstore.delete(self.store, some)
                 except (FileNotFoundError, refusals.NotFoundError):
-                    continue  # gone already: that is what was asked for
+                    # A folder's removal ends at the first that is gone.
+                    for key in some:
+                        with suppress(FileNotFoundError, refusals.NotFoundError):
+                            obstore.delete(self.store, key)
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Keys that begin with ``prefix`` (whole path segments) with their sizes in bytes."""

@@ -137,18 +137,19 @@ class Turn:
                 self.store.copy(self.staged_key(digest), key)
 
         _at_once(settle, places)
-        self._clean([self.staged_key(digest) for place in places for digest, _ in place.come], forget)
+        # Without this journal all is in place: the staged files may go.
+        self.store.delete([self._settling])
+        self._clean([*(self.staged_key(digest) for place in places for digest, _ in place.come), *forget])
 
     def undo(self) -> None:
         """Remove what this turn has written, and end it; what is committed stays."""
         journal = self.store.get(self._journal)
         new = json.loads(journal)["new"] if journal else []
-        self.store.delete([*new, *(key for key, _ in self.store.list(f"{STAGED}{self.id}"))])
-        self._clean([], (key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL)))
+        self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
 
-    def _clean(self, staged: Sequence[str], states: Iterable[str]) -> None:
+    def _clean(self, left: Sequence[str]) -> None:
+        self.store.delete(left)
         # The journals go last: while one is there, whoever takes over knows what is left to do.
-        self.store.delete([*staged, *states])
         self.store.delete([self._journal, self._settling])
         self._swap(lambda turn: replace(self._manifest.root, turn=None))
 

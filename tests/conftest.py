@@ -23,6 +23,8 @@ from sensorstream.sandbox.plant import PlantOptions, SeedSummary, seed
 from sensorstream.sandbox.state import State
 from sensorstream.windows import Window
 
+pytest.register_assert_rewrite("tests.lakes")
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 settings.register_profile("sensorstream", deadline=None, print_blob=True)

@@ -1,0 +1,59 @@
+"""Runs that are killed at every step of publishing and compaction: the next one leaves the lake as if none had been."""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+
+import pytest
+
+from sensorstream import turns
+from sensorstream.stores import open_store
+from tests.faults.killed import killed
+from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
+from tests.lakes import as_committed, assert_whole, in_prefix, put_all
+from tests.oracle import objects
+
+
+@pytest.mark.parametrize("lake", ["local", "s3"])
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config):
+    prepare, work, before, after = CASES[case]
+    first = make_config(lake=lake)
+    prepare(open_store(first), first)
+    prepared = objects(first)
+    for step in count(1):
+        config = make_config(lake=lake)
+        store = open_store(config)
+        put_all(store, prepared)
+        died = killed(config, work.__name__, step, after=bool(step % 2))
+        assert as_committed(store) in (before, after), step  # even before anything is put right
+        found, twice = in_prefix(store)
+        assert not twice, step
+        assert found.items() <= {**before, **after}.items() or case == "overwrite across borders", step
+        if step % 3:
+            work(store, config)
+        else:
+            turns.recover(store)
+            assert_whole(store, as_committed(store))
+            work(store, config)
+        assert_whole(store, after)
+        if not died:
+            break
+    assert step > 10
+
+
+@pytest.mark.parametrize("lake", ["local", "s3"])
+def test_killed_while_it_puts_right_what_another_left(lake, make_config):
+    seed = random.randrange(10**9)
+    chance = random.Random(seed)
+    for _ in range(15):
+        config = make_config(lake=lake)
+        store = open_store(config)
+        publish_old(store, config)
+        for _ in range(4):  # a run that dies, and others that die of it
+            killed(config, publish_new.__name__, chance.randint(1, 40), after=chance.random() < 0.5)
+            assert as_committed(store) in (OLD, NEW), seed
+            assert not in_prefix(store)[1], seed
+        publish_new(store, config)
+        assert_whole(store, NEW)

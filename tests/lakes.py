@@ -1,0 +1,112 @@
+"""Lakes without a historian: readings published from memory, and what must be in the lake afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sensorstream import publishing
+from sensorstream.changes import files_of, inside
+from sensorstream.config import Config
+from sensorstream.encode import SCHEMA
+from sensorstream.held import HeldHere
+from sensorstream.keys import BOOKS, READINGS, parse_reading_key
+from sensorstream.manifest import ROOT, Entry, at_one_commit, read_manifest
+from sensorstream.publishing import Known, Published, Scope, Seen
+from sensorstream.stored import read_entry
+from sensorstream.stores import Store
+from sensorstream.windows import Window
+
+Values = Mapping[tuple[str, int], float]  # tag path, ms since 1970 -> value
+
+
+def table(values: Values, path: str) -> pa.Table:
+    times = sorted(ms for name, ms in values if name == path)
+    count = len(times)
+    columns = [times, [values[path, ms] for ms in times], [None] * count, [192] * count]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def scope_of(config: Config, window: Window, paths: Iterable[str]) -> Scope:
+    months = tuple(month for month, _ in window.months(config.timezone))
+    return Scope(window, frozenset(paths), months, config.timezone, config.max_records_per_file)
+
+
+def held(store: Store, scope: Scope, values: Values) -> HeldHere:
+    files: dict[Entry, bytes] = {}
+    for path in scope.paths:
+        readings = table(values, path)
+        for month in scope.months:
+            part = scope.part(month)
+            files |= files_of((path, month), part, inside(readings, part), scope.max_records)
+    return HeldHere(files, store)
+
+
+def publish(
+    store: Store, scope: Scope, values: Values, *, append: bool = False, seen: Seen | None = None,
+    known: Known | None = None, others: Mapping[str, bytes | None] | None = None,
+) -> Published:  # fmt: skip
+    """Publish ``values`` of the scope as a run would."""
+    before = seen or publishing.look(store, scope)
+    return publishing.publish(
+        held(store, scope, values), store, scope, before, append=append, known=known, others=others
+    )
+
+
+def as_committed(store: Store) -> dict[tuple[str, int], float]:
+    """Every reading of one committed state, as a reader sees it that keeps to the manifest."""
+
+    def look(manifest):
+        found: dict[tuple[str, int], float] = {}
+        for month in manifest.months:
+            for entry in manifest.entries(month).values():
+                readings = read_entry(store, entry, manifest)
+                assert readings.num_rows == entry.rows
+                found |= _values(entry.tagpath, readings)
+        return found
+
+    return at_one_commit(store, look)
+
+
+def in_prefix(store: Store) -> tuple[dict[tuple[str, int], float], list[tuple[str, int]]]:
+    """Every reading under the prefix, as a reader sees it that knows no manifest; and those that it meets twice."""
+    found: dict[tuple[str, int], float] = {}
+    met: Counter[tuple[str, int]] = Counter()
+    for key, _ in list(store.list(READINGS.rstrip("/"))):
+        data = store.get(key)
+        if data is None:
+            continue
+        values = _values(parse_reading_key(key)[0], pq.read_table(pa.BufferReader(data)))
+        met.update(values.keys())
+        found |= values
+    return found, [reading for reading, times in met.items() if times > 1]
+
+
+def put_all(store: Store, objects: Mapping[str, bytes]) -> None:
+    """Make a lake of another's objects."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda item: store.put(*item), objects.items()))
+
+
+def _values(path: str, readings: pa.Table) -> dict[tuple[str, int], float]:
+    times = readings.column("datetime").cast(pa.int64()).to_pylist()
+    return {(path, ms): value for ms, value in zip(times, readings.column("value").to_pylist(), strict=True)}
+
+
+def assert_whole(store: Store, values: Values) -> None:
+    """Prefix, manifest and ``values`` agree to the reading; nothing is left over."""
+    manifest = read_manifest(store)
+    entries = {key: entry for month in manifest.months for key, entry in manifest.entries(month).items()}
+    found, twice = in_prefix(store)
+    assert not twice
+    assert found == dict(values)
+    assert as_committed(store) == dict(values)
+    keys = {key for key, _ in store.list()}
+    assert {key for key in keys if key.startswith(READINGS)} == set(entries)
+    named = {ROOT} | manifest.root.states if keys else set()
+    assert not {key for key in keys if key.startswith(BOOKS)} ^ named
+    assert manifest.root.turn is None
