@@ -19,7 +19,10 @@ BLOCK_BYTES = 12
 START = 0x9E3779B9 + 3923095
 MIX = (4, 6, 8, 16, 19, 4)
 FINAL = (14, 11, 25, 16, 4, 14, 24)
+BYTES_IN_BLOCK = BLOCK_BYTES // 2  # a byte is two hexadecimal digits
 HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint16)
+# What a block keeps that holds the last bytes of a text, by their number (0 to 5).
+REST = np.array([[255] * 2 * n + [0] * (BLOCK_BYTES - 2 * n) for n in range(BYTES_IN_BLOCK)], np.uint8).view(np.uint32)
 
 
 def hash_int4(keys: NDArray[np.int32], seeds: NDArray[Any]) -> Hashes:
@@ -35,36 +38,37 @@ def hash_float8(keys: NDArray[np.float64], seeds: NDArray[Any]) -> Hashes:
 
 def hash_hex(lengths: NDArray[np.int64], data: bytes | bytearray | memoryview, seeds: NDArray[Any]) -> Hashes:
     """``hashtextextended(encode(bytes, 'hex'), seed)`` of byte strings laid end to end, ``lengths`` bytes each."""
-    ends = 2 * np.cumsum(lengths, dtype=np.int64)
-    sizes = 2 * np.asarray(lengths, np.int64)
-    digits = HEX[np.frombuffer(data, np.uint8)].view(np.uint8)
-    blocks = sizes // BLOCK_BYTES
-    found = np.empty(len(sizes), np.uint64)
-    for count in np.unique(blocks).tolist():
-        rows = np.flatnonzero(blocks == count)
-        for first in range(0, len(rows), STRETCH):
-            some = rows[first : first + STRETCH]
-            places = np.arange((count + 1) * BLOCK_BYTES)
-            inside = places < sizes[some, None]
-            padded = np.zeros(inside.shape, np.uint8)
-            padded[inside] = digits[((ends - sizes)[some, None] + places)[inside]]
-            found[some] = _texts(padded.view(np.uint32), sizes[some], np.asarray(seeds)[some])
+    seeds, lengths = np.asarray(seeds), np.asarray(lengths, np.int64)
+    digits = np.zeros(len(data) + BLOCK_BYTES // 2, np.uint16)  # two a byte, and a block to look beyond the end
+    np.take(HEX, np.frombuffer(data, np.uint8), out=digits[: len(data)])
+    blocks = np.ndarray(len(data) + 1, f"V{BLOCK_BYTES}", digits, strides=2)  # the block that begins at each byte
+    starts = np.cumsum(lengths) - lengths
+    longest_first = np.argsort(-(lengths // BYTES_IN_BLOCK), kind="stable")
+    found = np.empty(len(lengths), np.uint64)
+    for first in range(0, len(lengths), STRETCH):
+        rows = longest_first[first : first + STRETCH]
+        found[rows] = _texts(blocks, starts[rows], lengths[rows], seeds[rows])
     return found
 
 
-def _texts(words: Words, sizes: NDArray[np.int64], seeds: NDArray[Any]) -> Hashes:
-    """``words``: rows of whole blocks and one more, padded with zeros, that holds what is left of each text."""
-    scratch = np.empty(len(sizes), np.uint32)
-    start = (sizes + START).astype(np.uint32)
-    a, b, c = _seeded(start, start, start, seeds, scratch)
-    last = words.shape[1] - 3
-    for at in range(0, last, 3):
-        for word, column in zip((a, b, c), range(at, at + 3), strict=True):
-            np.add(word, words[:, column], out=word)
-        _mix(a, b, c, scratch)
-    np.add(a, words[:, last], out=a)
-    np.add(b, words[:, last + 1], out=b)
-    np.add(c, words[:, last + 2] << np.uint32(8), out=c)  # its lowest byte belongs to the length
+def _texts(blocks: NDArray[np.void], at: NDArray[np.int64], lengths: NDArray[np.int64], seeds: NDArray[Any]) -> Hashes:
+    """Hashes of texts, those of more blocks first, that begin ``at`` these places of ``blocks``."""
+    scratch = np.empty(len(lengths), np.uint32)
+    start = (2 * lengths + START).astype(np.uint32)
+    words = _seeded(start, start, start, seeds, scratch)
+    whole = lengths // BYTES_IN_BLOCK
+    for number in range(int(whole[0])):
+        longer = slice(0, int(np.searchsorted(-whole, -number)))  # texts that have this block whole
+        read = blocks[at[longer] + number * BYTES_IN_BLOCK].view(np.uint32)
+        for n, word in enumerate(words):
+            np.add(word[longer], read[n::3], out=word[longer])
+        _mix(*(word[longer] for word in words), scratch[longer])
+    a, b, c = words
+    rest = blocks[at + whole * BYTES_IN_BLOCK].view(np.uint32).reshape(-1, 3)
+    rest &= REST[lengths - whole * BYTES_IN_BLOCK]
+    np.add(a, rest[:, 0], out=a)
+    np.add(b, rest[:, 1], out=b)
+    np.add(c, rest[:, 2] << np.uint32(8), out=c)  # its lowest byte belongs to the length
     _final(a, b, c, scratch)
     return _joined(b, c)
 
