@@ -1,0 +1,226 @@
+"""Late readings at the end of a table's file: what was inserted since a mark, found without reading the table.
+
+A historian appends, so new rows stand behind the place where the file ended. Whether nothing happened before that place
+is proved by counting: the table gained as many rows as its tail. What a count cannot see (a row updated, or one deleted
+and another put in its place) moves PostgreSQL's counters of updates and deletes. Where any of it disagrees the tail
+declines, with a reason, and fingerprints tell what changed.
+
+Two things lie outside. A backend reports its counts within a second while it is busy, within ten once it is idle, so an
+update in the last seconds before a run shows in the run after it. And DDL that changes values without touching rows.
+
+A mark says nothing of what was not visible to its snapshot, so what stands outside snapshots (length of the file,
+counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``tail`` and ``take_mark``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from .catalog import Historian
+from .connect import source_errors
+from .fingerprint_sql import piece_of
+from .model import PartitionTable
+from .readings_sql import in_pages, table_name
+from .statistics import TID_RANGE_SCAN
+
+# How far before the end of the file the tail begins. Each backend fills a page of its own, which lies behind the end by
+# all that the others have added since; a page holds some 130 readings and costs the tail 20 µs.
+MARGIN_PAGES = 1024
+XIDS = 1 << 32  # a row keeps the lower half of its transaction's number
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What PostgreSQL tells of a table outside any snapshot.
+
+    ``server`` is its identity and timeline, ``filenode`` changes when the table is written anew, ``pages`` is the
+    length of its file, ``updated`` and ``deleted`` are rows since ``counting_since``.
+    """
+
+    server: str
+    filenode: int
+    pages: int
+    updated: int
+    deleted: int
+    counting_since: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a table ended, and what it held, when a snapshot was taken. Integers and strings: JSON as it is.
+
+    ``rows`` is the whole table, ``tail_rows`` are those in the pages from ``tail_from`` on; every transaction below
+    ``xmin`` (64 bits) had ended.
+    """
+
+    table: str
+    columns: str
+    server: str
+    filenode: int
+    pages: int
+    updated: int
+    deleted: int
+    counting_since: str
+    tail_from: int
+    tail_rows: int
+    rows: int
+    xmin: int
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What was inserted since the mark, by tag id and piece: counts of rows.
+
+    Rows of transactions that ran while the mark was taken may be among them although the mark's snapshot saw them.
+    """
+
+    inserted: dict[tuple[int, int], int]
+
+
+@dataclass(frozen=True)
+class CannotVouch:
+    """Why a tail does not tell all that changed: a sentence."""
+
+    reason: str
+
+
+def table_state(historian: Historian, table: PartitionTable) -> TableState | CannotVouch:
+    """Ask the catalog; for a mark, before the snapshot that the mark is taken in."""
+    if historian.connection.info.server_version < TID_RANGE_SCAN:
+        return CannotVouch("the server is older than PostgreSQL 14 and cannot read the end of a file alone")
+    with source_errors(historian.login, f"looking at the file of {table.name}"):
+        found = historian.connection.execute(
+            "SELECT CASE WHEN pg_is_in_recovery() THEN 'the server is a standby, which counts no updates'"
+            " WHEN NOT current_setting('track_counts')::bool THEN 'the server counts no updates (track_counts is off)'"
+            " WHEN relkind <> 'r' OR relhassubclass OR amname IS DISTINCT FROM 'heap'"
+            " THEN format('%%s is no plain table', relname) END,"
+            " concat_ws('/', (SELECT system_identifier FROM pg_control_system()),"
+            " (SELECT timeline_id FROM pg_control_checkpoint()), c.oid),"
+            " pg_relation_filenode(c.oid)::int8,"
+            " pg_relation_size(c.oid) / current_setting('block_size')::int,"
+            " pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),"
+            # A crash forgets the counters; that shows in the one, a reset of a table's in the other.
+            " concat_ws('/', (SELECT stats_reset FROM pg_stat_bgwriter),"
+            " (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()))"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_am ON pg_am.oid = relam"
+            " WHERE nspname = %s AND relname = %s",
+            [historian.schema, table.name],
+        ).fetchone()
+    if found is None:
+        return CannotVouch(f"{table.name} is gone")
+    why, *state = found
+    return CannotVouch(why) if why else TableState(*state)
+
+
+def take_mark(historian: Historian, table: PartitionTable, before: TableState, margin: int = MARGIN_PAGES) -> Mark:
+    """The mark of a table in the transaction's snapshot.
+
+    Parameters
+    ----------
+    before
+        ``table_state`` from before the snapshot.
+    margin
+        Pages by which the tail begins before the end of the file.
+    """
+    tail_from = max(0, before.pages - margin)
+    name = table_name(historian.schema, table)
+    with source_errors(historian.login, f"marking the end of {table.name}"):
+        row = historian.connection.execute(
+            sql.SQL(
+                "SELECT count(*), pg_snapshot_xmin(pg_current_snapshot())::text::int8 FROM ONLY {} WHERE {}"
+            ).format(name, in_pages(tail_from, None))
+        ).fetchone() or (0, 0)
+    return Mark(
+        table=table.name,
+        columns=",".join(table.columns),
+        server=before.server,
+        filenode=before.filenode,
+        pages=before.pages,
+        updated=before.updated,
+        deleted=before.deleted,
+        counting_since=before.counting_since,
+        tail_from=tail_from,
+        tail_rows=row[0],
+        rows=_rows(historian, table),
+        xmin=row[1],
+    )
+
+
+def tail(historian: Historian, table: PartitionTable, mark: Mark, borders: Sequence[int]) -> Tail | CannotVouch:
+    """What the transaction's snapshot holds in ``table`` that the mark's did not, or why that cannot be told.
+
+    Parameters
+    ----------
+    borders
+        Milliseconds, rising: piece ``n`` is ``[borders[n], borders[n + 1])``. Rows outside all pieces are counted and
+        not named.
+    """
+    now = table_state(historian, table)
+    if isinstance(now, CannotVouch):
+        return now
+    if why := _moved(table, mark, now):
+        return CannotVouch(why)
+    with source_errors(historian.login, f"reading the end of {table.name}"):
+        execute = historian.connection.execute
+        row = execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8").fetchone()
+        since = row[0] - mark.xmin if row else 0
+        if since < 0:
+            return CannotVouch(f"the server's transactions are older than the mark of {table.name}: it was restored")
+        found = execute(_inserted(historian.schema, table, mark, since, borders)).fetchall()
+    in_tail = sum(count for *_, count in found) - mark.tail_rows
+    in_all = _rows(historian, table) - mark.rows
+    if in_tail != in_all:
+        return CannotVouch(
+            f"{table.name} has {in_all:+,} rows since the mark, its end {in_tail:+,}: rows came or went elsewhere"
+        )
+    inside = {(tagid, piece): count for tagid, piece, count in found if 0 <= piece < len(borders) - 1}
+    return Tail(inside)
+
+
+def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
+    """What has happened to the table besides inserts, as far as it shows without reading it."""
+    name = table.name
+    if (mark.table, mark.columns) != (name, ",".join(table.columns)):
+        return f"the mark is of {mark.table} with {mark.columns}, not of {name} with {','.join(table.columns)}"
+    if now.server != mark.server:
+        return f"{name} is another table than at the mark, or of another server, or the server was restored since"
+    if now.filenode != mark.filenode:
+        return f"{name} was written anew since the mark (TRUNCATE, VACUUM FULL, CLUSTER)"
+    if now.pages < mark.pages:
+        return f"the file of {name} shrank from {mark.pages:,} to {now.pages:,} pages"
+    if now.counting_since != mark.counting_since:
+        return f"the server's counters of {name} were reset since the mark"
+    if now.updated != mark.updated or now.deleted != mark.deleted:
+        updated, deleted = now.updated - mark.updated, now.deleted - mark.deleted
+        return f"{updated:,} rows of {name} were updated and {deleted:,} deleted since the mark"
+    return None
+
+
+def _inserted(schema: str, table: PartitionTable, mark: Mark, since: int, borders: Sequence[int]) -> sql.Composed:
+    """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw.
+
+    A row that it did not see is of a transaction that had not ended, so one of the ``since`` from ``xmin`` on. Rows
+    keep 32 bits of that: an older row whose number has come round counts as new, which is harmless.
+    """
+    return sql.SQL(
+        "SELECT tagid::int8, CASE WHEN ((xmin::text::int8 - {}) & {}) < {} THEN {} ELSE -1 END, count(*)"
+        " FROM ONLY {} WHERE {} GROUP BY 1, 2"
+    ).format(
+        sql.Literal(mark.xmin % XIDS),
+        sql.Literal(XIDS - 1),
+        sql.Literal(since),
+        piece_of(borders),
+        table_name(schema, table),
+        in_pages(mark.tail_from, None),
+    )
+
+
+def _rows(historian: Historian, table: PartitionTable) -> int:
+    """The rows of the whole table: by the shortest index alone, as far as VACUUM has been over the table."""
+    with source_errors(historian.login, f"counting {table.name}"):
+        query = sql.SQL("SELECT count(*) FROM ONLY {}").format(table_name(historian.schema, table))
+        row = historian.connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
