@@ -55,15 +55,14 @@ def _texts(blocks: NDArray[np.void], at: NDArray[np.int64], lengths: NDArray[np.
     """Hashes of texts, those of more blocks first, that begin ``at`` these places of ``blocks``."""
     scratch = np.empty(len(lengths), np.uint32)
     start = (2 * lengths + START).astype(np.uint32)
-    words = _seeded(start, start, start, seeds, scratch)
+    a, b, c = _seeded(start, start, start, seeds, scratch)
     whole = lengths // BYTES_IN_BLOCK
     for number in range(int(whole[0])):
         longer = slice(0, int(np.searchsorted(-whole, -number)))  # texts that have this block whole
         read = blocks[at[longer] + number * BYTES_IN_BLOCK].view(np.uint32)
-        for n, word in enumerate(words):
-            np.add(word[longer], read[n::3], out=word[longer])
-        _mix(*(word[longer] for word in words), scratch[longer])
-    a, b, c = words
+        for word, part in ((a, read[::3]), (b, read[1::3]), (c, read[2::3])):
+            np.add(word[longer], part, out=word[longer])
+        _mix(a[longer], b[longer], c[longer], scratch[longer])
     rest = blocks[at + whole * BYTES_IN_BLOCK].view(np.uint32).reshape(-1, 3)
     rest &= REST[lengths - whole * BYTES_IN_BLOCK]
     np.add(a, rest[:, 0], out=a)

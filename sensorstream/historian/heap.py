@@ -9,7 +9,7 @@ Two things lie outside. A backend reports its counts within a second while it is
 update in the last seconds before a run shows in the run after it. And DDL that changes values without touching rows.
 
 A mark says nothing of what was not visible to its snapshot, so what stands outside snapshots (length of the file,
-counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``tail`` and ``take_mark``.
+counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``count_rows``, ``tail`` and ``take_mark``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .statistics import TID_RANGE_SCAN
 # How far before the end of the file the tail begins. Each backend fills a page of its own, which lies behind the end by
 # all that the others have added since; a page holds some 130 readings and costs the tail 20 µs.
 MARGIN_PAGES = 1024
-XIDS = 1 << 32  # a row keeps the lower half of its transaction's number
+XIDS = 1 << 32  # a row keeps the lower half of its transaction's number of 64 bits
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,17 @@ def table_state(historian: Historian, table: PartitionTable) -> TableState | Can
     return CannotVouch(why) if why else TableState(*state)
 
 
-def take_mark(historian: Historian, table: PartitionTable, before: TableState, margin: int = MARGIN_PAGES) -> Mark:
+def take_mark(
+    historian: Historian, table: PartitionTable, before: TableState, rows: int, margin: int = MARGIN_PAGES
+) -> Mark:
     """The mark of a table in the transaction's snapshot.
 
     Parameters
     ----------
     before
         ``table_state`` from before the snapshot.
+    rows
+        ``count_rows`` in the snapshot.
     margin
         Pages by which the tail begins before the end of the file.
     """
@@ -144,16 +148,20 @@ def take_mark(historian: Historian, table: PartitionTable, before: TableState, m
         counting_since=before.counting_since,
         tail_from=tail_from,
         tail_rows=row[0],
-        rows=_rows(historian, table),
+        rows=rows,
         xmin=row[1],
     )
 
 
-def tail(historian: Historian, table: PartitionTable, mark: Mark, borders: Sequence[int]) -> Tail | CannotVouch:
+def tail(
+    historian: Historian, table: PartitionTable, mark: Mark, rows: int, borders: Sequence[int]
+) -> Tail | CannotVouch:
     """What the transaction's snapshot holds in ``table`` that the mark's did not, or why that cannot be told.
 
     Parameters
     ----------
+    rows
+        ``count_rows`` in the snapshot.
     borders
         Milliseconds, rising: piece ``n`` is ``[borders[n], borders[n + 1])``. Rows outside all pieces are counted and
         not named.
@@ -171,7 +179,7 @@ def tail(historian: Historian, table: PartitionTable, mark: Mark, borders: Seque
             return CannotVouch(f"the server's transactions are older than the mark of {table.name}: it was restored")
         found = execute(_inserted(historian.schema, table, mark, since, borders)).fetchall()
     in_tail = sum(count for *_, count in found) - mark.tail_rows
-    in_all = _rows(historian, table) - mark.rows
+    in_all = rows - mark.rows
     if in_tail != in_all:
         return CannotVouch(
             f"{table.name} has {in_all:+,} rows since the mark, its end {in_tail:+,}: rows came or went elsewhere"
@@ -203,23 +211,26 @@ def _inserted(schema: str, table: PartitionTable, mark: Mark, since: int, border
     """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw.
 
     A row that it did not see is of a transaction that had not ended, so one of the ``since`` from ``xmin`` on. Rows
-    keep 32 bits of that: an older row whose number has come round counts as new, which is harmless.
+    keep 32 bits of that, and their age has 31: an older row whose number has come round counts as new, harmlessly.
     """
+    seen = sql.SQL("age(xmin) > age({}::xid)").format(sql.Literal(str(mark.xmin % XIDS)))
+    if since >= XIDS // 4:  # far from where an age turns negative, with room for what begins after the snapshot
+        seen = sql.SQL("false")
     return sql.SQL(
-        "SELECT tagid::int8, CASE WHEN ((xmin::text::int8 - {}) & {}) < {} THEN {} ELSE -1 END, count(*)"
-        " FROM ONLY {} WHERE {} GROUP BY 1, 2"
+        "SELECT tagid::int8, CASE WHEN {} THEN -1 ELSE {} END, count(*) FROM ONLY {} WHERE {} GROUP BY 1, 2"
     ).format(
-        sql.Literal(mark.xmin % XIDS),
-        sql.Literal(XIDS - 1),
-        sql.Literal(since),
+        seen,
         piece_of(borders),
         table_name(schema, table),
         in_pages(mark.tail_from, None),
     )
 
 
-def _rows(historian: Historian, table: PartitionTable) -> int:
-    """The rows of the whole table: by the shortest index alone, as far as VACUUM has been over the table."""
+def count_rows(historian: Historian, table: PartitionTable) -> int:
+    """The rows of the whole table in the transaction's snapshot; once a run, for its old mark and its new one.
+
+    The planner reads the shortest index or the table, whichever is shorter: on 10 M rows 0.3 s either way.
+    """
     with source_errors(historian.login, f"counting {table.name}"):
         query = sql.SQL("SELECT count(*) FROM ONLY {}").format(table_name(historian.schema, table))
         row = historian.connection.execute(query).fetchone()
