@@ -9,7 +9,8 @@ Two things lie outside. A backend reports its counts within a second while it is
 update in the last seconds before a run shows in the run after it. And DDL that changes values without touching rows.
 
 A mark says nothing of what was not visible to its snapshot, so what stands outside snapshots (length of the file,
-counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``count_rows``, ``tail`` and ``take_mark``.
+counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``count_rows``, ``tail`` and
+``take_mark``.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ def _inserted(schema: str, table: PartitionTable, mark: Mark, since: int, border
     A row that it did not see is of a transaction that had not ended, so one of the ``since`` from ``xmin`` on. Rows
     keep 32 bits of that, and their age has 31: an older row whose number has come round counts as new, harmlessly.
     """
-    seen = sql.SQL("age(xmin) > age({}::xid)").format(sql.Literal(str(mark.xmin % XIDS)))
+    seen: sql.Composable = sql.SQL("age(xmin) > age({}::xid)").format(sql.Literal(str(mark.xmin % XIDS)))
     if since >= XIDS // 4:  # far from where an age turns negative, with room for what begins after the snapshot
         seen = sql.SQL("false")
     return sql.SQL(
