@@ -2,7 +2,11 @@
 
 A historian appends, so new rows stand behind the place where the file ended. Whether nothing happened before that place
 is proved by counting: the table gained as many rows as its tail. What a count cannot see (a row updated, or one deleted
-and another put in its place) moves PostgreSQL's counters of updates and deletes. Where any of it disagrees the tail
+and another put in its place) moves PostgreSQL's counters of updates and deletes.
+
+Where the counters stand still and the counts disagree, rows were inserted before the tail: into space that VACUUM
+found, or by a backend that writes rarely and still fills a page of long ago. Then every row is asked which transaction
+wrote it, at a third of the cost of fingerprints. Where that does not add up either, or the counters moved, the tail
 declines, with a reason, and fingerprints tell what changed.
 
 Two things lie outside. A backend reports its counts within a second while it is busy, within ten once it is idle, so an
@@ -53,8 +57,8 @@ class TableState:
 class Mark:
     """Where a table ended, and what it held, when a snapshot was taken. Integers and strings: JSON as it is.
 
-    ``rows`` is the whole table, ``tail_rows`` are those in the pages from ``tail_from`` on; every transaction below
-    ``xmin`` (64 bits) had ended.
+    ``rows`` is the whole table, ``tail_rows`` are those in the pages from ``tail_from`` on; ``snapshot`` says which
+    transactions it saw, as ``pg_snapshot`` spells it (64 bits).
     """
 
     table: str
@@ -68,17 +72,19 @@ class Mark:
     tail_from: int
     tail_rows: int
     rows: int
-    xmin: int
+    snapshot: str
 
 
 @dataclass(frozen=True)
 class Tail:
     """What was inserted since the mark, by tag id and piece: counts of rows.
 
-    Rows of transactions that ran while the mark was taken may be among them although the mark's snapshot saw them.
+    Rows of transactions that ended while others ran on at the mark may be among them although its snapshot saw them.
+    ``whole`` tells that the end of the file did not do and all of it was read.
     """
 
     inserted: dict[tuple[int, int], int]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,13 +137,12 @@ def take_mark(
         Pages by which the tail begins before the end of the file.
     """
     tail_from = max(0, before.pages - margin)
-    name = table_name(historian.schema, table)
     with source_errors(historian.login, f"marking the end of {table.name}"):
         row = historian.connection.execute(
-            sql.SQL(
-                "SELECT count(*), pg_snapshot_xmin(pg_current_snapshot())::text::int8 FROM ONLY {} WHERE {}"
-            ).format(name, in_pages(tail_from, None))
-        ).fetchone() or (0, 0)
+            sql.SQL("SELECT count(*) FROM ONLY {} WHERE {}").format(
+                table_name(historian.schema, table), in_pages(tail_from, None)
+            )
+        ).fetchone()
     return Mark(
         table=table.name,
         columns=",".join(table.columns),
@@ -148,9 +153,9 @@ def take_mark(
         deleted=before.deleted,
         counting_since=before.counting_since,
         tail_from=tail_from,
-        tail_rows=row[0],
+        tail_rows=row[0] if row else 0,
         rows=rows,
-        xmin=row[1],
+        snapshot=historian.visible_snapshot(),
     )
 
 
@@ -172,21 +177,27 @@ def tail(
         return now
     if why := _moved(table, mark, now):
         return CannotVouch(why)
-    with source_errors(historian.login, f"reading the end of {table.name}"):
+    with source_errors(historian.login, f"looking for what is new in {table.name}"):
         execute = historian.connection.execute
-        row = execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8").fetchone()
-        since = row[0] - mark.xmin if row else 0
-        if since < 0:
+        writers = _Writers.between(mark.snapshot, historian.visible_snapshot())
+        if writers.count < 0:
             return CannotVouch(f"the server's transactions are older than the mark of {table.name}: it was restored")
-        found = execute(_inserted(historian.schema, table, mark, since, borders)).fetchall()
-    in_tail = sum(count for *_, count in found) - mark.tail_rows
-    in_all = rows - mark.rows
-    if in_tail != in_all:
+        came = rows - mark.rows
+        found = execute(_in_tail(historian.schema, table, mark, writers, borders)).fetchall()
+        in_tail = sum(count for *_, count in found) - mark.tail_rows
+        if in_tail == came:
+            return Tail(_named(found, borders))
+        found = execute(_in_all(historian.schema, table, writers, borders)).fetchall()
+        unseen = sum(count for *_, count in found)
+    if unseen != came:
         return CannotVouch(
-            f"{table.name} has {in_all:+,} rows since the mark, its end {in_tail:+,}: rows came or went elsewhere"
+            f"{table.name} has {came:+,} rows since the mark, its end {in_tail:+,}, and {unseen:,} are new: rows went"
         )
-    inside = {(tagid, piece): count for tagid, piece, count in found if 0 <= piece < len(borders) - 1}
-    return Tail(inside)
+    return Tail(_named([(tagid, piece, count) for tagid, piece, count, _ in found], borders), whole=True)
+
+
+def _named(found: Sequence[tuple[int, int, int]], borders: Sequence[int]) -> dict[tuple[int, int], int]:
+    return {(tagid, piece): count for tagid, piece, count in found if 0 <= piece < len(borders) - 1}
 
 
 def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
@@ -208,23 +219,60 @@ def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
     return None
 
 
-def _inserted(schema: str, table: PartitionTable, mark: Mark, since: int, borders: Sequence[int]) -> sql.Composed:
-    """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw.
+@dataclass(frozen=True)
+class _Writers:
+    """Transactions that can have written what a mark's snapshot did not see.
 
-    A row that it did not see is of a transaction that had not ended, so one of the ``since`` from ``xmin`` on. Rows
-    keep 32 bits of that, and their age has 31: an older row whose number has come round counts as new, harmlessly.
+    They are the ``count`` that were begun from the oldest on that had not ended at the mark, ``oldest``. A row that the
+    mark did not see is of one of them; so may be one that it saw. Of those that began before ``following``, it did not
+    see those in ``running``; of theirs, it does not say which subtransactions they had.
     """
-    seen: sql.Composable = sql.SQL("age(xmin) > age({}::xid)").format(sql.Literal(str(mark.xmin % XIDS)))
-    if since >= XIDS // 4:  # far from where an age turns negative, with room for what begins after the snapshot
-        seen = sql.SQL("false")
+
+    oldest: int
+    following: int
+    running: tuple[int, ...]
+    count: int
+
+    @staticmethod
+    def between(mark: str, now: str) -> _Writers:
+        oldest, following, running = mark.split(":")
+        until = int(now.split(":")[1])
+        ids = tuple(int(number) for number in running.split(",") if number)
+        return _Writers(int(oldest), int(following), ids, until - int(oldest))
+
+    def wrote(self) -> sql.Composable:
+        """The condition that a row is of any of them.
+
+        Rows keep 32 bits of a transaction's number, and their age has 31: an older row whose number has come round is
+        taken for one of them, which is harmless.
+        """
+        if self.count >= XIDS // 4:  # far from where an age turns negative
+            return sql.SQL("true")
+        return sql.SQL("age(xmin) <= (SELECT age({}::xid))").format(_xid(self.oldest))
+
+    def wrote_unseen(self) -> sql.Composable:
+        """The condition that a row of theirs was not seen by the mark's snapshot."""
+        running = sql.SQL(", ").join(sql.SQL("{}::xid").format(_xid(number)) for number in self.running)
+        after = sql.SQL("age(xmin) <= (SELECT age({}::xid))").format(_xid(self.following))
+        return sql.SQL("({} OR xmin IN ({}))").format(after, running) if self.running else after
+
+
+def _xid(number: int) -> sql.Literal:
+    return sql.Literal(str(number % XIDS))
+
+
+def _in_tail(schema: str, table: PartitionTable, mark: Mark, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
+    """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw."""
     return sql.SQL(
-        "SELECT tagid::int8, CASE WHEN {} THEN -1 ELSE {} END, count(*) FROM ONLY {} WHERE {} GROUP BY 1, 2"
-    ).format(
-        seen,
-        piece_of(borders),
-        table_name(schema, table),
-        in_pages(mark.tail_from, None),
-    )
+        "SELECT tagid::int8, CASE WHEN {} THEN {} ELSE -1 END, count(*) FROM ONLY {} WHERE {} GROUP BY 1, 2"
+    ).format(writers.wrote(), piece_of(borders), table_name(schema, table), in_pages(mark.tail_from, None))
+
+
+def _in_all(schema: str, table: PartitionTable, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
+    """Rows of ``tagid, piece, count, count that the mark did not see`` that cover what the writers wrote anywhere."""
+    return sql.SQL(
+        "SELECT tagid::int8, {}, count(*), count(*) FILTER (WHERE {}) FROM ONLY {} WHERE {} GROUP BY 1, 2"
+    ).format(piece_of(borders), writers.wrote_unseen(), table_name(schema, table), writers.wrote())
 
 
 def count_rows(historian: Historian, table: PartitionTable) -> int:
