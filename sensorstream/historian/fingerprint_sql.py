@@ -1,0 +1,93 @@
+"""The SQL of fingerprints: what ``sensorstream.fingerprint`` says of rows, computed by the historian. Pure.
+
+From PostgreSQL 13. The server is to run it with ``SETTINGS``: it takes every row for a group of its own
+(``width_bucket`` of a time has no statistics), and would sort them all, at three times the cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from . import readings_sql
+from .model import PartitionTable
+from .readings_sql import DATE, NUMBERS, PLAIN, STRING, table_name, text_of, value_of
+
+SETTINGS = {
+    "work_mem": "64MB",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
+}
+
+
+def piece_of(borders: Sequence[int]) -> sql.Composed:
+    """The number of the piece that ``t_stamp`` is in; it costs no more than a division by the length of a day."""
+    return sql.SQL("width_bucket(t_stamp, {}::int8[]) - 1").format(sql.Literal(list(borders)))
+
+
+def fingerprints(
+    schema: str,
+    table: PartitionTable,
+    borders: Sequence[int],
+    *,
+    ids: Sequence[int] | None = None,
+    pages: tuple[int, int | None] | None = None,
+) -> sql.Composed:
+    """Rows of ``tagid, piece, count, hash``: the hash is a number of any size, of which the lowest 64 bits count.
+
+    Parameters
+    ----------
+    borders
+        Milliseconds, rising: piece ``n`` is ``[borders[n], borders[n + 1])``.
+    ids
+        Tag ids to look at; all of them by default, which spares the server looking each one up.
+    pages
+        Part of the table's file, ``[first, end)`` (PostgreSQL 14); what several parts say adds up.
+    """
+    where = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(sql.Literal(borders[0]), sql.Literal(borders[-1]))
+    if ids is not None:
+        wanted = sql.Literal("{" + ",".join(map(str, ids)) + "}")
+        where = sql.SQL("{} AND tagid = ANY({})").format(where, wanted)
+    if pages is not None:
+        where = sql.SQL("{} AND {}").format(readings_sql.in_pages(*pages), where)
+    return sql.SQL("SELECT tagid::int8, {}, count(*), sum({}) FROM {} WHERE {} GROUP BY 1, 2").format(
+        piece_of(borders), row_hash(table), table_name(schema, table), where
+    )
+
+
+def row_hash(table: PartitionTable) -> sql.Composed:
+    """The hash of a row (``int8``, never NULL)."""
+    time, value = sql.SQL("t_stamp"), value_of(table)
+    some_text, some_value = _any_of(table, (STRING, DATE)), _any_of(table, NUMBERS)
+    flagged = sql.SQL(
+        "(t_stamp # ((({})::int + 2 * (dataintegrity IS NOT NULL)::int + 4 * ({})::int)::int8 << 56))"
+    ).format(some_value, some_text)
+    seed = sql.SQL(
+        "CASE WHEN {} THEN hashtextextended(encode(convert_to({}, 'UTF8'), 'hex') COLLATE \"C\", {}) ELSE {} END"
+    ).format(some_text, text_of(table), flagged, flagged)
+    return sql.SQL(
+        "CASE WHEN dataintegrity = {} AND ({}) AND NOT ({}) THEN {}"
+        " ELSE hashint4extended(coalesce(dataintegrity::int4, 0), {}) END"
+    ).format(
+        sql.Literal(PLAIN),
+        some_value,
+        some_text,
+        _with_value(value, time),
+        _with_value(sql.SQL("coalesce({}, 0)").format(value), seed),
+    )
+
+
+def _with_value(value: sql.Composable, seed: sql.Composable) -> sql.Composed:
+    """The hash of a value that is not NULL; ``atan2`` makes π of zero, with its sign."""
+    return sql.SQL(
+        "CASE WHEN {0} <> 0 THEN hashfloat8extended({0}, {1}) ELSE hashfloat8extended(atan2({0}, -1), ~({1})) END"
+    ).format(value, seed)
+
+
+def _any_of(table: PartitionTable, columns: Sequence[str]) -> sql.Composable:
+    """The condition that any of those of ``columns`` that the table has is not NULL."""
+    there = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in columns if name in table.columns]
+    return sql.SQL(" OR ").join(there) if there else sql.SQL("false")
