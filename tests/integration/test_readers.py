@@ -28,10 +28,10 @@ T0 = DAYS.start_ms
 
 HOSTILE = [
     "plant1/press/temperature", "[default]plant1/press", "/a", "a/", "a//b", "//", "a%b", "a%2Fb", "a%252Fb", "%",
-    "%zz", "a=b", "=", "tagpath=1", "month=2026-11", "a:b", "a*b", "**", "a?b", "a#b", "a+b", "a&b", "a;b", "a,b", "a|b",
-    "a$b", "${tagpath}", "a@b", "a^b", "a~b", "a<b>", "a`b", "a'b", 'a"b', "a\\b", "{}", "{a,b}", "a[0-9]b", "!a", "(a)",
-    "a b", " a", "a ", "  ", "\u00a0", "a\tb", "a\nb", "a\rb", "\x01\x1f\x7f", "\u0085", "\u2028", "\ufeff",
-    "é", "e\u0301", "Grüße/Ofen 1", "日本/温度", "😀", "العربية", "A", "a", "\u0130",
+    "%zz", "a=b", "=", "tagpath=1", "month=2026-11", "a:b", "a*b", "**", "a?b", "a#b", "a+b", "a&b", "a;b", "a,b",
+    "a|b", "a$b", "${tagpath}", "a@b", "a^b", "a~b", "a<b>", "a`b", "a'b", 'a"b', "a\\b", "{}", "{a,b}", "a[0-9]b",
+    "!a", "(a)", "a b", " a", "a ", "  ", "\u00a0", "a\tb", "a\nb", "a\rb", "\x01\x1f\x7f", "\u0085", "\u2028",
+    "\ufeff", "é", "e\u0301", "Grüße/Ofen 1", "日本/温度", "😀", "العربية", "A", "a", "\u0130",
     ".", "..", "../../etc", ".hidden", "/.hidden/x", "_hidden", "~",
     "007", "42", "-1", "3.14", "1e5", "0x10", "nan", "inf", "true", "null", "None", "2026-10-14", "2026-10", "12:30:00",
     "x" * 247, "é" * 123,
