@@ -157,7 +157,7 @@ def _duckdb(config: Config, table: str) -> str:
     where, first = _folder(config), ""
     if config.bucket_name:
         where = location(config)
-        first = f"INSTALL httpfs;\nLOAD httpfs;\n{_duckdb_secret(config)}\n"
+        first = f"INSTALL httpfs;\nINSTALL aws;\n{_duckdb_secret(config)}\n"
     return f"""\
 {first}CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_parquet(
   {_standard_text(glob.escape(where) + "**/*.parquet")}, hive_partitioning = true, hive_types_autocast = false
