@@ -91,6 +91,7 @@ def test_redshift_gets_every_committed_partition_a_hundred_a_statement(make_conf
 def test_what_a_folder_or_a_name_cannot_do_is_refused_in_a_sentence(make_config, said):
     config = make_config(lake="local")
     commit(config, [("a", "2026-10")])
+    assert said(config)[0].startswith("CREATE OR REPLACE VIEW readings AS SELECT * FROM read_parquet(")
     for arguments, says in [
         (["--for", "athena"], "--for athena needs a lake on S3, this one is the folder"),
         (["--for", "redshift"], "use --for duckdb or spark"),

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import sensorstream
+from sensorstream import reading
 from sensorstream.encode import SCHEMA, decode
 from sensorstream.errors import ConfigError, LakeError
 from sensorstream.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.pipeline import ingest
 from sensorstream.reading import places
+from sensorstream.stored import read_entry
 from sensorstream.stores import open_store
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
@@ -157,6 +159,19 @@ def test_a_committed_file_with_another_schema_is_refused(make_config):
     swap_root(empty, write_states(empty, {"2026-10": MonthChange(added=frozenset([entry]))}))
     with pytest.raises(LakeError, match="has column value of type int32, not double: run verify"):
         sensorstream.read(config, "2026-10-14", "2026-10-15")
+
+
+def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, spark, database, monkeypatch):
+    database.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = 7 WHERE tagid = 3")
+
+    def first_another_run(*of_a_file):
+        monkeypatch.undo()
+        ingest(lake, window_of("UTC", start="2026-10-13", end="2026-10-16"), spark=spark)
+        return read_entry(*of_a_file)
+
+    monkeypatch.setattr(reading, "read_entry", first_another_run)
+    found = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/temperature$"])
+    assert found.column("value").to_pylist() == [7.0]
 
 
 @pytest.mark.parametrize("kind", ["local", "s3"])
