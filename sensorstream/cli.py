@@ -169,6 +169,36 @@ def airflow() -> None:
     start_airflow()
 
 
+@app.command()
+def ddl(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    engine: Annotated[
+        str | None, typer.Option("--for", help="athena, redshift, spark or duckdb; athena, for a folder duckdb.")
+    ] = None,
+    database: Annotated[
+        str, typer.Option(help="Database of Athena and Glue, external schema of Redshift.")
+    ] = "sensorstream",
+    table: Annotated[str, typer.Option(help="Name of the table, of Spark's or DuckDB's view.")] = "readings",
+    register: Annotated[
+        bool, typer.Option("--register", help="Create or update the table in the AWS Glue catalog instead.")
+    ] = False,
+) -> None:
+    """Print the SQL that makes the lake a table of an engine, or register it in the AWS Glue catalog."""
+    from .ddl import statements
+    from .glue import register as put
+    from .reading import places
+
+    settings = _settings(config, config_source)
+    if not register:
+        print(statements(settings, places(settings), engine, database=database, table=table), end="")
+        return
+    if engine:
+        raise ConfigError("--register serves every engine that asks Glue: leave out --for")
+    done = put(settings, places(settings), database=database, table=table)
+    print(f"Glue table {done.name}: {done.partitions:,} partitions, {done.added:,} added, {done.removed:,} removed")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def bench(context: typer.Context) -> None:
     """Measure against the peers: a table of ratios, a JSON file, a picture. Needs the project's folder."""

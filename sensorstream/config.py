@@ -103,6 +103,11 @@ class Config(Part):
         """Where the lake is, for messages: ``s3://bucket/directory/`` or the folder."""
         return f"s3://{self.bucket_name}/{self.s3_directory}" if self.bucket_name else str(self.local_path)
 
+    @property
+    def prefix(self) -> str | None:
+        """What every key of the lake begins with in its bucket; ``None`` where the lake is a folder."""
+        return self.s3_directory if self.bucket_name else None
+
     def masked(self) -> dict[str, Any]:
         """The values as plain JSON, the password as stars."""
         return self.model_dump(mode="json")

@@ -26,6 +26,7 @@ from .extract import READERS
 from .held import HeldBySpark
 from .historian import open_historian
 from .historian.readings_sql import PLAIN
+from .keys import storable
 from .pipeline import Clock, measure, persisted, scope_of
 from .publishing import look
 from .publishing import publish as publish_files
@@ -113,6 +114,7 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
             tally = found.tally
             with clock.phase("publish"):
                 paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
+                storable(paths, prefix=config.prefix)
                 scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
                 done = publish_files(
                     HeldBySpark(files, found.entries, config),

@@ -10,13 +10,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
+from .errors import ConfigError
 from .windows import Window, from_name
 
 READINGS = "readings/"
 TAGS = "tags/tags.parquet"
 BOOKS = "_sensorstream/"
+
+FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest key of S3
+AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")
+NO_TAGPATH = ("", "__HIVE_DEFAULT_PARTITION__")  # what Hive and its heirs read as no value, encoded or not
+NO_XML = "\ufffe\uffff"
 
 
 def encode_tagpath(path: str) -> str:
@@ -24,12 +31,49 @@ def encode_tagpath(path: str) -> str:
 
     ASCII letters, digits and ``-_.~`` stay, every other ASCII character becomes ``%XX``. What is not ASCII stays as
     it is: Spark decodes ``%XX`` to one character, not to a byte of UTF-8, so encoding it would garble the name there.
+    Of a path that is ``null`` in any case the first letter is encoded: DuckDB before 2.0 takes the word for no value.
+    Spark, DuckDB, Polars and pyarrow are held to this by ``tests/integration/test_readers.py``.
     """
+    if path.lower() == "null":
+        return f"%{ord(path[0]):02X}{path[1:]}"
     return "".join(c if ord(c) > 127 else quote(c, safe="") for c in path)
 
 
 def decode_tagpath(text: str) -> str:
     return unquote(text, errors="strict")
+
+
+def storable(paths: Iterable[str], *, prefix: str | None) -> list[str]:
+    """``paths``, where each can be the name of a folder that readers find.
+
+    Parameters
+    ----------
+    prefix
+        Of the lake in its bucket; ``None`` for a lake in a file system.
+
+    Raises
+    ------
+    ConfigError
+        Names the first path that cannot.
+    """
+    found = list(paths)
+    for path in found:
+        shown = f'tag path "{path[:40]}{"…" * (len(path) > 40)}"'
+        remedy = 'leave it out ("sensor_patterns")'
+        if path in NO_TAGPATH:
+            raise ConfigError(f'tag path "{path}" reads as none in a folder\'s name: {remedy}')
+        if set(NO_XML) & set(path):
+            raise ConfigError(f"{shown} has a character (U+FFFE or U+FFFF) that a listing of S3 cannot hold: {remedy}")
+        name = len(f"tagpath={encode_tagpath(path)}".encode())
+        if prefix is None and name > FOLDER_BYTES:
+            remedy += " or keep the lake on S3"
+            raise ConfigError(
+                f"{shown} would be a name of {name} bytes, and a folder holds names of {FOLDER_BYTES}: {remedy}"
+            )
+        key = len(f"{prefix}{READINGS}".encode()) + name + AFTER_TAGPATH
+        if prefix is not None and key > KEY_BYTES:
+            raise ConfigError(f"{shown} would be a key of {key:,} bytes, and S3 holds keys of {KEY_BYTES:,}: {remedy}")
+    return found
 
 
 def folder(tagpath: str, month: str) -> str:

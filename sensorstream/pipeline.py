@@ -20,7 +20,7 @@ from .errors import SourceError
 from .extract import ENGINES
 from .held import HeldBySpark
 from .historian import Historian, open_historian
-from .keys import TAGS, rejected_key
+from .keys import TAGS, rejected_key, storable
 from .manifest import Entry
 from .planning import Plan
 from .progress import Progress, watched
@@ -84,7 +84,8 @@ def ingest(
         store.check()
         with clock.phase("plan"):
             what = planning.make_plan(historian, config, window, patterns)
-            scope = scope_of(config, window, (tag.path for tag in what.tags), covered_months(what, config))
+            paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
+            scope = scope_of(config, window, paths, covered_months(what, config))
             before = look(store, scope)
             snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()

@@ -1,4 +1,4 @@
-"""Readings out of the lake: a window of some tags as an Arrow table, or as a Spark DataFrame.
+"""Readings out of the lake: a window of some tags for Arrow, pandas, Polars or Spark.
 
 What is committed is what the manifest names; nothing else under the prefix is looked at. The historian is not needed.
 """
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,13 +22,15 @@ from .config import Config
 from .encode import SCHEMA
 from .errors import ConfigError, LakeError
 from .keys import TAGS
-from .manifest import Entry, Manifest, at_one_commit, read_manifest
+from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, read_manifest
 from .stage import READINGS_DDL, labelled
-from .stored import read_entry
-from .stores import open_store
-from .windows import Window, day_window, zone
+from .stored import read_entry, why_gone
+from .stores import Store, open_store
+from .windows import Moment, Window, day_window, instant, zone
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
     from pyspark.sql import DataFrame, SparkSession
 
 READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
@@ -35,20 +39,104 @@ ENTRY_DDL = (
     " digest string"
 )
 FETCHES_AT_ONCE = 8
+Patterns = Sequence[str] | None
 
 
-def entries(config: Config, window: Window, patterns: Sequence[str] | None = None) -> list[Entry]:
-    """Committed files that hold readings of ``window``, by tag path and time.
+@overload
+def read(config: Config, start: Moment, end: Moment, patterns: Patterns = None) -> pa.Table: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["arrow"]
+) -> pa.Table: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["pandas"]
+) -> pandas.DataFrame: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["polars"]
+) -> polars.DataFrame: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["spark"],
+    spark: SparkSession | None = None, persist: bool = False,
+) -> DataFrame: ...  # fmt: skip
+def read(
+    config: Config,
+    start: Moment,
+    end: Moment,
+    patterns: Patterns = None,
+    *,
+    into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
+    spark: SparkSession | None = None,
+    persist: bool = False,
+) -> Any:
+    """The readings from ``start`` to before ``end``, as one run left them.
 
     Parameters
     ----------
+    start, end
+        Half open. Text as ISO 8601, a date or a datetime; a date is midnight in the configured time zone, a time
+        without offset is local to it. Whole seconds.
     patterns
         Regular expressions (Python's) searched in the whole tag path, any one is enough; every tag by default.
+    into
+        ``arrow``, ``pandas`` and ``polars`` hold the readings in memory, in order of tag path and time; ``spark`` is
+        a lazy DataFrame of which the workers fetch the files, in no order.
+    spark
+        The session for ``into="spark"``; by default the one that runs, else a new one as ``config`` asks for it.
+    persist
+        Keep the Spark DataFrame (``MEMORY_AND_DISK``) once it was read.
+
+    Returns
+    -------
+    pyarrow.Table, pandas.DataFrame, polars.DataFrame or pyspark.sql.DataFrame
+        ``tagpath`` (a dictionary, category), ``datetime`` (UTC, milliseconds; Spark holds microseconds), ``value``,
+        ``text``, ``quality``. Without a reading in the window: these columns, empty.
+
+    Raises
+    ------
+    LakeError
+        There is no lake, the store failed, or a file is missing or not what was committed. From a Spark DataFrame a
+        file's error comes when it is read.
+    ConfigError
+        No window, a pattern that is no regular expression, or a library that is not installed.
+    """
+    window = Window(instant(start, config.timezone), instant(end, config.timezone))
+    if into not in ("arrow", "pandas", "polars", "spark"):
+        raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
+    if into == "spark":
+        return _spark_readings(config, window, patterns, spark, persist=persist)
+    if persist or spark:
+        raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
+    polars = _polars() if into == "polars" else None
+    found = _arrow_readings(config, window, patterns)
+    if into == "pandas":
+        return found.to_pandas()
+    return polars.from_arrow(found) if polars else found
+
+
+def entries(config: Config, window: Window, patterns: Patterns = None) -> list[Entry]:
+    """Committed files that hold readings of ``window``, by tag path and time; none where there is no lake yet.
+
+    ``patterns`` as for ``read``.
     """
     return at_one_commit(open_store(config), lambda manifest: _entries(manifest, config, window, patterns))
 
 
-def _entries(manifest: Manifest, config: Config, window: Window, patterns: Sequence[str] | None) -> list[Entry]:
+def places(config: Config) -> list[tuple[str, str]]:
+    """Every tag path and month that has committed readings: the partitions of the lake, in order."""
+
+    def look(manifest: Manifest) -> list[tuple[str, str]]:
+        months = _present(manifest, config).months
+        return sorted(
+            {(path, month) for month in months for path in manifest.files(month)["tagpath"].unique().to_pylist()}
+        )
+
+    return at_one_commit(_lake(config), look)
+
+
+def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
     wanted = _any_of(patterns)
     found = [
         entry
@@ -59,55 +147,62 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Seque
     return sorted(found)
 
 
-def read(config: Config, window: Window, patterns: Sequence[str] | None = None) -> pa.Table:
-    """The readings of ``window``, in order of tag path and time, as one run left them.
-
-    Parameters
-    ----------
-    patterns
-        As in ``entries``.
-
-    Returns
-    -------
-    pyarrow.Table
-        ``tagpath`` (dictionary), ``datetime`` (UTC, milliseconds), ``value``, ``text``, ``quality``.
-
-    Raises
-    ------
-    LakeError
-        The store failed, or a file is missing or not what was committed.
-    """
-    store = open_store(config)
+def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
+    store = _lake(config)
 
     def look(manifest: Manifest) -> pa.Table:
         def one(entry: Entry) -> pa.Table:
-            return _labelled(entry, within(read_entry(store, entry, manifest), window))
+            try:
+                return _labelled(entry, within(read_entry(store, entry, manifest), window))
+            except StateGone:
+                if read_manifest(store).version != manifest.version:
+                    raise  # another run has committed: all is looked at again
+                why = why_gone(store, entry)
+                raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
 
+        chosen = _entries(_present(manifest, config), config, window, patterns)
         with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-            parts = list(pool.map(one, _entries(manifest, config, window, patterns)))
+            parts = list(pool.map(one, chosen))
         return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
 
     return at_one_commit(store, look)
 
 
-def spark_readings(
-    config: Config, window: Window, patterns: Sequence[str] | None = None, *, spark: SparkSession
+def _spark_readings(
+    config: Config, window: Window, patterns: Patterns, spark: SparkSession | None, *, persist: bool
 ) -> DataFrame:
-    """The same readings as a lazy Spark DataFrame; the workers fetch the files, from S3 as from a folder."""
-    chosen = [astuple(entry) for entry in entries(config, window, patterns)]
-    if not chosen:
-        return spark.createDataFrame([], READINGS_DDL)
+    """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
+    found = at_one_commit(_lake(config), lambda now: _entries(_present(now, config), config, window, patterns))
+    if spark is None:
+        from .spark import spark_session
+
+        spark = spark_session(config)
 
     def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(config)
         for batch in batches:
+            manifest = read_manifest(store)
             for row in batch.to_pylist():
                 entry = Entry(**row)
-                yield from labelled(entry.tagpath, within(read_entry(store, entry), window)).to_batches()
+                try:
+                    readings = within(read_entry(store, entry, manifest), window)
+                except StateGone:
+                    remedy = "read again if a run has replaced it since the DataFrame was made, else run verify"
+                    why = why_gone(store, entry)
+                    raise LakeError(f"lake {store.place}: {entry.key} {why}: {remedy}") from None
+                yield from labelled(entry.tagpath, readings).to_batches()
 
-    pieces = min(len(chosen), 4 * spark.sparkContext.defaultParallelism)
-    files = spark.createDataFrame(chosen, ENTRY_DDL).repartition(pieces)
-    return files.mapInArrow(fetch, READINGS_DDL)
+    if found:
+        pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
+        files = spark.createDataFrame([astuple(entry) for entry in found], ENTRY_DDL).repartition(pieces)
+        frame = files.mapInArrow(fetch, READINGS_DDL)
+    else:
+        frame = spark.createDataFrame([], READINGS_DDL)
+    if persist:
+        from pyspark import StorageLevel
+
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+    return frame
 
 
 def tags(config: Config, pattern: str = ".*") -> pa.Table:
@@ -141,6 +236,31 @@ def area(tagpath: str) -> str:
 def measure(tagpath: str) -> str:
     """What a tag measures: the last part of its path."""
     return tagpath.rsplit("/", 1)[-1]
+
+
+def _lake(config: Config) -> Store:
+    """The store of a lake that is there to be read; nothing is made where nothing is."""
+    if config.local_path and not Path(config.local_path).is_dir():
+        raise LakeError(f'lake folder {config.local_path} does not exist: check "local_path" or run ingest first')
+    return open_store(config)
+
+
+def _present(manifest: Manifest, config: Config) -> Manifest:
+    """``manifest`` where there is one; ``LakeError`` that says what is there instead."""
+    if manifest.version is not None:
+        return manifest
+    keys = '"bucket_name" and "s3_directory"' if config.bucket_name else '"local_path"'
+    found = [key for key, _ in islice(manifest.store.list(), 2)]
+    there = f"it holds {found[0]}{' and more' if found[1:] else ''}" if found else "it holds nothing"
+    raise LakeError(f"lake {config.lake} has no {ROOT} ({there}): check {keys} or run ingest first")
+
+
+def _polars() -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise ConfigError('into="polars" needs Polars, which is not installed: pip install polars') from None
+    return polars
 
 
 def _labelled(entry: Entry, readings: pa.Table) -> pa.Table:

@@ -6,7 +6,9 @@ import hashlib
 
 import pyarrow as pa
 
+from .drift import drift
 from .encode import decode
+from .errors import LakeError
 from .manifest import Entry, Manifest, StateGone
 from .stores import Store
 from .turns import staged_key
@@ -16,13 +18,19 @@ def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> 
     """The readings of a committed file, where it is or where it waits to be put in place.
 
     Raises ``manifest.StateGone`` if it is neither: another run has committed since, or the lake was damaged
-    (``manifest.at_one_commit`` tells the two apart).
+    (``manifest.at_one_commit`` tells the two apart). Raises ``LakeError`` if what was committed are no readings.
     """
     data = store.get(entry.key)
-    if data is not None and hashlib.sha256(data).hexdigest() == entry.digest:
-        return decode(data)
-    turn = manifest.root.turn if manifest else None
-    waiting = store.get(staged_key(turn["id"], entry.digest)) if turn else None
-    if waiting is None:
+    if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
+        turn = manifest.root.turn if manifest else None
+        data = store.get(staged_key(turn["id"], entry.digest)) if turn else None
+    if data is None:
         raise StateGone(entry.key)
-    return decode(waiting)
+    if why := drift(data):
+        raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
+    return decode(data)
+
+
+def why_gone(store: Store, entry: Entry) -> str:
+    """What stands where ``entry`` should, after ``StateGone``: the rest of a sentence that begins with its name."""
+    return drift(store.get(entry.key)) or "holds other readings than were committed"

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .errors import ConfigError
 
 STAMP = "%Y%m%dT%H%M%SZ"
+Moment = str | date | datetime  # as a caller may write an instant
 
 
 @lru_cache
@@ -134,6 +135,17 @@ def parse_instant(text: str, tz: str) -> datetime:
     except ValueError as error:
         raise ConfigError(f'"{text}" is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)') from error
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
+
+
+def instant(moment: Moment, tz: str) -> datetime:
+    """The instant that a caller means: text as for ``parse_instant``, a date is midnight, a time local to ``tz``."""
+    if isinstance(moment, str):
+        return parse_instant(moment, tz)
+    if isinstance(moment, datetime):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone(tz))).astimezone(UTC)
+    if isinstance(moment, date):
+        return midnight(moment, tz)
+    raise ConfigError(f"{moment!r} is no time: give text as ISO 8601, a date or a datetime")
 
 
 def window_of(tz: str, *, day: str | None = None, start: str | None = None, end: str | None = None) -> Window:

@@ -64,6 +64,7 @@ def test_what_is_bent_replaces_the_window_of_its_tags_and_no_other(plant, make_c
         ("'a' AS tagpath, timestamp'2026-10-31 01:00:00.0001' AS datetime, 1 AS value", "part of a millisecond"),
         ("explode(array('a', 'a')) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "twice"),
         ("CAST(NULL AS string) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "no tagpath"),
+        ("repeat('a', 248) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "a name of 256 bytes"),
     ],
 )
 def test_a_frame_that_the_lake_cannot_hold_is_refused(columns, says, make_config, spark):

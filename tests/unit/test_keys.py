@@ -15,6 +15,7 @@ DAY = day_window(date(2026, 10, 14), "UTC")
 @given(st.text(min_size=1))
 @example("a/b %=:*?#+&'\"\\\n.. 😀 ü")
 @example("..")
+@example("Null")
 def test_any_tag_path_survives_its_key(path):
     encoded = encode_tagpath(path)
     assert "/" not in encoded and decode_tagpath(encoded) == path == unquote(encoded)
@@ -25,6 +26,10 @@ def test_a_key_reads_as_the_contract_says():
     assert reading_key("plant1/press a/temp", "2026-10", DAY) == (
         "readings/tagpath=plant1%2Fpress%20a%2Ftemp/month=2026-10/20261014T000000Z_20261015T000000Z.parquet"
     )
+
+
+def test_a_path_that_is_null_is_not_the_bare_word_that_duckdb_takes_for_no_value():
+    assert [encode_tagpath(path) for path in ("null", "NULL", "nulls")] == ["%6Eull", "%4EULL", "nulls"]
 
 
 def test_a_foreign_key_is_no_reading():
