@@ -18,7 +18,7 @@ from ..keys import BOOKS
 from .patience import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
 
-BULK_BYTES = 8 << 20  # from here on an object travels with the longer time-out
+LARGE_BYTES = 8 << 20  # from here on an object travels with the longer time-out
 MULTIPART_BYTES = 64 << 20
 MULTIPART_AT_ONCE = 4
 KEYS_OF_A_DELETE = 1000  # what S3 takes in one request
@@ -38,7 +38,9 @@ class Bucket:
         self._slots = threading.BoundedSemaphore(config.s3_connections)
         # Three silent requests fit into the patience; a large object may take all of it to arrive.
         self._store = _client(config, self.patience / 4)
-        self._bulk = _client(config, self.patience)
+        self._large = _client(config, self.patience)
+        # For keys that a bulk delete cannot remove: see ``_doubtful``.
+        self._single = _client(config, self.patience / 4, disable_bulk_delete=True)
 
     def check(self) -> None:
         # A wrong address shall not cost a minute before it is named.
@@ -68,8 +70,8 @@ class Bucket:
         return found[0] if found else None
 
     def put(self, key: str, data: bytes) -> None:
-        store = self._bulk if len(data) > BULK_BYTES else self._store
-        multipart = len(data) > MULTIPART_BYTES
+        store = self._large if len(data) > LARGE_BYTES else self._store
+        multipart = len(data) > MULTIPART_BYTES and not self._doubtful(key)
         self._do(
             f"writing {key}",
             lambda: obstore.put(store, key, data, use_multipart=multipart, max_concurrency=MULTIPART_AT_ONCE),
@@ -88,16 +90,13 @@ class Bucket:
         return self._do(f"copying {source} to {target}", attempt)
 
     def delete(self, keys: Sequence[str]) -> None:
-        for first in range(0, len(keys), KEYS_OF_A_DELETE):
-            some = list(keys[first : first + KEYS_OF_A_DELETE])
-            self._do(f"removing {len(some)} objects", partial(self._delete, some))
-
-    def _delete(self, keys: Sequence[str]) -> None:
-        try:
-            obstore.delete(self._store, keys)
-        except FAILURES as error:
-            if not absent(error):  # gone already: that is what was asked for
-                raise
+        for store, some in (
+            (self._store, [key for key in keys if not self._doubtful(key)]),
+            (self._single, [key for key in keys if self._doubtful(key)]),
+        ):
+            for first in range(0, len(some), KEYS_OF_A_DELETE):
+                part = some[first : first + KEYS_OF_A_DELETE]
+                self._do(f"removing {len(part)} objects", partial(_delete, store, part))
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         def attempt() -> list[tuple[str, int]]:
@@ -147,6 +146,10 @@ class Bucket:
         """
         return 0
 
+    def _doubtful(self, key: str) -> bool:
+        """Whether an answer that repeats the key is taken for a failure: the client looks for two words, anywhere."""
+        return any(word in f"{self.place}{key}" for word in ("SlowDown", "InternalError"))
+
     def _put_if(self, key: str, data: bytes, condition: Any) -> str | None:
         return obstore.put(self._store, key, data, mode=condition, use_multipart=False)["e_tag"]
 
@@ -189,7 +192,15 @@ def address(config: Config) -> tuple[str | None, bool]:
     return endpoint, not path_style
 
 
-def _client(config: Config, silence_seconds: float) -> S3Store:
+def _delete(store: S3Store, keys: Sequence[str]) -> None:
+    try:
+        obstore.delete(store, keys)
+    except FAILURES as error:
+        if not absent(error):  # gone already: that is what was asked for
+            raise
+
+
+def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
     """A client that gives a request up after ``silence_seconds`` without a byte of the answer."""
     endpoint, virtual_hosted = address(config)
     provider, region = _credentials(config.lake)
@@ -224,6 +235,7 @@ def _client(config: Config, silence_seconds: float) -> S3Store:
         retry_config=retries,
         credential_provider=provider,
         **{key: value for key, value in encryption.items() if value is not None},
+        **more,
     )
 
 

@@ -37,6 +37,9 @@ LASTING = (
 REFUSED = "InvalidAccessKey|SignatureDoesNotMatch|AccessDenied|ExpiredToken|InvalidToken|403 Forbidden"
 REDIRECTED = "redirect without LOCATION|PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint"
 
+# Where an error's text repeats the name of an object.
+NAMES = r'https?://\S+|<(Key|Resource)>.*?</\1>|(?<=path: )"(\\.|[^"\\])*"|(?<=for key )\S+'
+
 Result = TypeVar("Result")
 
 
@@ -112,4 +115,6 @@ def why(error: BaseException, seconds: float) -> str:
 
 def said(error: BaseException) -> str:
     """The error's text without names of objects, which may hold any word."""
-    return re.sub(r'https?://\S+|<(Key|Resource)>.*?</\1>|(?<=path: )"(\\.|[^"\\])*"', "…", str(error), flags=re.S)
+    text = str(error)
+    text = text[max(text.find("Error performing"), 0) :]
+    return re.sub(NAMES, "…", text, flags=re.S)
