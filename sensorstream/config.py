@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,13 @@ class Config(Part):
     def _known_zone(cls, name: str) -> str:
         zone(name)
         return name
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+/?", url):
+            raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
+        return url and url.rstrip("/")
 
     @field_validator("s3_directory")
     @classmethod

@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 
 import obstore
@@ -36,11 +36,19 @@ class Bucket:
         self.patience = config.s3_patience_seconds
         self.assumed = config.s3_conditional_writes == "assumed"
         self._slots = threading.BoundedSemaphore(config.s3_connections)
-        # Three silent requests fit into the patience; a large object may take all of it to arrive.
-        self._store = _client(config, self.patience / 4)
-        self._large = _client(config, self.patience)
-        # For keys that a bulk delete cannot remove: see ``_doubtful``.
-        self._single = _client(config, self.patience / 4, disable_bulk_delete=True)
+        # Three silent requests fit into the patience.
+        self._config, self._silence = config, self.patience / 4
+        self._store = _client(config, self._silence)
+
+    @cached_property
+    def _large(self) -> S3Store:
+        """For objects that may take all of the patience to arrive."""
+        return _client(self._config, self.patience)
+
+    @cached_property
+    def _single(self) -> S3Store:
+        """For keys that a bulk delete cannot remove: see ``_doubtful``."""
+        return _client(self._config, self._silence, disable_bulk_delete=True)
 
     def check(self) -> None:
         # A wrong address shall not cost a minute before it is named.
@@ -205,7 +213,8 @@ def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
     endpoint, virtual_hosted = address(config)
     provider, region = _credentials(config.lake)
     patience = config.s3_patience_seconds
-    encryption: dict[str, Any] = {
+    optional: dict[str, Any] = {
+        "endpoint": endpoint,
         "server_side_encryption": config.s3_encryption,
         "sse_kms_key_id": config.s3_kms_key_id,
     }
@@ -229,12 +238,11 @@ def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
         str(config.bucket_name),
         prefix=config.s3_directory.rstrip("/") or None,
         region=config.s3_region or region or "us-east-1",
-        endpoint=endpoint,
         virtual_hosted_style_request=virtual_hosted,
         client_options=client,
         retry_config=retries,
         credential_provider=provider,
-        **{key: value for key, value in encryption.items() if value is not None},
+        **{key: value for key, value in optional.items() if value is not None},
         **more,
     )
 

@@ -62,10 +62,19 @@ class Fault(Enum):
     UNCONDITIONAL = "conditions dropped from the request"  # breaks signatures: for servers that do not check them
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A failure in the server's words, in place of a ``Fault``."""
+
+    status: int
+    code: str
+    message: str = ""
+
+
 ANSWERS = {
-    Fault.SLOW_DOWN: (503, "SlowDown", "Please reduce your request rate."),
-    Fault.PRECONDITION: (412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"),
-    Fault.CONFLICT: (409, "ConditionalRequestConflict", "A conflicting operation occurred during the request"),
+    Fault.SLOW_DOWN: Answer(503, "SlowDown", "Please reduce your request rate."),
+    Fault.PRECONDITION: Answer(412, "PreconditionFailed", "At least one of the pre-conditions did not hold"),
+    Fault.CONFLICT: Answer(409, "ConditionalRequestConflict", "A conflicting operation occurred during the request"),
 }
 CARRIED_OUT = (Fault.LOST, Fault.HANG, Fault.TRUNCATED, Fault.UNCONDITIONAL)
 
@@ -73,7 +82,7 @@ CARRIED_OUT = (Fault.LOST, Fault.HANG, Fault.TRUNCATED, Fault.UNCONDITIONAL)
 @dataclass
 class Rule:
     kind: Kind
-    fault: Fault
+    fault: Fault | Answer
     left: float
     skip: int
     key: str
@@ -93,7 +102,9 @@ class Proxy:
         self.url = f"http://{HOST}:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def fail(self, kind: Kind, fault: Fault, *, times: float = float("inf"), skip: int = 0, key: str = "") -> None:
+    def fail(
+        self, kind: Kind, fault: Fault | Answer, *, times: float = float("inf"), skip: int = 0, key: str = ""
+    ) -> None:
         """Let ``times`` requests of ``kind`` fail, after ``skip`` that pass, if their decoded path holds ``key``."""
         with self._lock:
             self._rules.append(Rule(kind, fault, times, skip, key))
@@ -105,7 +116,7 @@ class Proxy:
             self.seen.clear()
             self.failed.clear()
 
-    def fault_of(self, kind: Kind, path: str) -> Fault | None:
+    def fault_of(self, kind: Kind, path: str) -> Fault | Answer | None:
         """Count a request, and say how it fails."""
         with self._lock:
             self.seen[kind] += 1
@@ -158,15 +169,15 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         fault = self.proxy.fault_of(kind_of(self.command, parts.query, self.headers), parts.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if fault in ANSWERS:
-            return self._refuse(*ANSWERS[fault])
+        if answer := fault if isinstance(fault, Answer) else ANSWERS.get(fault):
+            return self._refuse(answer)
         if fault is None or fault in CARRIED_OUT:
-            status, headers, answer = self._hand_on(body, drop=CONDITIONS if fault is Fault.UNCONDITIONAL else ())
+            status, headers, data = self._hand_on(body, drop=CONDITIONS if fault is Fault.UNCONDITIONAL else ())
         if fault in (Fault.STALL, Fault.HANG):
             self._wait()
         if fault in (Fault.RESET, Fault.LOST, Fault.STALL, Fault.HANG):
             return self._reset()
-        return self._answer(status, headers, answer, whole=fault is not Fault.TRUNCATED)
+        return self._answer(status, headers, data, whole=fault is not Fault.TRUNCATED)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_request
 
@@ -193,9 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data + body if whole else data + body[: len(body) // 2] if body else data[: len(data) // 2])
         self.close_connection = True
 
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-        self._answer(status, [("Content-Type", "application/xml")], body if self.command != "HEAD" else b"")
+    def _refuse(self, answer: Answer) -> None:
+        said = f"<Error><Code>{answer.code}</Code><Message>{answer.message}</Message></Error>".encode()
+        self._answer(answer.status, [("Content-Type", "application/xml")], b"" if self.command == "HEAD" else said)
 
     def _wait(self) -> None:
         """Until the client hangs up."""

@@ -13,7 +13,7 @@ import pytest
 from sensorstream.config import Config
 from sensorstream.errors import LakeError
 from sensorstream.stores import Conflict, Store, open_store
-from tests.faults.proxy import Fault, Kind, Proxy
+from tests.faults.proxy import Answer, Fault, Kind, Proxy
 
 PATIENCE_SECONDS = 2.0
 KEYS = [f"some/{number}" for number in range(3)]
@@ -125,3 +125,30 @@ def test_failures_that_last_are_one_sentence_within_the_patience(fault, sandbox,
                 says = str(failure).partition(": ")[2]
                 assert re.search(SAYS[fault], says), (kind, says)
                 assert len(says) < 160 and "\n" not in says, (kind, says)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(404, "NoSuchBucket"), 'there is no such bucket: check "bucket_name"'),
+        (Answer(403, "InvalidAccessKeyId"), "credentials are refused"),
+        (Answer(400, "ExpiredToken"), "credentials are refused"),
+        (
+            Answer(403, "AccessDenied", "not authorized to perform: kms:GenerateDataKey"),
+            'key is refused.*"s3_kms_key_id"',
+        ),
+        (Answer(400, "KMS.DisabledException"), 'key is refused.*"s3_kms_key_id"'),
+        (Answer(400, "KeyTooLongError"), "1,024 bytes"),
+        (Answer(301, "PermanentRedirect"), 'another region: check "s3_region"'),
+        (Answer(400, "AuthorizationHeaderMalformed"), 'another region: check "s3_region"'),
+        (Answer(400, "InvalidArgument", "No such thing"), "the store answers 400 InvalidArgument No such thing"),
+    ],
+    ids=lambda case: getattr(case, "code", ""),
+)
+@pytest.mark.parametrize("kind", DEEDS, ids=lambda kind: kind.value)
+def test_what_patience_does_not_mend_is_said_at_once(kind, answer, says, proxy, make_config):
+    store = behind(proxy, make_config)
+    proxy.fail(kind, answer)
+    with pytest.raises(LakeError, match=says):
+        DEEDS[kind](store)
+    assert proxy.failed[kind] == 1
