@@ -94,7 +94,7 @@ class Config(Part):
     @field_validator("s3_endpoint_url")
     @classmethod
     def _an_address(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+/?", url):
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
             raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
         return url and url.rstrip("/")
 

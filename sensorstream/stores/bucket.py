@@ -109,10 +109,10 @@ class Bucket:
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         def attempt() -> list[tuple[str, int]]:
             pages = obstore.list(self._store, prefix or None)
-            return [(found["path"], found["size"]) for page in pages for found in page]
+            return without_markers([(found["path"], found["size"]) for page in pages for found in page], prefix)
 
         # Whole before the first key is handed out: a listing that breaks off begins anew.
-        yield from self._do(f"listing {prefix}", attempt)
+        yield from self._do(f"listing {prefix}".rstrip(), attempt)
 
     def versioned(self, key: str) -> tuple[bytes, str] | None:
         return self._do(f"reading {key}", lambda: self._versioned(key))
@@ -182,6 +182,17 @@ class Bucket:
             return patiently(attempt, seconds or self.patience)
         except FAILURES as error:
             raise LakeError(f"lake {self.place}, {doing}: {why(error, self.patience)}") from error
+
+
+def without_markers(found: list[tuple[str, int]], prefix: str) -> list[tuple[str, int]]:
+    """Leave out the empty objects that consoles make for folders; the client has cut the slash off their keys. Pure."""
+    if all(size for _, size in found):
+        return found
+    folders = {"", prefix.rstrip("/")}
+    for key, _ in found:
+        while key := key.rpartition("/")[0]:
+            folders.add(key)
+    return [(key, size) for key, size in found if size or key not in folders]
 
 
 def address(config: Config) -> tuple[str | None, bool]:

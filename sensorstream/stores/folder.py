@@ -25,7 +25,7 @@ class Folder:
     """A local folder; compare-and-swap holds a lock on the folder itself, since a file system has no such write."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()  # the process may change its folder
         self.place = str(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Folder:
                 self._remove_empty(folder)
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        with self._errors(f"listing {prefix}"):
+        with self._errors(f"listing {prefix}".rstrip()):
             for file in self._files(prefix):
                 if not file.name.startswith("."):
                     with suppress(FileNotFoundError):
@@ -122,7 +122,7 @@ class Folder:
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 raise error
 
-        for folder, folders, names in os.walk(self.path / prefix, onerror=refuse):
+        for folder, folders, names in os.walk(self.path / prefix, onerror=refuse, followlinks=True):
             folders.sort()
             yield from (Path(folder, name) for name in sorted(names))
 

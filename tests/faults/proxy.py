@@ -23,6 +23,8 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +97,7 @@ class Proxy:
         self.upstream = urlsplit(endpoint).netloc
         self.seen: Counter[Kind] = Counter()
         self.failed: Counter[Kind] = Counter()
+        self.at_once = self.most_at_once = 0
         self.closing = threading.Event()
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
@@ -129,6 +132,17 @@ class Proxy:
                     self.failed[kind] += 1
                     return rule.fault
         return None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.at_once, self.most_at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.at_once -= 1
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
 
     def handle_request(self) -> None:
+        with self.proxy.counted():
+            self._handle()
+
+    def _handle(self) -> None:
         parts = urlsplit(self.path)
         fault = self.proxy.fault_of(kind_of(self.command, parts.query, self.headers), parts.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))

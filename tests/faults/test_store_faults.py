@@ -7,8 +7,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sensorstream.config import Config
 from sensorstream.errors import LakeError
@@ -125,6 +128,28 @@ def test_failures_that_last_are_one_sentence_within_the_patience(fault, sandbox,
                 says = str(failure).partition(": ")[2]
                 assert re.search(SAYS[fault], says), (kind, says)
                 assert len(says) < 160 and "\n" not in says, (kind, says)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=st.lists(st.sampled_from([f for f in FAULTS if f is not Fault.STALL]), min_size=4, max_size=12))
+def test_every_commit_of_racing_writers_is_done_once_whatever_is_lost(faults, proxy, make_config):
+    store = behind(proxy, make_config)
+    for fault in faults:
+        proxy.fail(Kind.SWAP, fault, times=1)
+
+    def commit(name: str) -> None:
+        while True:
+            data, version = store.versioned("root") or (b"", None)
+            if name in data.decode().split():  # done, its answer lost, and then overtaken by another writer
+                return
+            with suppress(Conflict):
+                store.swap("root", f"{data.decode()} {name}".encode(), version)
+                return
+
+    names = [f"{writer}.{number}" for writer in range(3) for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda writer: [commit(name) for name in names[3 * writer : 3 * writer + 3]], range(3)))
+    assert sorted((store.get("root") or b"").decode().split()) == names
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,25 @@ def test_more_keys_than_a_page_are_listed_and_removed(store):
     assert list(store.list()) == []
 
 
+def test_a_folder_made_in_a_console_is_no_object(moto_url, moto_config):
+    config = moto_config()
+    store = open_store(config)
+    store.put("readings/some/empty", b"")
+    for marker in ("", "readings/", "readings/some/"):
+        boto3.client("s3", endpoint_url=moto_url).put_object(Bucket=BUCKET, Key=config.s3_directory + marker)
+    for prefix in ("", "readings", "readings/some"):
+        assert list(store.list(prefix)) == [("readings/some/empty", 0)]
+
+
+@pytest.mark.parametrize(("allowed", "at_once"), [(1, {1}), (3, {2, 3})])
+def test_no_more_requests_at_once_than_connections(allowed, at_once, moto_url, moto_config):
+    with Proxy(moto_url) as proxy:
+        store = open_store(moto_config(s3_endpoint_url=proxy.url, s3_connections=allowed))
+        with ThreadPoolExecutor(12) as pool:
+            list(pool.map(lambda number: store.put(f"a/{number}", b"x" * 100_000), range(24)))
+        assert proxy.most_at_once in at_once
+
+
 @pytest.mark.parametrize("lake", ["local", "s3"])  # moto itself does not keep two writers apart
 def test_of_racing_swaps_one_wins(lake, make_config):
     config = make_config(lake=lake)
