@@ -77,10 +77,9 @@ class Folder:
                 except OSError as error:
                     if error.errno not in ABSENT:
                         raise
-            for folder in folders:
+            for folder in {self._remove_empty(folder) for folder in folders}:
                 with suppress(FileNotFoundError):
                     _sync(folder)
-                self._remove_empty(folder)
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         with self._errors(f"listing {prefix}".rstrip()):
@@ -126,12 +125,13 @@ class Folder:
             folders.sort()
             yield from (Path(folder, name) for name in sorted(names))
 
-    def _remove_empty(self, folder: Path) -> None:
-        """Remove the folder and those above it that hold nothing, never the lake itself."""
+    def _remove_empty(self, folder: Path) -> Path:
+        """Remove the folder and those above it that hold nothing, never the lake itself; the one that stays."""
         with suppress(OSError):
             while folder != self.path:
                 folder.rmdir()
                 folder = folder.parent
+        return folder
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -135,6 +135,7 @@ class Proxy:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
+        """While a request is at the server; over before its answer can reach the client."""
         with self._lock:
             self.at_once += 1
             self.most_at_once = max(self.at_once, self.most_at_once)
@@ -180,17 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
 
     def handle_request(self) -> None:
-        with self.proxy.counted():
-            self._handle()
-
-    def _handle(self) -> None:
         parts = urlsplit(self.path)
         fault = self.proxy.fault_of(kind_of(self.command, parts.query, self.headers), parts.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if answer := fault if isinstance(fault, Answer) else ANSWERS.get(fault):
             return self._refuse(answer)
         if fault is None or fault in CARRIED_OUT:
-            status, headers, data = self._hand_on(body, drop=CONDITIONS if fault is Fault.UNCONDITIONAL else ())
+            with self.proxy.counted():
+                status, headers, data = self._hand_on(body, drop=CONDITIONS if fault is Fault.UNCONDITIONAL else ())
         if fault in (Fault.STALL, Fault.HANG):
             self._wait()
         if fault in (Fault.RESET, Fault.LOST, Fault.STALL, Fault.HANG):
