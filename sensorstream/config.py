@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +56,12 @@ class Config(Part):
     s3_directory: str = "sensor_data/"
     s3_endpoint_url: str | None = None
     s3_region: str | None = None
+    s3_path_style: bool | None = None
+    s3_encryption: Literal["AES256", "aws:kms"] | None = None
+    s3_kms_key_id: str | None = None
+    s3_conditional_writes: Literal["probed", "assumed"] = "probed"
+    s3_connections: int = Field(64, ge=1)
+    s3_patience_seconds: float = Field(60.0, gt=0, strict=False)
     local_path: str | None = None
     reports_path: str = "reports"
 
@@ -86,6 +93,13 @@ class Config(Part):
         zone(name)
         return name
 
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
+            raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
+        return url and url.rstrip("/")
+
     @field_validator("s3_directory")
     @classmethod
     def _a_prefix(cls, directory: str) -> str:
@@ -96,6 +110,12 @@ class Config(Part):
     def _one_lake(self) -> Config:
         if bool(self.bucket_name) == bool(self.local_path):
             raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
+        return self
+
+    @model_validator(mode="after")
+    def _key_for_kms(self) -> Config:
+        if self.s3_kms_key_id and self.s3_encryption != "aws:kms":
+            raise ValueError('"s3_kms_key_id" needs "s3_encryption": "aws:kms"')
         return self
 
     @property

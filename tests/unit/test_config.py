@@ -24,6 +24,8 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
         ({"db": {"passwrd": "hunter2"}}, 'unknown key "db.passwrd"'),
         ({"bucket_name": None}, 'one of "bucket_name" .* is needed'),
         ({"local_path": "/tmp/x"}, "not both"),
+        ({"s3_endpoint_url": "s3.example.com"}, '"s3_endpoint_url": .*https://'),
+        ({"s3_kms_key_id": "k"}, '"s3_kms_key_id" needs'),
         ({"timezone": "Mars/Olympus"}, '"Mars/Olympus" is not an IANA name'),
         ({"engine": "duck"}, '"engine": .*packed'),
         ({"sensor_patterns": []}, '"sensor_patterns"'),

@@ -1,0 +1,31 @@
+"""Where the lake's objects are: an S3 bucket or a local folder, one interface (``Store``).
+
+::
+
+    store       the interface, and what a lost race is called
+    folder      a local folder
+    bucket      a prefix of an S3 bucket
+    patience    how long failures are endured, and what is said when they last
+
+Every write is of one whole object: readers see the old bytes or the new ones. ``swap`` is compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import Config
+from .store import Conflict, Store
+
+__all__ = ["Conflict", "Store", "open_store"]
+
+
+def open_store(config: Config) -> Store:
+    """The lake's store; a bucket is not touched yet, a folder is made."""
+    if config.bucket_name:
+        from .bucket import Bucket
+
+        return Bucket(config)
+    from .folder import Folder
+
+    return Folder(Path(str(config.local_path)))

@@ -1,0 +1,120 @@
+"""How long a store's failures are endured, which of them pass, and what is said of those that last.
+
+The S3 client itself tries a request again after 5xx and a connection that failed; a read, a copy or a plain write
+also after silence or a broken connection; and goes on where the body of an object broke off. ``patiently`` does the
+rest: silence and broken connections in conditional writes and bulk deletes, answers of a listing, a copy or a
+delete that broke off, 409, and all of it again, newly signed, while there is patience.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from obstore import exceptions as refusals
+
+FAILURES = (refusals.BaseError, OSError, NotImplementedError)
+ABSENT = (FileNotFoundError, refusals.NotFoundError)
+LOST = (refusals.PreconditionError, refusals.AlreadyExistsError)  # 412, 409: of a conditional write
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+PASSING = ("408", "409", "412", "429")
+# Where the same answer comes again: all of 4xx but time-out, conflicts, throttling; a redirect to another region.
+LASTING = (
+    refusals.PermissionDeniedError,
+    refusals.UnauthenticatedError,
+    refusals.InvalidPathError,
+    refusals.NotSupportedError,
+    *ABSENT,
+    NotImplementedError,
+)
+# What S3 and servers like it answer to a key, a signature or a policy that does not fit.
+REFUSED = "InvalidAccessKey|SignatureDoesNotMatch|AccessDenied|ExpiredToken|InvalidToken|403 Forbidden"
+REDIRECTED = "redirect without LOCATION|PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint"
+
+# Where an error's text repeats the name of an object.
+NAMES = r'https?://\S+|<(Key|Resource)>.*?</\1>|(?<=path: )"(\\.|[^"\\])*"|(?<=for key )\S+'
+
+Result = TypeVar("Result")
+
+
+def patiently(action: Callable[[], Result], seconds: float) -> Result:
+    """What ``action`` returns, tried again with growing pauses while its failures may pass.
+
+    No attempt begins later than ``seconds`` after the first; then the last failure is raised.
+    """
+    end = time.monotonic() + seconds
+    pause = min(FIRST_PAUSE_SECONDS, seconds / 20)
+    while True:
+        try:
+            return action()
+        except FAILURES as error:
+            # Jitter, so that tasks that were throttled together do not come back together.
+            wait = pause * random.uniform(0.5, 1.0)
+            if lasts(error) or time.monotonic() + wait > end:
+                raise
+            time.sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def lasts(error: BaseException) -> bool:
+    """Whether another attempt would be answered the same."""
+    if isinstance(error, LASTING):
+        return True
+    text = said(error)
+    status = re.search(r"status code: (\d{3})", text)
+    refused = status is not None and (status[1] == "501" or status[1][0] == "4") and status[1] not in PASSING
+    # RequestTimeout has status 400: the body did not come in time.
+    return (refused and "<Code>RequestTimeout</Code>" not in text) or bool(re.search(f"{REFUSED}|{REDIRECTED}", text))
+
+
+def absent(error: BaseException) -> bool:
+    """Whether the object does not exist; a bucket that does not is another matter."""
+    return isinstance(error, ABSENT) and "NoSuchBucket" not in said(error)
+
+
+def why(error: BaseException, seconds: float) -> str:
+    """The store's own words, cut to the clause that helps, with the remedy."""
+    text = said(error)
+    if "NoSuchBucket" in text:
+        return 'there is no such bucket: check "bucket_name" or create it'
+    if re.search(r"KMS\.|kms:", text):
+        return (
+            'the encryption key is refused: check "s3_kms_key_id" and that the role may use it'
+            " (kms:GenerateDataKey, kms:Decrypt)"
+        )
+    if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or re.search(REFUSED, text):
+        return "the credentials are refused: check the role or profile and its policy"
+    if re.search(REDIRECTED, text):
+        return 'the bucket is in another region: check "s3_region"'
+    if "status code: 501" in text:
+        return "the store does not know this kind of request: use one that does"
+    if "KeyTooLong" in text:
+        return 'the name is longer than the 1,024 bytes that S3 allows: shorten the tag path or "s3_directory"'
+    if re.search(r"SlowDown|status code: (503|429)|TooManyRequests", text):
+        return (
+            f"the store still asks to slow down after {seconds:g} s of patience: lower"
+            ' "s3_connections" or raise "s3_patience_seconds"'
+        )
+    if re.search("TimedOut|timed out|RequestTimeout|status code: 408", text):
+        return f'no answer in time within {seconds:g} s of patience: check the network or raise "s3_patience_seconds"'
+    if re.search("body error|Decode|IncompleteMessage|UnexpectedEof", text):
+        return "the store's answers break off: check the network and what stands between"
+    if re.search("Connect|error sending request|connection", text):
+        return 'the store cannot be reached: check "s3_endpoint_url" and the network'
+    if status := re.search(r"status code: (\d{3})", text):
+        named = [found[1] for tag in ("Code", "Message") if (found := re.search(f"<{tag}>(.*?)</{tag}>", text, re.S))]
+        return f"the store answers {' '.join([status[1], *named])}"
+    return text.split("Debug source")[0].strip()
+
+
+def said(error: BaseException) -> str:
+    """The error's text without names of objects, which may hold any word."""
+    text = str(error)
+    text = text[max(text.find("Error performing"), 0) :]
+    return re.sub(NAMES, "…", text, flags=re.S)
