@@ -71,6 +71,7 @@ class Config(Part):
     timezone: str = "UTC"
     default_start_date: str = "2024-01-01"
     lookback_days: int = Field(30, ge=0)
+    late_detector: Literal["auto", "fingerprint"] = "auto"
 
     write_mode: Literal["overwrite", "append"] = "overwrite"
     engine: Literal["packed", "jdbc"] = "packed"

@@ -23,11 +23,12 @@ from .config import Config
 from .encode import SCHEMA
 from .errors import ConfigError
 from .extract import READERS
+from .extraction import measure, persisted
 from .held import HeldBySpark
 from .historian import open_historian
 from .historian.readings_sql import PLAIN
 from .keys import storable
-from .pipeline import Clock, measure, persisted, scope_of
+from .pipeline import Clock, scope_of
 from .publishing import look
 from .publishing import publish as publish_files
 from .record import RunRecord, run_id
@@ -116,7 +117,7 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
                 paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
                 storable(paths, prefix=config.prefix)
                 scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
-                done = publish_files(
+                done, _ = publish_files(
                     HeldBySpark(files, found.entries, config),
                     store,
                     scope,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
@@ -95,3 +96,8 @@ def parse_reading_key(key: str) -> tuple[str, str, Window]:
 
 def rejected_key(run_id: str) -> str:
     return f"rejected/run_id={run_id}/part.parquet"
+
+
+def late_rejected_key(run_id: str, data: bytes) -> str:
+    """Rejected readings of the days that a run read again; those of an earlier execution stay."""
+    return f"rejected/run_id={run_id}/late-{hashlib.sha256(data).hexdigest()[:12]}.parquet"

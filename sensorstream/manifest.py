@@ -56,7 +56,7 @@ PIECES = pa.schema(
         ("start", pa.int64()),  # of the piece, s since 1970
         ("end", pa.int64()),
         ("rows", pa.int64()),  # rows of the source, of any quality; null: not known, to be read again
-        ("hash", pa.int64()),
+        ("hash", pa.uint64()),  # the sum of the rows' hashes, see ``fingerprint``
     ]
 )
 Found = TypeVar("Found")

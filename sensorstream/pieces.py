@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -70,3 +71,54 @@ def same(one: pa.Table, other: pa.Table) -> bool:
     """Whether two tables of pieces hold the same rows, in any order."""
     order: Sequence[tuple[str, str]] = [("tagpath", "ascending"), ("start", "ascending")]
     return one.num_rows == other.num_rows and bool(one.sort_by(order).equals(other.sort_by(order)))
+
+
+def days(paths: Iterable[str], parts: Iterable[Window], timezone: str) -> pa.Table:
+    """Rows for every day of ``parts`` and each of ``paths``, of which nothing is known yet."""
+    every, found = sorted(paths), [day for part in parts for day in whole(part, timezone)]
+    starts, ends = ([edge(day) for day in found] for edge in (lambda d: d.start_ms // 1000, lambda d: d.end_ms // 1000))
+    columns = [
+        pa.array(every, pa.string()).take(pa.array(np.repeat(np.arange(len(every)), len(found)))),
+        pa.array(np.tile(np.array(starts, np.int64), len(every))),
+        pa.array(np.tile(np.array(ends, np.int64), len(every))),
+    ]
+    count = len(every) * len(found)
+    return pa.table([*columns, pa.nulls(count, pa.int64()), pa.nulls(count, pa.uint64())], schema=PIECES)
+
+
+class Grid:
+    """Pieces laid out by tag path and by the borders of all of them, so that counts are added up at once."""
+
+    def __init__(self, pieces: pa.Table) -> None:
+        self.pieces = pieces.combine_chunks()
+        starts, ends = (self.pieces.column(name).to_numpy() for name in ("start", "end"))
+        self.borders = np.unique(np.concatenate([starts, ends]))  # s since 1970
+        names = self.pieces.column("tagpath").combine_chunks().dictionary_encode()
+        self.number = {path: n for n, path in enumerate(names.dictionary.to_pylist())}
+        self._path = names.indices.to_numpy()
+        self._first, self._last = np.searchsorted(self.borders, starts), np.searchsorted(self.borders, ends)
+
+    @property
+    def borders_ms(self) -> list[int]:
+        return [int(border) * 1000 for border in self.borders]
+
+    def sums(self, paths: Sequence[int], columns: Sequence[int], values: np.ndarray) -> np.ndarray:
+        """The sum of ``values`` in each piece: each is of a path (``number``), between two borders (``columns``)."""
+        whole = np.zeros((len(self.number), len(self.borders)), values.dtype)
+        np.add.at(whole, (np.asarray(paths, int), np.asarray(columns, int) + 1), values)
+        whole = np.cumsum(whole, axis=1, dtype=values.dtype)
+        return whole[self._path, self._last] - whole[self._path, self._first]
+
+    def counted(self, prints: pa.Table) -> pa.Table:
+        """The pieces with what ``prints`` (``stage.PRINTS``) say of them; no rows where they say nothing."""
+        paths = [self.number[path] for path in prints.column("tagpath").to_pylist()]
+        columns = np.searchsorted(self.borders, prints.column("start").to_numpy(), side="right") - 1
+        rows = self.sums(paths, columns, prints.column("rows").to_numpy())
+        hashes = self.sums(paths, columns, prints.column("hash").to_numpy())
+        kept = [self.pieces.column(name) for name in ("tagpath", "start", "end")]
+        return pa.table([*kept, pa.array(rows), pa.array(hashes)], schema=PIECES)
+
+    def named(self, which: np.ndarray) -> list[Piece]:
+        """The pieces that a mask chooses."""
+        some = self.pieces.filter(pa.array(which)).select(["tagpath", "start", "end"])
+        return [(row["tagpath"], row["start"], row["end"]) for row in some.to_pylist()]

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from . import planning
 from .config import Config
 from .errors import SourceError
-from .extract import ENGINES
+from .extraction import measure, parquet, parquet_or_none, persisted, stage
 from .held import HeldBySpark
 from .historian import Historian, open_historian
 from .keys import TAGS, rejected_key, storable
-from .manifest import Entry
+from .late import Late, Lookback, look, lookback
+from .manifest import Manifest, at_one_commit
+from .pieces import Grid, days
 from .planning import Plan
 from .progress import Progress, watched
-from .publishing import Scope, look, publish
+from .publishing import Known, Scope, Seen, publish, seen_in
 from .record import RunRecord, reconcile, run_id
+from .rereading import late_record, read_again
 from .spark import spark_errors, start_early
-from .stage import Target, read_rejected, read_tally
 from .stores import open_store
-from .transform import Tally, quality_rule
 from .windows import Window
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-PHASES = ("plan", "start", "extract", "publish")
+PHASES = ("plan", "start", "extract", "publish", "late")
 
 
 def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) -> Plan:
@@ -86,18 +85,27 @@ def ingest(
             what = planning.make_plan(historian, config, window, patterns)
             paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
             scope = scope_of(config, window, paths, covered_months(what, config))
-            before = look(store, scope)
+
+            def beforehand(manifest: Manifest) -> tuple[Seen, Lookback | None]:
+                looked = lookback(historian, config, manifest, window, what.tables) if config.lookback_days else None
+                return seen_in(manifest, scope), looked
+
+            before, back = at_one_commit(store, beforehand)
             snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
-        todo = stage(config, what, snapshot, session)
-        with clock.phase("extract"), spark_errors(), persisted(todo) as staged:
+
+        def beside() -> tuple[int, Late | None]:
+            # The historian counts for itself, on the connection that holds the snapshot.
+            count = sum(historian.count(table, window, what.ids) for table in what.tables)
+            return count, look(back, window, scope.paths, config.late_detector) if back else None
+
+        with clock.phase("extract"), spark_errors(), persisted(stage(config, what, snapshot, session)) as staged:
             with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):
-                # The historian counts for itself, on the connection that holds the snapshot.
-                counted = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
+                looking = aside.submit(beside)
                 found = measure(staged)
-                source = counted.result()
+                source, late = looking.result()
             tally = found.tally
             reconcile(
                 read=tally.read,
@@ -106,18 +114,33 @@ def ingest(
                 deduplicated=tally.deduplicated,
                 source=source,
             )
+            pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
+            # What is read again is noted when it is published, and the marks with it.
+            noted = late if late and not late.again else None
             with clock.phase("publish"), watched(session, "publish", progress):
-                done = publish(
+                done, root = publish(
                     HeldBySpark(staged, found.entries, config),
                     store,
                     scope,
                     before,
                     append=config.write_mode == "append",
+                    known=Known(
+                        pieces=pieces.counted(found.prints),
+                        marks=noted.marks if noted else {},
+                        stale=noted.elsewhere if noted else (),
+                    ),
                     others={
                         rejected_key(run_id(window, patterns)): parquet_or_none(found.rejected),
                         TAGS: tags_bytes(historian),
                     },
                 )
+        again = None
+        if late and late.again:
+            with clock.phase("late"), spark_errors():
+                again = read_again(
+                    late, historian, config, store, session, snapshot=snapshot, run=run_id(window, patterns), after=root
+                )
+                done = done + again.published
     return RunRecord(
         run_id=run_id(window, patterns),
         started=clock.started.isoformat(timespec="milliseconds"),
@@ -136,6 +159,7 @@ def ingest(
         seconds=clock.seconds(),
         source_snapshot=seen,
         explain=list(what.notes),
+        late=late_record(late, again) if late else None,
     )
 
 
@@ -158,54 +182,6 @@ def covered_months(what: Plan, config: Config) -> list[str]:
     return months
 
 
-def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> DataFrame:
-    """The plan's readings as staged files, not yet computed."""
-    rule = quality_rule(config, what.layout)
-    target = Target(config.timezone, config.max_records_per_file)
-    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
-
-
-@contextmanager
-def persisted(staged: DataFrame) -> Iterator[DataFrame]:
-    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends."""
-    from pyspark import StorageLevel
-
-    kept = staged.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the staged files hold: their statistics, the counts of their readings, and the rejected readings."""
-
-    entries: list[Entry]
-    tally: Tally
-    rejected: pa.Table
-
-
-def measure(staged: DataFrame) -> Measured:
-    """Compute the staged files (they stay persisted) and collect all but their bytes."""
-    from pyspark.sql import functions as F
-
-    columns = list(Entry.__dataclass_fields__)
-    bytes_of_rejected = F.when(F.col("kind") == "rejected", F.col("data")).alias("data")
-    found = staged.select("kind", "tally", *columns, bytes_of_rejected).toArrow()
-    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "tally": []}
-    for row in found.to_pylist():
-        kinds[row["kind"]].append(row)
-    total = Tally.empty()
-    for row in kinds["tally"]:
-        total.add(read_tally(row["tally"]))
-    return Measured(
-        entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
-        tally=total,
-        rejected=read_rejected(row["data"] for row in kinds["rejected"]),
-    )
-
-
 def tags_bytes(historian: Historian) -> bytes:
     """The metadata of every tag of the historian as one Parquet file."""
     schema = pa.schema(
@@ -222,17 +198,7 @@ def tags_bytes(historian: Historian) -> bytes:
     names = {"tagpath": "path"}
     tags = historian.tags()
     columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in schema]
-    return _parquet(pa.table(columns, schema=schema))
-
-
-def parquet_or_none(table: pa.Table) -> bytes | None:
-    return _parquet(table) if table.num_rows else None
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=1_000_000)
-    return sink.getvalue()
+    return parquet(pa.table(columns, schema=schema))
 
 
 class Clock:

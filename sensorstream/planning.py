@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .config import Config
 from .historian import Historian, PartitionTable, Tag
+from .historian.catalog import NEIGHBOUR
 from .historian.statistics import Statistics, count_by_tag, statistics
 from .slicing import (
     Order,
@@ -20,6 +21,7 @@ from .slicing import (
     choose_order,
     shares_by_tag,
     shares_by_time,
+    shares_of_pieces,
     stretches,
 )
 from .windows import Window
@@ -130,6 +132,45 @@ def make_plan(
         connections=each,
         estimated_readings=sum(weights),
         notes=(*historian.notes, *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ())),
+    )
+
+
+def make_late_plan(
+    historian: Historian, config: Config, pieces: Sequence[tuple[str, Window]], rows: Mapping[str, int]
+) -> Plan:
+    """What is read again of days that have changed: each tag path's own, tag by tag.
+
+    Parameters
+    ----------
+    pieces
+        Tag paths and windows; those of one path do not overlap.
+    rows
+        Readings of a piece of each path (estimate).
+    """
+    paths = {path for path, _ in pieces}
+    tags = {tag.path: tag for tag in historian.tags() if tag.path in paths}
+    hull = Window(min(window.start for _, window in pieces), max(window.end for _, window in pieces))
+    tables = historian.partition_tables(hull)
+    parts = [
+        Stretch(tags[path], part, rows[path] / len(cut))
+        for path, window in pieces
+        for cut in [stretches(window, config.timezone, parts=rows[path] / config.readings_per_slice)]
+        for part in cut
+    ]
+    workers, connections = _workers(config)
+    count = min(workers, connections)
+    shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=config.readings_per_slice)
+    return Plan(
+        window=hull,
+        patterns=(),
+        layout=historian.layout,
+        tables=tables,
+        tags=tuple(tags.values()),
+        order="tag",
+        shares=tuple(shares),
+        connections=max(1, connections // count),
+        estimated_readings=round(sum(part.estimated_readings for part in parts)),
+        notes=(),
     )
 
 

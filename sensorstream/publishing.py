@@ -11,7 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -98,16 +98,19 @@ class Published:
     files_removed: int
     bytes_written: int
 
+    def __add__(self, other: Published) -> Published:
+        return Published(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
 
 def look(store: Store, scope: Scope) -> Seen:
     """What is committed in ``scope`` now; to be called before the source is read."""
-    return at_one_commit(store, lambda manifest: _seen(manifest, scope))
+    return at_one_commit(store, lambda manifest: seen_in(manifest, scope))
 
 
 def publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
     others: Mapping[str, bytes | None] | None = None, tell: Callable[[str], None] = lambda sentence: None,
-) -> Published:  # fmt: skip
+) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
 
     Parameters
@@ -118,6 +121,11 @@ def publish(
         Objects beside the readings that the run leaves, by key; ``None`` removes one.
     tell
         Told in a sentence while another run is waited for.
+
+    Returns
+    -------
+    Published, Root
+        What changed, and the root that was committed.
 
     Raises
     ------
@@ -146,12 +154,13 @@ def publish(
 
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
-    append: bool = False, others: Mapping[str, bytes | None] | None = None,
+    after: Root, append: bool = False, others: Mapping[str, bytes | None] | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
-) -> Published:  # fmt: skip
+) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
 
-    ``scope`` holds all of the pieces; ``known.pieces`` what is known of them now. Otherwise as ``publish``.
+    ``scope`` holds all of the pieces; ``known.pieces`` what is known of them now; ``after`` is the root that the run
+    has committed before. Otherwise as ``publish``.
     """
     months = {month: scope.part(month) for month in scope.months}
 
@@ -171,18 +180,18 @@ def patch(
         starts = new.column("start")
         return of_source.updated(before, new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end))))
 
-    return _publish(staged, store, scope, seen, work_out, note, known, others or {}, tell)
+    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, tell)
 
 
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
     note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, bytes | None],
     tell: Callable[[str], None],
-) -> Published:  # fmt: skip
+) -> tuple[Published, Root]:  # fmt: skip
     while True:
         now = turns.free(store, tell)
         try:
-            _not_busy(seen, _seen(now, scope), scope)
+            _not_busy(seen, seen_in(now, scope), scope)
             todo = work_out(now)
             noted = _noted(now, scope, note, known)
         except StateGone as gone:
@@ -192,7 +201,7 @@ def _publish(
         root = replace(now.root, marks=_marks(known, seen.root, now.root))
         beside = _differing(store, others)
         if not (todo or noted or beside) and root == now.root:
-            return Published(0, todo.unchanged, 0, 0)
+            return Published(0, todo.unchanged, 0, 0), now.root
         try:
             turn = turns.take(now, str(scope.window))
         except Conflict:
@@ -204,7 +213,7 @@ def _publish(
 def _carry_out(
     turn: Turn, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
     beside: Mapping[str, tuple[bytes | None, bool]],
-) -> Published:  # fmt: skip
+) -> tuple[Published, Root]:  # fmt: skip
     store = turn.store
     waiting = covered([*todo.staged, *todo.made], todo.removed)
     direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
@@ -233,18 +242,19 @@ def _carry_out(
     after = write_states(replace(now, root=root), changed)
     turn.commit(after, settled)
     turn.settle(forget=now.root.states - after.states)
-    return Published(
+    published = Published(
         files_written=len(written),
         files_unchanged=todo.unchanged,
         files_removed=len({entry.key for entry in todo.removed} - {entry.key for entry in written}),
         bytes_written=sum(entry.size for entry in written),
     )
+    return published, after
 
 
 # -- what is known -----------------------------------------------------------------------------------------------------
 
 
-def _seen(manifest: Manifest, scope: Scope) -> Seen:
+def seen_in(manifest: Manifest, scope: Scope) -> Seen:
     entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
     known = [of_source.chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
     return Seen(

@@ -42,6 +42,7 @@ class RunRecord:
     seconds: dict[str, float]
     source_snapshot: str
     explain: list[str] = field(default_factory=list)
+    late: dict[str, Any] | None = None  # what was looked for in the days before, see ``rereading.late_record``
     report: str | None = None
 
     def to_json(self) -> dict[str, Any]:

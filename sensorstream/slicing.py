@@ -194,10 +194,40 @@ def shares_by_tag(parts: Sequence[Stretch], reaches: Sequence[Reach], *, count: 
     return found
 
 
+def shares_of_pieces(
+    parts: Sequence[Stretch], tables: Sequence[PartitionTable], near: timedelta, *, count: int, per_slice: int
+) -> list[Share]:
+    """Shares of stretches of many windows; each slice reads some of one window, tag by tag.
+
+    A table is asked for the windows that its span comes ``near``.
+    """
+    by_window: dict[Window, list[Stretch]] = {}
+    for part in parts:
+        by_window.setdefault(part.window, []).append(part)
+    chunks = []
+    for window, some in sorted(by_window.items()):
+        weights = [part.estimated_readings for part in some]
+        for chunk in groups(weights, max(1, -(-round(sum(weights)) // per_slice))):
+            chunks.append((window, [some[n] for n in chunk], sum(weights[n] for n in chunk)))
+    found = []
+    for group in groups([weight for *_, weight in chunks], count):
+        mine: list[Stretch] = []
+        slices: list[Slice] = []
+        for window, some, weight in (chunks[n] for n in group):
+            chosen = tuple(range(len(mine), len(mine) + len(some)))
+            mine += some
+            wide = Window(window.start - near, window.end + near)
+            where = [n for n, table in enumerate(tables) if table.span is None or table.span.overlaps(wide)]
+            slices += [Slice(n, window, None, chosen, round(weight / max(len(where), 1))) for n in where]
+        found.append(Share(tuple(mine), tuple(slices)))
+    return found
+
+
 def _slices(number: int, reach: Reach, mine: Sequence[Stretch], pieces: int, readings: float) -> list[Slice]:
     whole = Window(min(part.window.start for part in mine), max(part.window.end for part in mine))
     if reach.by_pages and all(part.window == whole for part in mine):
         pages = reach.pages or 0
+        pieces = min(pieces, max(pages, 1))
         firsts = [pages * n // pieces for n in range(pieces)]
         everyone = tuple(range(len(mine)))
         return [

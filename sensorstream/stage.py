@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
 from .encode import cut, encode
+from .fingerprint import Fingerprint
 from .transform import REJECTED, Tally
 from .windows import Window
 
 STAGED = pa.schema(
     [
-        ("kind", pa.string()),  # "file", "rejected" or "tally"
+        ("kind", pa.string()),  # "file", "rejected", "prints" or "tally"
         ("tagpath", pa.string()),
         ("month", pa.string()),
         ("start", pa.int64()),  # of the interval, s since 1970
@@ -49,6 +51,15 @@ READINGS = pa.schema(
 )
 READINGS_DDL = "tagpath string, datetime timestamp, value double, text string, quality int"
 
+# Fingerprints of the rows that a day, or the part of one that a stretch has, held in the historian.
+PRINTS = pa.schema(
+    [
+        ("tagpath", pa.string()),
+        ("start", pa.int64()),
+        ("rows", pa.int64()),
+        ("hash", pa.uint64()),
+    ]  # start: s since 1970
+)
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
 BATCH_BYTES = 16 << 20
 
@@ -116,6 +127,33 @@ def read_rejected(streams: Iterable[bytes]) -> pa.Table:
     blocks = [batch for data in streams for batch in pa.ipc.open_stream(data)]
     blocks.sort(key=lambda batch: (batch.column(0)[0].as_py(), batch.column(2)[0].value))
     return pa.Table.from_batches(blocks, REJECTED_OF_RUN)
+
+
+@lru_cache(maxsize=4096)
+def borders_ms(window: Window, timezone: str) -> tuple[int, ...]:
+    """The borders of the window's days, ms since 1970."""
+    return (*(day.start_ms for _, day in window.days(timezone)), window.end_ms)
+
+
+def prints_of(tagpath: str, borders: Sequence[int], found: Mapping[int, Fingerprint]) -> list[dict[str, object]]:
+    """Rows of ``PRINTS`` of one tag path."""
+    return [
+        {"tagpath": tagpath, "start": borders[n] // 1000, "rows": one.count, "hash": one.hash}
+        for n, one in found.items()
+    ]
+
+
+def prints_row(prints: Sequence[dict[str, object]]) -> dict[str, object]:
+    """Fingerprints as one Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, PRINTS, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(pa.Table.from_pylist(list(prints), schema=PRINTS))
+    return {"kind": "prints", "data": sink.getvalue().to_pybytes()}
+
+
+def read_prints(streams: Iterable[bytes]) -> pa.Table:
+    """What ``prints_row`` wrote."""
+    return pa.Table.from_batches([batch for data in streams for batch in pa.ipc.open_stream(data)], PRINTS)
 
 
 def tally_row(tally: Tally) -> dict[str, object]:

@@ -129,17 +129,23 @@ class Turn:
         settling = self.store.get(self._settling)
         places = [Place(tuple(gone), tuple(map(tuple, come))) for gone, come in json.loads(settling or b"[]")]
 
+        lost: list[str] = []
+
         def settle(place: Place) -> None:
             self.check()
             if place.gone:
                 self.store.delete(place.gone)
-            for digest, key in place.come:
-                self.store.copy(self.staged_key(digest), key)
+            lost.extend(key for digest, key in place.come if not self.store.copy(self.staged_key(digest), key))
 
         _at_once(settle, places)
         # Without this journal all is in place: the staged files may go.
         self.store.delete([self._settling])
         self._clean([*(self.staged_key(digest) for place in places for digest, _ in place.come), *forget])
+        if lost:
+            raise LakeError(
+                f"lake {self.store.place}: {len(lost)} files vanished before they were in place, {lost[0]} for one:"
+                " run verify with --repair"
+            )
 
     def undo(self) -> None:
         """Remove what this turn has written, and end it; what is committed stays."""
@@ -209,6 +215,8 @@ class Turn:
 
 def take(manifest: Manifest, what: str) -> Turn:
     """The turn to change ``what``; ``stores.Conflict`` if somebody else has written the root since it was read."""
+    if manifest.version is None:
+        manifest.store.probe()
     turn = {"id": uuid.uuid4().hex, "what": what, "phase": "writing", "holder": asdict(this_process()), "beat": 0}
     return Turn(swap_root(manifest, replace(manifest.root, turn=turn)))
 
@@ -257,6 +265,7 @@ def take_over(manifest: Manifest) -> None:
     except Conflict:
         return
     with turn:
+        turn.store.sweep()
         if turn.phase == "writing":
             turn.undo()
         else:

@@ -52,9 +52,10 @@ def publish(
 ) -> Published:  # fmt: skip
     """Publish ``values`` of the scope as a run would."""
     before = seen or publishing.look(store, scope)
-    return publishing.publish(
+    done, _ = publishing.publish(
         held(store, scope, values), store, scope, before, append=append, known=known, others=others
     )
+    return done
 
 
 def as_committed(store: Store) -> dict[tuple[str, int], float]:

@@ -13,8 +13,21 @@ from ..credentials import login
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS
 from ..planning import Plan
-from ..stage import READINGS_DDL, STAGED, STAGED_DDL, Target, labelled, rejected_row, staged, tally_row
+from ..stage import (
+    READINGS_DDL,
+    STAGED,
+    STAGED_DDL,
+    Target,
+    borders_ms,
+    labelled,
+    prints_of,
+    prints_row,
+    rejected_row,
+    staged,
+    tally_row,
+)
 from ..transform import RAW, QualityRule, clean
+from .unpack import fingerprints_of_raw
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -97,8 +110,11 @@ def stage_jdbc(
 
     def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         path, start = (part.as_py() for part in key)
-        readings, tally = clean(rows.select(RAW.names).cast(RAW), rule)
-        found = [*staged(path, readings.kept, [windows.value[path, start]], target), tally_row(tally)]
+        raw, window = rows.select(RAW.names).cast(RAW), windows.value[path, start]
+        readings, tally = clean(raw, rule)
+        borders = borders_ms(window, target.timezone)
+        prints = prints_row(prints_of(path, borders, fingerprints_of_raw(raw, borders)))
+        found = [*staged(path, readings.kept, [window], target), prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)

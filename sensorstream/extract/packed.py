@@ -22,11 +22,23 @@ from ..historian import readings_sql as queries
 from ..historian.connect import snapshot_connection, source_errors
 from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, Share, Slice
-from ..stage import READINGS_DDL, STAGED_DDL, Target, batches, labelled, rejected_row, staged, tally_row
+from ..stage import (
+    READINGS_DDL,
+    STAGED_DDL,
+    Target,
+    batches,
+    borders_ms,
+    labelled,
+    prints_of,
+    prints_row,
+    rejected_row,
+    staged,
+    tally_row,
+)
 from ..transform import Clean, QualityRule, Tally
 from .crew import work_through
 from .spool import Spool
-from .unpack import Packed, cleaned, counted
+from .unpack import Packed, cleaned, counted, fingerprints
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,12 +87,14 @@ def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
     """Fetch, clean and encode one share; its tally comes last."""
     total = Tally.empty()
     rejected: list[tuple[str, pa.Table]] = []
+    prints: list[dict[str, object]] = []
     waiting = 0
     with Spool[Piece]() as spool:
         gathering = Gathering(fetch, share, spool)
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
             total.add(done.tally)
             yield from done.files
+            prints += done.prints
             if done.rejected.num_rows:
                 rejected.append((done.tagpath, done.rejected))
                 waiting += done.rejected.num_rows
@@ -89,6 +103,7 @@ def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
                 rejected, waiting = [], 0
     if rejected:
         yield rejected_row(rejected)
+    yield prints_row(prints)
     yield tally_row(total)
 
 
@@ -123,6 +138,7 @@ class Done:
     tagpath: str
     files: list[dict[str, object]]
     rejected: pa.Table
+    prints: list[dict[str, object]]
     tally: Tally
 
 
@@ -169,20 +185,26 @@ class Gathering:
 
     def clean(self, position: int) -> tuple[str, Clean, Tally]:
         """The readings of a complete stretch, with its tag path."""
+        return self.share.stretches[position].tag.path, *cleaned(self._complete(position), self.fetch.rule)
+
+    def _complete(self, position: int) -> list[Packed]:
         with self._lock:
             seen = sorted(self._seen.pop(position, ()))
-        found = [
+        return [
             Packed(tagid, table, *(self.spool.take((position, tagid, table, name)) for name in COLUMNS))
             for tagid, table in seen
         ]
-        return self.share.stretches[position].tag.path, *cleaned(found, self.fetch.rule)
 
     def encode(self, position: int) -> Done:
-        """Clean and encode a complete stretch."""
-        path, readings, tally = self.clean(position)
-        window, target = self.share.stretches[position].window, self.fetch.target
-        files = list(staged(path, readings.kept, [window], target)) if target else []
-        return Done(path, files, readings.rejected, tally)
+        """Clean, encode and fingerprint a complete stretch."""
+        stretch, target = self.share.stretches[position], self.fetch.target
+        assert target is not None
+        parts = self._complete(position)
+        readings, tally = cleaned(parts, self.fetch.rule)
+        files = list(staged(stretch.tag.path, readings.kept, [stretch.window], target))
+        borders = borders_ms(stretch.window, target.timezone)
+        prints = prints_of(stretch.tag.path, borders, fingerprints(parts, borders))
+        return Done(stretch.tag.path, files, readings.rejected, prints, tally)
 
     def _way(self, piece: Slice) -> dict[str, str]:
         if self.fetch.order == "tag":

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..transform import RAW, Clean, QualityRule, Tally, clean, readings
 
@@ -55,6 +57,44 @@ def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
             kept = readings(times, pa.array(values), None, PLAIN)
             return Clean(kept, readings_of_rest.rejected, readings_of_rest.deduplicated), plain
     return clean(_table([*(_plain(part) for part in heads), rest]), rule)
+
+
+def fingerprints(parts: Sequence[Packed], borders: Sequence[int]) -> dict[int, Fingerprint]:
+    """Fingerprints of all that was packed, by piece: ``[borders[n], borders[n + 1])``, ms since 1970."""
+    found: dict[int, Fingerprint] = {}
+    for part in parts:
+        hashed = []
+        if part.numbers:
+            times, values = _numbers(part)
+            hashed.append((times, plain_hashes(times, values)))
+        if part.others:
+            view = np.frombuffer(part.others, OTHER)
+            has = view["has"]
+            times, lengths = view["t"].astype("i8"), view["n"].astype("i8")
+            columns = view["v"].astype("f8"), has & HAS_VALUE != 0, view["q"].astype("i4"), has & HAS_QUALITY != 0
+            hashed.append((times, row_hashes(times, *columns, lengths, part.texts)))
+        for times, hashes in hashed:
+            for piece, one in by_piece(times, hashes, borders).items():
+                found[piece] = found.get(piece, Fingerprint()) + one
+    return found
+
+
+def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> dict[int, Fingerprint]:
+    """The same of rows of ``transform.RAW``."""
+    raw = raw.combine_chunks()
+    times = raw.column("t_stamp").to_numpy()
+    value, text, quality = (raw.column(name).combine_chunks() for name in ("value", "text", "dataintegrity"))
+    utf8 = text.cast(pa.binary())
+    hashes = row_hashes(
+        times,
+        value.fill_null(0.0).to_numpy(zero_copy_only=False),
+        value.is_valid().to_numpy(zero_copy_only=False),
+        quality.fill_null(0).to_numpy(zero_copy_only=False),
+        quality.is_valid().to_numpy(zero_copy_only=False),
+        pc.binary_length(utf8).fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False),
+        b"".join(utf8.drop_null().to_pylist()),
+    )
+    return by_piece(times, hashes, borders)
 
 
 def _numbers(part: Packed) -> tuple[np.ndarray, np.ndarray]:

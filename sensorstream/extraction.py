@@ -1,0 +1,83 @@
+"""A plan's readings staged by Spark, computed once, and what they are: all but their bytes is brought here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .config import Config
+from .extract import ENGINES
+from .manifest import Entry
+from .planning import Plan
+from .stage import Target, read_prints, read_rejected, read_tally
+from .transform import Tally, quality_rule
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> DataFrame:
+    """The plan's readings as staged files, not yet computed."""
+    rule = quality_rule(config, what.layout)
+    target = Target(config.timezone, config.max_records_per_file)
+    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
+
+
+@contextmanager
+def persisted(staged: DataFrame) -> Iterator[DataFrame]:
+    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends."""
+    from pyspark import StorageLevel
+
+    kept = staged.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the staged files hold: their statistics, the counts of their readings, the rejected readings, and the
+    fingerprints of all that was read (``stage.PRINTS``)."""
+
+    entries: list[Entry]
+    tally: Tally
+    rejected: pa.Table
+    prints: pa.Table
+
+
+def measure(staged: DataFrame) -> Measured:
+    """Compute the staged files (they stay persisted) and collect all but their bytes."""
+    from pyspark.sql import functions as F
+
+    columns = list(Entry.__dataclass_fields__)
+    small = F.when(F.col("kind") != "file", F.col("data")).alias("data")
+    found = staged.select("kind", "tally", *columns, small).toArrow()
+    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "prints": [], "tally": []}
+    for row in found.to_pylist():
+        kinds[row["kind"]].append(row)
+    total = Tally.empty()
+    for row in kinds["tally"]:
+        total.add(read_tally(row["tally"]))
+    return Measured(
+        entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
+        tally=total,
+        rejected=read_rejected(row["data"] for row in kinds["rejected"]),
+        prints=read_prints(row["data"] for row in kinds["prints"]),
+    )
+
+
+def parquet_or_none(table: pa.Table) -> bytes | None:
+    return parquet(table) if table.num_rows else None
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", row_group_size=1_000_000)
+    return sink.getvalue()

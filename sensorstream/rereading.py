@@ -1,0 +1,134 @@
+"""Days that have changed in the historian are read again, tag path by tag path, and patched into the files there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from . import planning
+from .config import Config
+from .errors import WindowBusy
+from .extraction import Measured, measure, parquet_or_none, persisted, stage
+from .held import HeldBySpark
+from .historian import Historian
+from .keys import late_rejected_key
+from .late import Late
+from .manifest import PIECES, Root
+from .pieces import Grid, window_of
+from .planning import Plan
+from .publishing import Known, Published, Scope, look, patch
+from .record import reconcile
+from .stores import Store
+from .windows import Window
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class ReadAgain:
+    """What reading again brought; ``busy`` is why it was left to the next run."""
+
+    measured: Measured
+    published: Published
+    busy: str | None
+
+
+def read_again(
+    late: Late, historian: Historian, config: Config, store: Store, spark: SparkSession, *, snapshot: str, run: str,
+    after: Root,
+) -> ReadAgain:  # fmt: skip
+    """Read ``late.again`` in the run's snapshot, with the packed engine, and publish it with the marks.
+
+    Parameters
+    ----------
+    after
+        The root as this run's own publication left it.
+    """
+    windows = [window_of(piece) for piece in late.again]
+    hull = Window(min(window.start for window in windows), max(window.end for window in windows))
+    paths = frozenset(path for path, *_ in late.again)
+    scope = Scope(
+        hull, paths, tuple(m for m, _ in hull.months(config.timezone)), config.timezone, config.max_records_per_file
+    )
+    before = look(store, scope)
+    rows = pa.table([before.pieces.column("tagpath"), before.pieces.column("rows")], names=["path", "rows"])
+    most = rows.group_by("path").aggregate([("rows", "max")]).to_pylist()
+    known = {row["path"]: row["rows_max"] or 0 for row in most}
+    what = planning.make_late_plan(
+        historian,
+        config,
+        [(piece[0], window) for piece, window in zip(late.again, windows, strict=True)],
+        {path: known.get(path, 0) for path in paths},
+    )
+    packed = config.model_copy(update={"engine": "packed"})
+    with persisted(stage(packed, what, snapshot, spark)) as staged:
+        found = measure(staged)
+        tally = found.tally
+        reconcile(
+            read=tally.read,
+            written=tally.written,
+            rejected=sum(tally.rejected.values()),
+            deduplicated=tally.deduplicated,
+            source=_count(historian, what),
+        )
+        starts, ends = ([piece[side] for piece in late.again] for side in (1, 2))
+        count = len(late.again)
+        columns = [[piece[0] for piece in late.again], starts, ends, [None] * count, [None] * count]
+        pieces = Grid(pa.table(columns, schema=PIECES)).counted(found.prints)
+        rejected = parquet_or_none(found.rejected)
+        try:
+            published, _ = patch(
+                HeldBySpark(staged, found.entries, config),
+                store,
+                scope,
+                before,
+                late.again,
+                Known(pieces, late.marks, late.elsewhere),
+                append=config.write_mode == "append",
+                others={late_rejected_key(run, rejected): rejected} if rejected else {},
+                after=after,
+            )
+        except WindowBusy as busy:
+            return ReadAgain(found, Published(0, 0, 0, 0), str(busy))
+    return ReadAgain(found, published, None)
+
+
+def _count(historian: Historian, what: Plan) -> int:
+    """The historian's own count, slice by slice."""
+    return sum(
+        historian.count(
+            what.tables[piece.table],
+            piece.window,
+            [number for position in piece.stretches for number in share.stretches[position].tag.ids],
+        )
+        for share in what.shares
+        for piece in share.slices
+    )
+
+
+def late_record(late: Late, again: ReadAgain | None) -> dict[str, Any]:
+    """What a run record says of late readings.
+
+    ``detector`` spoke, for ``reasons`` if it was not the heap tail; ``tag_days`` were read again, with ``rows_read``
+    rows, and ``tag_days_left`` were noted for another run. ``areas`` counts tag days by tag path.
+    """
+    tally = again.measured.tally if again else None
+    found = {
+        "detector": late.detector,
+        "reasons": list(late.reasons),
+        "tag_days": len(late.again),
+        "tag_days_left": len(late.elsewhere),
+        "rows_read": tally.read if tally else 0,
+        "rows_written": tally.written if tally else 0,
+        "rows_rejected": sum(tally.rejected.values()) if tally else 0,
+        "rows_deduplicated": tally.deduplicated if tally else 0,
+        "tags": dict(Counter(path for path, *_ in late.again).most_common(MOST_NAMED)),
+    }
+    return found | ({"busy": again.busy} if again and again.busy else {})
+
+
+MOST_NAMED = 20  # tag paths
