@@ -38,6 +38,25 @@ def counted(tagid: int, count: int, numbers: bytes | None, others: bytes | None)
         raise ValueError(f"tag id {tagid}: {count:,} readings counted, {found:,} packed")
 
 
+def fingerprints(part: Packed, borders: Sequence[int]) -> dict[int, Fingerprint]:
+    """Fingerprints of the pieces of time that ``part`` holds any row of, by their number, as the historian's own.
+
+    About 20 ns a plain reading, and 0.1 ms a part. ``borders`` as in ``fingerprint.by_piece``.
+    """
+    found: dict[int, Fingerprint] = {}
+    if part.numbers:
+        times, values = _numbers(part)
+        found = by_piece(times, plain_hashes(times, values), borders)
+    if part.others:
+        view = np.frombuffer(part.others, OTHER)
+        times = view["t"].astype("i8")
+        has_value, has_quality = (view["has"] & HAS_VALUE) != 0, (view["has"] & HAS_QUALITY) != 0
+        columns = view["v"].astype("f8"), has_value, view["q"].astype("i4"), has_quality, view["n"].astype("i8")
+        for piece, fingerprint in by_piece(times, row_hashes(times, *columns, part.texts), borders).items():
+            found[piece] = found.get(piece, Fingerprint()) + fingerprint
+    return found
+
+
 def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
     """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does.
 

@@ -278,7 +278,7 @@ def _in_all(schema: str, table: PartitionTable, writers: _Writers, borders: Sequ
 def count_rows(historian: Historian, table: PartitionTable) -> int:
     """The rows of the whole table in the transaction's snapshot; once a run, for its old mark and its new one.
 
-    The planner reads the shortest index or the table, whichever is shorter: on 10 M rows 0.3 s either way.
+    The planner reads the table or, where VACUUM has been over it, the shortest index alone: on 10 M rows 0.3 to 0.4 s.
     """
     with source_errors(historian.login, f"counting {table.name}"):
         query = sql.SQL("SELECT count(*) FROM ONLY {}").format(table_name(historian.schema, table))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import psycopg
@@ -12,10 +12,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sensorstream.extract.unpack import Packed
+from sensorstream.extract.unpack import fingerprints as unpacked
 from sensorstream.fingerprint import Fingerprint, by_piece, read_fingerprints, row_hashes
+from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
 from sensorstream.lookup3 import STRETCH, hash_float8, hash_hex, hash_int4
+from sensorstream.windows import Window
 
 HOUR = 3_600_000
 BORDERS = [-HOUR, 0, HOUR, 25 * HOUR, 48 * HOUR]  # pieces are as long as they like: days with a change of the clock
@@ -92,10 +96,21 @@ def server(connection, found) -> dict[tuple[int, int], Fingerprint]:
     return read_fingerprints(connection.execute(fingerprints("public", TABLE, BORDERS)))
 
 
+def packed(connection) -> dict[tuple[int, int], Fingerprint]:
+    """What a run makes of its own packed read of the table."""
+    window = Window(datetime.fromtimestamp(BORDERS[0] // 1000, UTC), datetime.fromtimestamp(BORDERS[-1] // 1000, UTC))
+    query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]))
+    result = {}
+    for tagid, _, *columns in connection.cursor(binary=True).execute(query):
+        part = Packed(tagid, 0, *(column or b"" for column in columns))
+        result |= {(tagid, n): fingerprint for n, fingerprint in unpacked(part, BORDERS).items()}
+    return result
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(rows, max_size=40))
 def test_client_and_historian_agree(connection, found):
-    assert server(connection, found) == client(found)
+    assert server(connection, found) == client(found) == packed(connection)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

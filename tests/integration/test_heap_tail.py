@@ -26,7 +26,10 @@ DAY = 86_400_000
 BORDERS = [n * DAY for n in range(6)]
 TABLE = PartitionTable("sqlt_data_1_1970_01", ("floatvalue",))
 NAME = TABLE.name
-CREATE = f"CREATE TABLE {NAME} (tagid int, t_stamp int8, floatvalue float8, dataintegrity int) WITH (fillfactor = 90)"
+CREATE = (
+    f"CREATE TABLE {NAME} (tagid int, t_stamp int8, floatvalue float8, dataintegrity int)"
+    " WITH (fillfactor = 90, autovacuum_enabled = off)"  # room for updates in place
+)
 
 
 @dataclass(frozen=True)
