@@ -38,7 +38,7 @@ from ..stage import (
 from ..transform import Clean, QualityRule, Tally
 from .crew import work_through
 from .spool import Spool
-from .unpack import Packed, cleaned, counted, fingerprints
+from .unpack import Packed, cleaned, counted, fingerprints_of_parts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -203,7 +203,7 @@ class Gathering:
         readings, tally = cleaned(parts, self.fetch.rule)
         files = list(staged(stretch.tag.path, readings.kept, [stretch.window], target))
         borders = borders_ms(stretch.window, target.timezone)
-        prints = prints_of(stretch.tag.path, borders, fingerprints(parts, borders))
+        prints = prints_of(stretch.tag.path, borders, fingerprints_of_parts(parts, borders))
         return Done(stretch.tag.path, files, readings.rejected, prints, tally)
 
     def _way(self, piece: Slice) -> dict[str, str]:

@@ -78,23 +78,12 @@ def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
     return clean(_table([*(_plain(part) for part in heads), rest]), rule)
 
 
-def fingerprints(parts: Sequence[Packed], borders: Sequence[int]) -> dict[int, Fingerprint]:
-    """Fingerprints of all that was packed, by piece: ``[borders[n], borders[n + 1])``, ms since 1970."""
+def fingerprints_of_parts(parts: Sequence[Packed], borders: Sequence[int]) -> dict[int, Fingerprint]:
+    """The same of several ids and tables together."""
     found: dict[int, Fingerprint] = {}
     for part in parts:
-        hashed = []
-        if part.numbers:
-            times, values = _numbers(part)
-            hashed.append((times, plain_hashes(times, values)))
-        if part.others:
-            view = np.frombuffer(part.others, OTHER)
-            has = view["has"]
-            times, lengths = view["t"].astype("i8"), view["n"].astype("i8")
-            columns = view["v"].astype("f8"), has & HAS_VALUE != 0, view["q"].astype("i4"), has & HAS_QUALITY != 0
-            hashed.append((times, row_hashes(times, *columns, lengths, part.texts)))
-        for times, hashes in hashed:
-            for piece, one in by_piece(times, hashes, borders).items():
-                found[piece] = found.get(piece, Fingerprint()) + one
+        for piece, one in fingerprints(part, borders).items():
+            found[piece] = found.get(piece, Fingerprint()) + one
     return found
 
 
