@@ -219,10 +219,13 @@ def tags(config: Config, pattern: str = ".*") -> pa.Table:
 def last_day(config: Config) -> Window:
     """The last day, in the configured time zone, of which the lake holds a reading."""
     store = open_store(config)
-    manifest = read_manifest(store)
-    if not manifest.months:
-        raise LakeError(f"lake {store.place} holds no reading: run ingest first")
-    newest = max(manifest.entries(max(manifest.months)).values(), key=lambda entry: entry.last_ms)
+
+    def look(manifest: Manifest) -> Entry:
+        if not manifest.months:
+            raise LakeError(f"lake {store.place} holds no reading: run ingest first")
+        return max(manifest.entries(max(manifest.months)).values(), key=lambda entry: entry.last_ms)
+
+    newest = at_one_commit(store, look)
     last = newest.interval.start + timedelta(milliseconds=newest.last_ms - newest.interval.start_ms)
     return day_window(last.astimezone(zone(config.timezone)).date(), config.timezone)
 

@@ -104,5 +104,19 @@ def summary(record: RunRecord) -> dict[str, str]:
         "files": f"{record.files_written:,} written, {record.files_unchanged:,} unchanged,"
         f" {record.files_removed:,} removed",
         "bytes written": f"{record.bytes_written:,}",
+        "late readings": late_words(record.late),
         "seconds": seconds,
     }
+
+
+def late_words(late: dict[str, Any] | None) -> str:
+    """What was found in the days before the window, and which detector spoke."""
+    if late is None:
+        return "not looked for (lookback_days is 0)"
+    spoke = f"{late['detector']}: {late['reasons'][0]}" if late["reasons"] else late["detector"]
+    if late.get("busy"):
+        return f"{late['tag_days']:,} tag days changed, left to the next run: {late['busy']}"
+    left = f", {late['tag_days_left']:,} tag days left to other runs" if late["tag_days_left"] else ""
+    if not late["tag_days"]:
+        return f"none{left} ({spoke})"
+    return f"{late['tag_days']:,} tag days read again, {late['rows_read']:,} readings{left} ({spoke})"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Config
-from ..manifest import read_manifest
+from ..manifest import at_one_commit
 from ..pipeline import covered_months, plan
 from ..record import RunRecord
 from ..stores import open_store
@@ -53,7 +53,7 @@ def check_lake(
     what = plan(config, window, patterns)
     months = covered_months(what, config)
     paths = [tag.path for tag in what.tags]
-    files = committed_files(read_manifest(store), months, window, frozenset(paths))
+    files = at_one_commit(store, lambda manifest: committed_files(manifest, months, window, frozenset(paths)))
     frame = files_frame(
         store, files, paths, window, months=months, timezone=config.timezone, rule=quality_rule(config, what.layout)
     )

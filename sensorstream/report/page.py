@@ -70,11 +70,14 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
     """The figures that stand large: value, name, and a word of explanation."""
     rejected = sum(record.rows_rejected.values())
     share = f"{100 * rejected / record.rows_read:.2g} % of what was read" if record.rows_read else "nothing was read"
+    late = record.late
+    looked = [(f"{late['tag_days']:,}", "late tag days read again", f"found by {late['detector']}")] if late else []
     return [
         (f"{record.rows_read:,}", "readings read", "the historian's own count, in one snapshot"),
         (f"{record.rows_written:,}", "in the lake", f"of {record.tags_selected:,} tags"),
         (f"{rejected:,}", "rejected", share),
         (f"{record.rows_deduplicated:,}", "deduplicated", "several rows of one path and time"),
+        *looked,
         (f"{record.files_written:,}", "files written", f"{record.files_unchanged:,} unchanged"),
         (f"{record.seconds['total']:.1f} s", "from start to commit", f"{record.engine} engine"),
     ]
