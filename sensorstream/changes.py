@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .encode import SCHEMA, cut, encode
 from .manifest import Entry
@@ -109,9 +110,8 @@ def within(
 
 def files_of(place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int) -> dict[Entry, bytes]:
     """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
-    times = readings.column("datetime").cast(pa.int64()).to_numpy()
     found = {}
-    for part, rows in cut(times, interval, max_records):
+    for part, rows in cut(times_of(readings), interval, max_records):
         if rows.start < rows.stop:
             entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start))
             found[entry] = data
@@ -128,32 +128,35 @@ def entry_of(place: tuple[str, str], interval: Window, readings: pa.Table) -> tu
 
 
 def inside(readings: pa.Table, window: Window) -> pa.Table:
-    """The readings of ``window``."""
-    times = readings.column("datetime").cast(pa.int64())
-    return readings.filter(pc.and_(pc.greater_equal(times, window.start_ms), pc.less(times, window.end_ms)))
+    """The readings of ``window``, of readings sorted by time."""
+    first, last = times_of(readings).searchsorted([window.start_ms, window.end_ms])
+    return readings.slice(first, last - first)
 
 
-def outside(readings: pa.Table, window: Window) -> pa.Table:
-    """The readings before and after ``window``."""
-    times = readings.column("datetime").cast(pa.int64())
-    return readings.filter(pc.or_(pc.less(times, window.start_ms), pc.greater_equal(times, window.end_ms)))
+def times_of(readings: pa.Table) -> NDArray[np.int64]:
+    """Milliseconds since 1970 UTC."""
+    return readings.column("datetime").cast(pa.int64()).to_numpy()
 
 
 def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
     """``before`` with the readings of ``parts`` in place of its own there; nothing outside ``interval`` is taken in."""
+    times = times_of(before)
+    found, done = [], 0
     for part, readings in parts:
-        new = inside(readings, part.clip(interval) or part)
-        before = pa.concat_tables([outside(before, part), new])
-    return before.sort_by("datetime").cast(SCHEMA).combine_chunks()
+        first, last = times.searchsorted([part.start_ms, part.end_ms])
+        found += [before.slice(done, first - done), inside(readings, part.clip(interval) or part)]
+        done = last
+    return pa.concat_tables([*found, before.slice(done)]).combine_chunks()
 
 
 def merged(before: pa.Table, parts: News, interval: Window) -> pa.Table:
     """``before`` and what ``parts`` have at other times; nothing outside ``interval`` is taken in."""
+    known = times_of(before)
+    new = [before]
     for part, readings in parts:
-        known = before.column("datetime").combine_chunks()
-        new = inside(readings, part.clip(interval) or part)
-        before = pa.concat_tables([before, new.filter(pc.invert(pc.is_in(new.column("datetime"), value_set=known)))])
-    return before.sort_by("datetime").cast(SCHEMA).combine_chunks()
+        some = inside(readings, part.clip(interval) or part)
+        new.append(some.filter(pa.array(~np.isin(times_of(some), known), pa.bool_())))
+    return pa.concat_tables(new).sort_by("datetime").cast(SCHEMA).combine_chunks()
 
 
 def both(changes: Iterable[Changes]) -> Changes:

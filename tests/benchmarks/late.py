@@ -19,8 +19,8 @@ from psycopg import conninfo, sql
 
 from sensorstream import pipeline
 from sensorstream.config import Config, check
-from sensorstream.sandbox import up
 from sensorstream.sandbox import postgres as sandbox_postgres
+from sensorstream.sandbox import up
 from sensorstream.sandbox.state import State
 from sensorstream.spark import spark_session
 from sensorstream.windows import Window
@@ -91,7 +91,13 @@ def looking(config: Config, window: Window, spark: object) -> float:
 
 def lake(box: object, number: int) -> Config:
     values = {
-        "db": {"host": box.host, "port": box.port, "dbname": DBNAME, "user": box.reader, "password": box.reader_password},
+        "db": {
+            "host": box.host,
+            "port": box.port,
+            "dbname": DBNAME,
+            "user": box.reader,
+            "password": box.reader_password,
+        },
         "local_path": str(ROOT / "scratch" / f"late-{number}-{time.time_ns()}"),
         "spark_master": "local[2]",
     }
