@@ -1,0 +1,95 @@
+"""Whole runs, Spark and all, that are killed while they publish or at any time before."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sensorstream.config import Config
+from sensorstream.manifest import read_manifest
+from sensorstream.pipeline import ingest
+from sensorstream.stores import open_store
+from tests.lakes import as_committed, assert_whole, in_prefix
+from tests.oracle import readings_of
+
+RUN_SECONDS = 120
+
+
+def start(config: Config, plant, folder: Path) -> subprocess.Popen:
+    """``sensorstream ingest`` of the plant's whole window, as a process group of its own."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(config.model_dump(mode="json") | {"db": given(config)}))
+    window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
+    command = [sys.executable, "-m", "sensorstream", "ingest", "--config", str(path), *window]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def given(config: Config) -> dict[str, object]:
+    password = config.db.password
+    return config.db.model_dump(mode="json") | {"password": password.get_secret_value() if password else None}
+
+
+def kill(run: subprocess.Popen) -> None:
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+def right(config: Config, plant, spark, wanted) -> None:
+    """Before the next run readers see whole states only; it leaves what a run leaves that none had disturbed."""
+    store = open_store(config)
+    seen = as_committed(store)
+    assert not in_prefix(store)[1]
+    ingest(config, plant.window, spark=spark)
+    assert readings_of(config) == wanted
+    values = as_committed(store)
+    assert seen in ({}, values)
+    assert_whole(store, values)
+
+
+@pytest.fixture(scope="module")
+def wanted(plant, spark, tmp_path_factory, sandbox):
+    from sensorstream.config import load
+
+    lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": str(tmp_path_factory.mktemp("undisturbed"))}
+    config = load(plant.config_path, arguments={"spark_master": "local[2]"}).model_copy(update=lake)
+    ingest(config, plant.window, spark=spark)
+    return readings_of(config)
+
+
+@pytest.mark.parametrize("lake", ["local", "s3"])
+def test_killed_while_it_publishes(lake, plant, make_config, spark, tmp_path, wanted):
+    config = make_config(lake=lake)
+    run, store = start(config, plant, tmp_path), open_store(config)
+    try:
+        end = time.monotonic() + RUN_SECONDS
+        while not read_manifest(store).root.turn:
+            assert run.poll() is None and time.monotonic() < end, "the run ended before it was seen to publish"
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, 0.2))
+    finally:
+        kill(run)
+    right(config, plant, spark, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("lake", ["local", "s3"])
+def test_killed_at_random(lake, plant, make_config, spark, tmp_path, wanted):
+    config = make_config(lake=lake)
+    began = time.monotonic()
+    assert start(config, plant, tmp_path).wait(RUN_SECONDS) == 0
+    took = time.monotonic() - began
+    for _ in range(10):
+        config = make_config(lake=lake)
+        run = start(config, plant, tmp_path)
+        time.sleep(random.uniform(0.3, 1.0) * took)
+        kill(run)
+        right(config, plant, spark, wanted)
