@@ -7,6 +7,7 @@
     ├── SourceError            3   the historian cannot be reached or has the wrong shape
     ├── SourceCheckFailed      4   an expectation on the source failed
     ├── LakeError              5   the lake cannot be reached or refused
+    │   └── NotSettled         5   a run is committed, but not all of its files are in place yet
     ├── LakeCheckFailed        6   an expectation on the lake failed
     │   └── NotReconciled      6   what was read is not what would be written
     └── WindowBusy             7   another run holds the same window
@@ -49,6 +50,10 @@ class LakeError(SensorStreamError):
     """The lake cannot be reached, refuses the credentials, or holds what it should not."""
 
     exit_code = 5
+
+
+class NotSettled(LakeError):
+    """The store failed after the commit: the next run, or ``recover``, puts the files in place."""
 
 
 class LakeCheckFailed(SensorStreamError):

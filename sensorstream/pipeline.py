@@ -159,7 +159,7 @@ def ingest(
         seconds=clock.seconds(),
         source_snapshot=seen,
         explain=list(what.notes),
-        late=late_record(late, again) if late else None,
+        late=late_record(late, again, config.timezone) if late else None,
     )
 
 

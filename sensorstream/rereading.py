@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
+from datetime import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,10 +22,12 @@ from .planning import Plan
 from .publishing import Known, Published, Scope, look, patch
 from .record import reconcile
 from .stores import Store
-from .windows import Window
+from .windows import Window, zone
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+MOST_NAMED = 2000  # tag days
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,20 @@ def _count(historian: Historian, what: Plan) -> int:
     )
 
 
-def late_record(late: Late, again: ReadAgain | None) -> dict[str, Any]:
+def late_record(late: Late, again: ReadAgain | None, timezone: str) -> dict[str, Any]:
     """What a run record says of late readings.
 
     ``detector`` spoke, for ``reasons`` if it was not the heap tail; ``tag_days`` were read again, with ``rows_read``
-    rows, and ``tag_days_left`` were noted for another run. ``areas`` counts tag days by tag path.
+    rows, and ``tag_days_left`` were noted for another run. ``tags`` names the days of each tag path, the first
+    ``MOST_NAMED`` of them.
     """
     tally = again.measured.tally if again else None
+    tags: dict[str, list[str]] = {}
+    for piece in sorted(late.again)[:MOST_NAMED]:
+        start = window_of(piece).start.astimezone(zone(timezone))
+        tags.setdefault(piece[0], []).append(
+            f"{start:%Y-%m-%d}" if start.time() == time() else f"{start:%Y-%m-%d %H:%M}"
+        )
     found = {
         "detector": late.detector,
         "reasons": list(late.reasons),
@@ -126,9 +135,6 @@ def late_record(late: Late, again: ReadAgain | None) -> dict[str, Any]:
         "rows_written": tally.written if tally else 0,
         "rows_rejected": sum(tally.rejected.values()) if tally else 0,
         "rows_deduplicated": tally.deduplicated if tally else 0,
-        "tags": dict(Counter(path for path, *_ in late.again).most_common(MOST_NAMED)),
+        "tags": tags,
     }
     return found | ({"busy": again.busy} if again and again.busy else {})
-
-
-MOST_NAMED = 20  # tag paths

@@ -29,7 +29,7 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Literal
 
-from .errors import LakeError, WindowBusy
+from .errors import LakeError, NotSettled, WindowBusy
 from .keys import BOOKS
 from .manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from .stores import Conflict, Store
@@ -137,7 +137,12 @@ class Turn:
                 self.store.delete(place.gone)
             lost.extend(key for digest, key in place.come if not self.store.copy(self.staged_key(digest), key))
 
-        _at_once(settle, places)
+        try:
+            _at_once(settle, places)
+        except LakeError as error:
+            raise NotSettled(
+                f"{error}: the run is committed, the next one or recover puts its files in place"
+            ) from error
         # Without this journal all is in place: the staged files may go.
         self.store.delete([self._settling])
         self._clean([*(self.staged_key(digest) for place in places for digest, _ in place.come), *forget])

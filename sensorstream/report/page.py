@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config
-from ..errors import SensorStreamError
+from ..errors import NotSettled, SensorStreamError
 from ..record import RunRecord, summary
 from ..windows import Window, zone
 from .shown import configuration
@@ -37,6 +37,7 @@ def write(folder: Path, config: Config, window: Window, failure: SensorStreamErr
         .render(
             window=f"{start} to {end} ({config.timezone})",
             failure=failure,
+            untouched=record is None and not isinstance(failure, NotSettled),
             record=record,
             summary=summary(record) if record else {},
             numbers=_numbers(record) if record else [],
@@ -79,6 +80,7 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
         (f"{record.rows_deduplicated:,}", "deduplicated", "several rows of one path and time"),
         *looked,
         (f"{record.files_written:,}", "files written", f"{record.files_unchanged:,} unchanged"),
+        (f"{record.bytes_written / 1e6:,.1f} MB", "written", "compressed Parquet"),
         (f"{record.seconds['total']:.1f} s", "from start to commit", f"{record.engine} engine"),
     ]
 

@@ -15,7 +15,7 @@ from tests.lakes import as_committed, assert_whole, in_prefix, put_all
 from tests.oracle import objects
 
 
-@pytest.mark.parametrize("lake", ["local", "s3"])
+@pytest.mark.parametrize("lake", ["local", pytest.param("s3", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
 def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config):
     prepare, work, before, after = CASES[case]
