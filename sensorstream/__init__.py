@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .record import RunRecord
     from .runner import run
     from .spark import spark_session
+    from .verification import Verification, verify
     from .windows import Window, window_of
 
 __version__ = "0.1.0"
@@ -44,6 +45,8 @@ _HOME = {
     "check_source": ".checks",
     "check_lake": ".checks",
     "run": ".runner",
+    "Verification": ".verification",
+    "verify": ".verification",
 }
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "Plan",
     "RunRecord",
     "SensorStreamError",
+    "Verification",
     "Window",
     "check_lake",
     "check_source",
@@ -62,6 +66,7 @@ __all__ = [
     "readings",
     "run",
     "spark_session",
+    "verify",
     "window_of",
 ]
 

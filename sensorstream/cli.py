@@ -15,7 +15,7 @@ from . import __version__
 from .config import Config, load
 from .errors import ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
-from .screen import show_compacted, show_plan, show_record
+from .screen import show_compacted, show_plan, show_record, show_verification
 from .windows import Window, window_of
 
 app = typer.Typer(
@@ -117,6 +117,31 @@ def run(
         engine=engine,
         write_mode=write_mode,
     )
+
+
+@app.command()
+def verify(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read from the source again what differs, and put it in place.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every difference as JSON in the last line.")] = False,
+) -> None:
+    """Hold the lake against the source and against its own manifest: every difference is named."""
+    from .verification import verify as hold
+
+    settings, window = _asked(config, config_source, date, start, end)
+    with _bar() as tell:
+        found = hold(settings, window, pattern, repair=repair, progress=tell)
+    show_verification(found, Console(stderr=as_json))
+    if as_json:
+        print(json.dumps(found.to_json()))
+    found.raise_if_different()
 
 
 @app.command()

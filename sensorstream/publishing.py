@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Protocol
@@ -155,30 +155,38 @@ def publish(
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
     after: Root, append: bool = False, others: Mapping[str, bytes | None] | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    damaged: Collection[Entry] = (), tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
 
     ``scope`` holds all of the pieces; ``known.pieces`` what is known of them now; ``after`` is the root that the run
-    has committed before. Otherwise as ``publish``.
+    has committed before. Files that are ``damaged`` are not read: they go. Otherwise as ``publish``.
     """
     months = {month: scope.part(month) for month in scope.months}
+    alike: dict[Window, set[str]] = defaultdict(set)
+    for piece in read_again:
+        alike[of_source.window_of(piece)].add(piece[0])
 
     def work_out(now: Manifest) -> Changes:
-        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
+        whole = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
+        committed = {m: {key: e for key, e in found.items() if e not in damaged} for m, found in whole.items()}
         parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
         for path, start, end in sorted(read_again):
             piece = of_source.window_of((path, start, end))
             for month, part in months.items():
                 if clip := piece.clip(part):
                     parts[path, month].append(clip)
-        return _within(staged, committed, store, scope, parts, append=append)
+        return both([Changes(removed=sorted(damaged)), _within(staged, committed, store, scope, parts, append=append)])
 
     def note(month: str, before: pa.Table) -> pa.Table:
+        for window, paths in alike.items():
+            if part := window.clip(months[month]):
+                before = of_source.put(before, part, paths, None)
         new = known.pieces if known.pieces is not None else before.slice(0, 0)
         start, end = (edge // 1000 for edge in (months[month].start_ms, months[month].end_ms))
         starts = new.column("start")
-        return of_source.updated(before, new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end))))
+        kept = new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
+        return pa.concat_tables([before, kept])
 
     return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, tell)
 
@@ -325,7 +333,7 @@ def _within(
             if any(part.overlaps(entry.interval) for part in parts.get(entry.place, ())):
                 olds[entry.place].append(entry)
     found: list[Changes] = []
-    for some in _portions(sorted(parts), news):
+    for some in portions(sorted(parts), news):
         data = staged.data([entry for place in some for entry in news[place]])
 
         def one(place: tuple[str, str], data: dict[Entry, bytes] = data) -> Changes:
@@ -342,9 +350,10 @@ def _within(
     return both(found)
 
 
-def _portions(
+def portions(
     every: Sequence[tuple[str, str]], news: Mapping[tuple[str, str], Sequence[Entry]]
 ) -> Iterator[list[tuple[str, str]]]:
+    """Tag paths and months, as many at once as ``HELD_BYTES`` of their staged files allow."""
     some: list[tuple[str, str]] = []
     held = 0
     for place in every:

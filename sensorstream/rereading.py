@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Any
@@ -16,8 +19,8 @@ from .held import HeldBySpark
 from .historian import Historian
 from .keys import late_rejected_key
 from .late import Late
-from .manifest import PIECES, Root
-from .pieces import Grid, window_of
+from .manifest import Root
+from .pieces import Grid, Piece, days, window_of
 from .planning import Plan
 from .publishing import Known, Published, Scope, look, patch
 from .record import reconcile
@@ -25,7 +28,7 @@ from .stores import Store
 from .windows import Window, zone
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 MOST_NAMED = 2000  # tag days
 
@@ -50,22 +53,50 @@ def read_again(
     after
         The root as this run's own publication left it.
     """
-    windows = [window_of(piece) for piece in late.again]
-    hull = Window(min(window.start for window in windows), max(window.end for window in windows))
-    paths = frozenset(path for path, *_ in late.again)
-    scope = Scope(
-        hull, paths, tuple(m for m, _ in hull.months(config.timezone)), config.timezone, config.max_records_per_file
-    )
+    scope = scope_around(late.again, config)
     before = look(store, scope)
     rows = pa.table([before.pieces.column("tagpath"), before.pieces.column("rows")], names=["path", "rows"])
     most = rows.group_by("path").aggregate([("rows", "max")]).to_pylist()
     known = {row["path"]: row["rows_max"] or 0 for row in most}
-    what = planning.make_late_plan(
-        historian,
-        config,
-        [(piece[0], window) for piece, window in zip(late.again, windows, strict=True)],
-        {path: known.get(path, 0) for path in paths},
-    )
+    what = late_plan(late.again, known, historian, config)
+    with staged_again(what, historian, config, spark, snapshot=snapshot) as (staged, found):
+        try:
+            published, _ = patch(
+                HeldBySpark(staged, found.entries, config),
+                store,
+                scope,
+                before,
+                late.again,
+                Known(counted(late.again, found, config), late.marks, late.elsewhere),
+                append=config.write_mode == "append",
+                others=rejected_again(found, run),
+                after=after,
+            )
+        except WindowBusy as busy:
+            return ReadAgain(found, Published(0, 0, 0, 0), str(busy))
+    return ReadAgain(found, published, None)
+
+
+def scope_around(pieces: Sequence[Piece], config: Config) -> Scope:
+    """The tag paths of ``pieces``, and the window from the first to the last."""
+    windows = [window_of(piece) for piece in pieces]
+    hull = Window(min(window.start for window in windows), max(window.end for window in windows))
+    months = tuple(month for month, _ in hull.months(config.timezone))
+    paths = frozenset(path for path, *_ in pieces)
+    return Scope(hull, paths, months, config.timezone, config.max_records_per_file)
+
+
+def late_plan(pieces: Sequence[Piece], rows: Mapping[str, int], historian: Historian, config: Config) -> Plan:
+    """What is read again of ``pieces``; ``rows`` are those of a piece of each path (estimate)."""
+    parts = [(piece[0], window_of(piece)) for piece in pieces]
+    return planning.make_late_plan(historian, config, parts, {path: rows.get(path, 0) for path, _ in parts})
+
+
+@contextmanager
+def staged_again(
+    what: Plan, historian: Historian, config: Config, spark: SparkSession, *, snapshot: str
+) -> Iterator[tuple[DataFrame, Measured]]:
+    """What ``late_plan`` planned, read with the packed engine and reconciled with the historian's own count."""
     packed = config.model_copy(update={"engine": "packed"})
     with persisted(stage(packed, what, snapshot, spark)) as staged:
         found = measure(staged)
@@ -77,26 +108,22 @@ def read_again(
             deduplicated=tally.deduplicated,
             source=_count(historian, what),
         )
-        starts, ends = ([piece[side] for piece in late.again] for side in (1, 2))
-        count = len(late.again)
-        columns = [[piece[0] for piece in late.again], starts, ends, [None] * count, [None] * count]
-        pieces = Grid(pa.table(columns, schema=PIECES)).counted(found.prints)
-        rejected = parquet_or_none(found.rejected)
-        try:
-            published, _ = patch(
-                HeldBySpark(staged, found.entries, config),
-                store,
-                scope,
-                before,
-                late.again,
-                Known(pieces, late.marks, late.elsewhere),
-                append=config.write_mode == "append",
-                others={late_rejected_key(run, rejected): rejected} if rejected else {},
-                after=after,
-            )
-        except WindowBusy as busy:
-            return ReadAgain(found, Published(0, 0, 0, 0), str(busy))
-    return ReadAgain(found, published, None)
+        yield staged, found
+
+
+def counted(pieces: Sequence[Piece], found: Measured, config: Config) -> pa.Table:
+    """What is known now of the days that were read again."""
+    alike: dict[Window, list[str]] = defaultdict(list)
+    for piece in pieces:
+        alike[window_of(piece)].append(piece[0])
+    rows = [days(paths, [window], config.timezone) for window, paths in alike.items()]
+    return Grid(pa.concat_tables(rows)).counted(found.prints)
+
+
+def rejected_again(found: Measured, run: str) -> dict[str, bytes]:
+    """The object of the readings that were rejected, by its key, if there are any."""
+    rejected = parquet_or_none(found.rejected)
+    return {late_rejected_key(run, rejected): rejected} if rejected else {}
 
 
 def _count(historian: Historian, what: Plan) -> int:

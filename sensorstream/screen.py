@@ -1,14 +1,17 @@
-"""Plan and record as tables in a terminal."""
+"""Plan, record and verification as tables in a terminal."""
 
 from __future__ import annotations
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .compaction import Compacted
 from .planning import Plan
 from .record import RunRecord, summary
+from .verification import MOST_SHOWN, Verification
+from .verification import summary as looked_at
 
 MOST_SLICES = 24  # rows of the table
 
@@ -53,3 +56,21 @@ def show_compacted(done: Compacted, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def show_verification(found: Verification, console: Console) -> None:
+    """Print what differs and what was repaired, the first of both."""
+    rows = found.rows()
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name in ("difference", "month", "repaired"))
+    for row in rows[:MOST_SHOWN]:
+        table.add_row(*(Text(cell) for cell in row.values()))
+    if rows:
+        console.print(table)
+    if len(rows) > MOST_SHOWN:
+        console.print(f"and {len(rows) - MOST_SHOWN:,} more: --json names them all", highlight=False)
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    counts = f"{len(found.differences):,} differences, {len(found.repaired):,} repaired"
+    console.print(f"{counts}, {looked_at(found)}", highlight=False, markup=False, soft_wrap=True)

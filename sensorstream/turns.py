@@ -226,8 +226,14 @@ def take(manifest: Manifest, what: str) -> Turn:
     return Turn(swap_root(manifest, replace(manifest.root, turn=turn)))
 
 
-def free(store: Store, tell: Callable[[str], None] = lambda sentence: None) -> Manifest:
+def free(
+    store: Store,
+    tell: Callable[[str], None] = lambda sentence: None,
+    ended: Callable[[Manifest], None] = lambda manifest: None,
+) -> Manifest:
     """The manifest when nobody has a turn: waits while somebody publishes, recovers what nobody will end.
+
+    ``ended`` is told of a turn that a killed run left, before it is finished or undone.
 
     Raises ``WindowBusy`` after an hour.
     """
@@ -243,6 +249,7 @@ def free(store: Store, tell: Callable[[str], None] = lambda sentence: None) -> M
             version, changed = manifest.version, now
             tell(f"waiting for the run that publishes {turn['what']}")
         if Holder(**turn["holder"]).gone() or now - changed > LEASE_SECONDS:
+            ended(manifest)
             take_over(manifest)
             continue
         if now - began > LONGEST_WAIT_SECONDS:
@@ -275,6 +282,16 @@ def take_over(manifest: Manifest) -> None:
             turn.undo()
         else:
             turn.settle(forget=[key for key in _unnamed(turn.store, manifest.root) if not key.startswith(JOURNAL)])
+
+
+def keys_of(manifest: Manifest) -> list[str]:
+    """The objects that the turn in progress has said it would write, replace or remove."""
+    store, turn = manifest.store, str((manifest.root.turn or {}).get("id"))
+    journal, settling = (store.get(f"{JOURNAL}{turn}{kind}.json") for kind in ("", "-settle"))
+    found = set(json.loads(journal)["new"]) if journal else set()
+    for gone, come in json.loads(settling or b"[]"):
+        found |= {*gone, *(key for _, key in come)}
+    return sorted(found)
 
 
 def staged_key(turn: str, digest: str) -> str:

@@ -5,7 +5,7 @@ Pure: knows neither the historian nor the lake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -101,6 +101,25 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.start.isoformat()} to {self.end.isoformat()}"
+
+
+def without(parts: Iterable[Window], holes: Iterable[Window]) -> list[Window]:
+    """``parts`` where they meet none of ``holes``."""
+    left = list(parts)
+    for hole in holes:
+        left = [rest for part in left for rest in part.minus(hole)]
+    return left
+
+
+def joined(parts: Iterable[Window], *, touching: bool) -> list[Window]:
+    """``parts`` in order of time, those that overlap as one; those that only touch as well, if so asked."""
+    found: list[Window] = []
+    for part in sorted(parts):
+        if found and (part.start < found[-1].end or (touching and part.start == found[-1].end)):
+            found[-1] = Window(found[-1].start, max(found[-1].end, part.end))
+        else:
+            found.append(part)
+    return found
 
 
 def midnight(day: date, tz: str) -> datetime:

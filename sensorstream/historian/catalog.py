@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -83,6 +83,13 @@ class Historian:
                 ' a pattern is searched in the whole stored path, "^plant1/" for instance'
             )
         return found
+
+    def matching(self, paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
+        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``."""
+        query = "SELECT path FROM unnest(%s::text[]) path WHERE path ~ ANY(%s)"
+        known = [path for path in paths if "\0" not in path]  # no text of PostgreSQL's holds it
+        with source_errors(self.login, "matching the lake's tag paths"):
+            return frozenset(path for (path,) in self.connection.execute(query, [known, list(patterns)]))
 
     # -- partition tables ---------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
-from ..windows import Window, midnight
+from ..windows import Window, joined, midnight
 
 Layout = Literal["ignition", "generic"]
 
@@ -57,3 +58,9 @@ def span_of(name: str, tz: str) -> Window | None:
             return None
         return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
     return None
+
+
+def coverage(tables: Iterable[PartitionTable], window: Window) -> list[Window]:
+    """The parts of ``window`` that tables are listed for, in order of time."""
+    parts = [part for table in tables if (part := (table.span or window).clip(window))]
+    return joined(parts, touching=True)
