@@ -31,16 +31,25 @@ class Foreign:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """An object of the manifest that is lost, the month that it was of (``None``: of all), and what is the matter."""
+
+    key: str
+    month: str | None
+    why: str
+
+
+@dataclass(frozen=True)
 class AtRest:
     """The lake while nobody published.
 
-    ``lost`` are states that the root names and that are not what was written, by key: month and what is the matter.
+    ``lost`` are states that the root names and that are not what was written, or the root itself.
     ``foreign`` objects are those of any tag path whose interval, or else whose month, meets the window.
     """
 
     manifest: Manifest
     killed: tuple[Difference, ...]
-    lost: dict[str, tuple[str, str]]
+    lost: tuple[Lost, ...]
     foreign: tuple[Foreign, ...]
     leftovers: tuple[str, ...]
 
@@ -55,10 +64,9 @@ def at_rest(
     killed: list[Difference] = []
     for _ in range(LOOKS):
         manifest = _free(store, tell, killed)
-        lost = dict(_lost(manifest, months))
-        whole = [month for month in months if month not in {m for m, _ in lost.values()}]
+        lost = tuple(_lost(manifest, months))
         try:
-            foreign = tuple(_foreign(manifest, window, whole))
+            foreign = tuple(_foreign(manifest, window, whole_months(months, lost)))
         except StateGone:
             continue
         leftovers = [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in {ROOT, *manifest.root.states}]
@@ -86,16 +94,24 @@ def _killed(manifest: Manifest) -> Iterator[Difference]:
         yield Difference("killed run", path, None, what)
 
 
-def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[tuple[str, tuple[str, str]]]:
+def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
+    if manifest.version is None and any(spelled(key).interval for key, _ in manifest.store.list(READINGS.rstrip("/"))):
+        yield Lost(ROOT, None, "is missing, though there are files of readings")
     for month in months:
         for named in (manifest.root.files, manifest.root.pieces):
             if (key := named.get(month)) is None:
                 continue
             data = manifest.store.get(key)
             if data is None:
-                yield key, (month, "the manifest names it, and it is missing")
+                yield Lost(key, month, "the manifest names it, and it is missing")
             elif not key.endswith(f"-{hashlib.sha256(data).hexdigest()[:16]}.parquet"):
-                yield key, (month, "the manifest names it, and it is not what was written")
+                yield Lost(key, month, "the manifest names it, and it is not what was written")
+
+
+def whole_months(months: Sequence[str], lost: Sequence[Lost]) -> list[str]:
+    """Those of ``months`` of which nothing is lost."""
+    gone = {one.month for one in lost}
+    return [] if None in gone else [month for month in months if month not in gone]
 
 
 def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Iterator[Foreign]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -53,8 +53,6 @@ def repair(
 
     Raises ``WindowBusy`` if another run publishes the same tag paths meanwhile.
     """
-    if found.rest.lost:
-        rebuild(store, window, config)
     with open_historian(config) as historian:
         sweep(store, window, [one for one in found.foreign if _removable(one, historian, config)], config)
         again, damaged = to_read_again(found, historian, config)
@@ -171,8 +169,10 @@ def rebuild(store: Store, window: Window, config: Config) -> None:
         rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
         if not rest.lost:
             return
-        lost = {month for month, _ in rest.lost.values()}
-        held = _without_lost(rest.manifest, rest.lost)
+        lost = {one.month for one in rest.lost if one.month}
+        if len(lost) < len({one.month for one in rest.lost}):
+            lost = {one.month for key, _ in store.list(READINGS.rstrip("/")) if (one := spelled(key)).month}
+        held = _without_lost(rest.manifest, {one.key for one in rest.lost})
         changed = {month: _rebuilt(store, held, month, config) for month in sorted(lost)}
         try:
             turn = turns.take(rest.manifest, f"the manifest of {', '.join(sorted(lost))}, rebuilt")
@@ -186,7 +186,7 @@ def rebuild(store: Store, window: Window, config: Config) -> None:
         return
 
 
-def _without_lost(manifest: Manifest, lost: Mapping[str, object]) -> Manifest:
+def _without_lost(manifest: Manifest, lost: Collection[str]) -> Manifest:
     """The manifest as if it did not name what is lost."""
     root = manifest.root
     files, pieces = ({m: key for m, key in named.items() if key not in lost} for named in (root.files, root.pieces))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from . import pieces as of_source
 from . import planning, turns
-from .auditing import AtRest, Foreign, at_rest
+from .auditing import AtRest, Foreign, at_rest, whole_months
 from .comparing import Asked, Place, Where, compare_places
 from .config import Config
 from .differences import Difference
@@ -49,6 +49,7 @@ class Verification:
     lake: str
     window: dict[str, str]
     patterns: tuple[str, ...]
+    repair: bool  # whether it was asked for
     differences: tuple[Difference, ...]
     repaired: tuple[Difference, ...]
     notes: tuple[str, ...]
@@ -64,7 +65,7 @@ class Verification:
         if self.success:
             return
         first, count = self.differences[0], len(self.differences)
-        remedy = "what is left cannot be read from the source again" if self.repaired else "run verify with --repair"
+        remedy = "restore or remove by hand what cannot be read again" if self.repair else "run verify with --repair"
         raise LakeCheckFailed(
             f"lake {self.lake} has {count:,} difference{'s' if count > 1 else ''} in {self.window['start']} to"
             f" {self.window['end']}, {first.kind} {first}: {remedy}"
@@ -121,7 +122,7 @@ class Found:
         """Every difference; a lake that is appended to keeps what the source has changed or deleted since."""
         kept = ("surplus", "different") if append else ()
         found = [*self.rest.killed]
-        found += [Difference("state", None, m, why, key=key) for key, (m, why) in sorted(self.rest.lost.items())]
+        found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
         found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
         what = "nobody committed it, and readers of the prefix see it"
         found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]
@@ -164,6 +165,7 @@ def verify(
     SensorStreamError
         Lake or historian cannot be used, or others publish the same window all the time (``WindowBusy``).
     """
+    from .repairing import rebuild
     from .repairing import repair as put_right
 
     begin = time.perf_counter()
@@ -178,18 +180,27 @@ def verify(
             spark = spark or (starting or start_early(config)).result()
             return spark
 
+        def differences() -> list[Difference]:
+            return found.differences(append=append)
+
         found = look(config, store, window, patterns, session, progress)
-        differences, before = found.differences(append=append), list[Difference]()
-        if repair and differences:
+        before: list[Difference] = []
+        if repair and found.rest.lost:
+            before += differences()
+            rebuild(store, window, config)
+            found = look(config, store, window, patterns, session, progress)
+        if repair and differences():
+            before += differences()
             put_right(config, store, window, patterns, found, session, progress)
-            found, before = look(config, store, window, patterns, session, progress), differences
-            differences = found.differences(append=append)
-    left = {difference.same_as for difference in differences}
+            found = look(config, store, window, patterns, session, progress)
+    after = differences()
+    left = {difference.same_as for difference in after}
     return Verification(
         lake=config.lake,
         window={"start": window.start.isoformat(), "end": window.end.isoformat()},
         patterns=patterns,
-        differences=tuple(differences),
+        repair=repair,
+        differences=tuple(after),
         repaired=tuple(difference for difference in before if difference.same_as not in left),
         notes=tuple(dict.fromkeys(found.notes)),
         measured=found.measured,
@@ -224,16 +235,15 @@ def _look(
     manifest = rest.manifest
     what = planning.make_plan(historian, config, window, patterns)
     tags = frozenset(storable((tag.path for tag in what.tags), prefix=config.prefix))
-    lost = {month for month, _ in rest.lost.values()}
-    months = tuple(month for month, _ in window.months(config.timezone) if month not in lost)
+    every = dict(window.months(config.timezone))
+    months = tuple(whole_months(list(every), rest.lost))
     others = {path for month in months for path in manifest.files(month)["tagpath"].unique().to_pylist()}
     others |= {one.tagpath for one in rest.foreign if one.tagpath is not None}
     paths = tags | historian.matching(others - tags, patterns)
     scope = Scope(window, paths, months, config.timezone, config.max_records_per_file)
     before = seen_in(manifest, scope)
     committed = _by_place(manifest, months, paths)
-    covered = [part for part in coverage(what.tables, window)]
-    covered = without(covered, [part for month, part in window.months(config.timezone) if month in lost])
+    covered = without(coverage(what.tables, window), [part for month, part in every.items() if month not in months])
     asked = Asked(window, tuple(day for _, day in window.days(config.timezone)), tuple(covered), tags)
 
     def tell(done: int, total: int) -> None:
@@ -316,9 +326,7 @@ def _pieces_notes(
     """Days of which the manifest knows something else than was read, though the readings are the same."""
     waiting = Counter(path for path, rows in zip(*_columns(known, "tagpath", "rows"), strict=True) if rows is None)
     if waiting:
-        yield (
-            f"{waiting.total():,} days of {_named(waiting)} known to have changed in the source since they were read"
-        )
+        yield f"{waiting.total():,} days of {_named(waiting)} to be read again by a run to come"
     whole = [part for month in scope.months for part in of_source.whole(scope.part(month), scope.timezone)]
     whole = [part for part in whole if any(cover.covers(part) for cover in covered)]
     parts = {(part.start_ms // 1000, part.end_ms // 1000) for part in whole}

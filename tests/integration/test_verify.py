@@ -24,7 +24,7 @@ from sensorstream.verification import Verification, verify
 from sensorstream.windows import Window, window_of
 from tests.faults.killed import killed
 from tests.integration.test_ingest import small_historian
-from tests.lakes import scope_of
+from tests.lakes import put_all, scope_of
 from tests.oracle import Row, expect, objects, readings_of
 
 DAYS = [window_of("UTC", day=f"2026-10-{day}") for day in (14, 15, 16)]
@@ -69,6 +69,9 @@ class Lake:
         assert turns.read_manifest(self.store).root.turn is None
 
 
+AS_INGESTED: dict[str, bytes] = {}  # the lake's objects, from the first historian of those rows
+
+
 @pytest.fixture
 def command(tmp_path, capsys):
     """``command(config, *words)``: exit code, standard output and error of ``sensorstream verify``."""
@@ -91,8 +94,12 @@ def make_lake(database, make_config, spark, command) -> Callable[..., Lake]:
     def make(lake: str = "local", **keys: object) -> Lake:
         small_historian(database, [row for day in DAYS for row in rows_of(day)], PATHS)
         config = make_config(dbname=database.name, lake=lake, **keys)
-        for day in DAYS:
-            ingest(config, day, spark=spark)
+        if AS_INGESTED:
+            put_all(open_store(config), AS_INGESTED)
+        else:
+            for day in DAYS:
+                ingest(config, day, spark=spark)
+            AS_INGESTED.update(objects(config))
         return Lake(config, open_store(config), database.execute, spark, command)
 
     return make
@@ -169,7 +176,8 @@ def commit(lake: Lake, like: Entry, *, start: int, end: int) -> None:
     before = read_manifest(lake.store)
     first = like.start
     bogus = replace(like, start=first + start * 3600 + 1, end=first + end * 3600)
-    swap_root(before, write_states(before, {"2026-10": MonthChange(added=frozenset([bogus]))}))
+    after = swap_root(before, write_states(before, {"2026-10": MonthChange(added=frozenset([bogus]))}))
+    lake.store.delete(sorted(before.root.states - after.root.states))
 
 
 def entry_of(lake: Lake, path: str) -> Entry:
@@ -229,7 +237,8 @@ def test_what_is_wrong_is_named_and_repaired(fault, lake):
     said = json.loads(out.splitlines()[-1])
     assert said["differences"] == [] and kind in {one["kind"] for one in said["repaired"]}
     lake.assert_as_the_oracle()
-    assert lake.verify(window=WHOLE).success
+    found = lake.verify(window=WHOLE)
+    assert found.success and found.notes == ()
     if kind in ("damaged", "foreign"):
         assert objects(lake.config) == before
 
@@ -282,6 +291,30 @@ def test_a_lost_state_is_named_and_rebuilt_from_the_files(kind, harm, lake):
     lake.assert_as_the_oracle()
 
 
+def test_a_lost_manifest_is_rebuilt_whole(lake):
+    before = objects(lake.config)
+    lake.store.delete([ROOT])
+    found = lake.verify()
+    assert ("state", ROOT) in {(one.kind, one.key) for one in found.differences}
+    assert lake.main("--repair")[0] == 0
+    after = objects(lake.config)
+    assert lake.verify(window=WHOLE).success
+    assert after.keys() - before.keys() == {key for key in after if "/pieces-" in key} - before.keys()
+    assert {key for key in before if before[key] != after.get(key)} <= {ROOT, *(k for k in before if "/pieces-" in k)}
+
+
+def test_a_lake_that_was_never_written_misses_everything_and_is_filled(lake, make_config):
+    new = replace(lake, config=make_config(dbname=lake.config.db.dbname))
+    new.store = open_store(new.config)
+    found = new.verify(window=WHOLE)
+    assert {one.kind for one in found.differences} == {"missing"} and len(found.differences) == len(PATHS)
+    assert new.verify(window=WHOLE, repair=True).success
+    new.assert_as_the_oracle()
+    assert {key.rpartition("/")[2] for key in objects(new.config) if key.startswith(READINGS)} == {
+        f"{WHOLE.name}.parquet"
+    }
+
+
 # -- what is left alone ---------------------------------------------------------------------------------------------
 
 
@@ -296,6 +329,42 @@ def test_what_no_table_covers_stays_and_is_named(lake):
     assert code == 6 and FIRST[ODD] in err
     assert any("no partition table covers" in note for note in said["notes"])
     assert objects(lake.config) == before
+
+
+def test_what_is_in_no_tag_paths_folder_is_named_and_left_to_a_human(lake):
+    put(f"{READINGS}stray.parquet")(lake)
+    (found,) = lake.verify(repair=True).differences
+    assert (found.kind, found.key, found.tagpath) == ("foreign", f"{READINGS}stray.parquet", None)
+    code, _, err = lake.main("--repair")
+    assert code == 6 and "stray.parquet" in err and "by hand" in err
+    assert lake.store.get(f"{READINGS}stray.parquet")
+
+
+MONTHS = window_of("Europe/Berlin", start="2026-10-24", end="2026-11-03")  # and the clocks change on 25 October
+
+
+def test_of_two_months_the_one_that_the_historian_still_has_is_repaired(database, make_config, spark, command):
+    times = range(MONTHS.start_ms, MONTHS.end_ms, HOUR)
+    small_historian(database, [], PATHS)
+    database.execute("CREATE TABLE sqlt_data_1_2026_11 (LIKE sqlt_data_1_2026_10 INCLUDING ALL)")
+    border = window_of("Europe/Berlin", start="2026-11-01", end="2026-11-02").start_ms
+    for table, some in (("10", [t for t in times if t < border]), ("11", [t for t in times if t >= border])):
+        values = ", ".join(f"({i}, NULL, {i + 0.5}, NULL, NULL, 192, {t})" for i in PATHS for t in some)
+        database.execute(f"INSERT INTO sqlt_data_1_2026_{table} VALUES {values}")
+    config = make_config(dbname=database.name, timezone="Europe/Berlin")
+    lake = Lake(config, open_store(config), database.execute, spark, command)
+    ingest(config, MONTHS, spark=spark)
+    part = window_of("Europe/Berlin", start="2026-10-25T02:30", end="2026-11-01T07:15")
+    assert lake.verify(window=part).success and not lake.verify(window=part).notes
+    before = objects(config)
+    for key in (key for key in before if key.startswith(READINGS)):
+        lake.store.put(key, before[key][:-1])
+    database.execute("DROP TABLE sqlt_data_1_2026_10")
+    found = lake.verify(window=part, repair=True)
+    assert {one.month for one in found.repaired} == {"2026-11"}
+    assert {(one.kind, one.month) for one in found.differences} == {("damaged", "2026-10")}
+    after = objects(config)
+    assert all(after[key] == before[key][: -1 if "month=2026-10" in key else None] for key in before)
 
 
 def test_a_tag_that_the_historian_has_dropped_is_still_held_against_the_manifest(lake):
