@@ -13,8 +13,9 @@ import pyarrow as pa
 from .auditing import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
 from .encode import SCHEMA, decode
+from .held import Staged
 from .manifest import Entry
-from .publishing import Staged, portions
+from .merging import portions
 from .stores import Store
 from .windows import Window, joined, without
 

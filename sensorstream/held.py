@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 PUTS_AT_ONCE = 8  # of each worker
 LAST_TASKS_SECONDS = 30.0
+
+
+class Staged(Protocol):
+    """Encoded files that are not in the lake yet, wherever they are held."""
+
+    entries: Sequence[Entry]
+
+    def put(self, keys: Mapping[Entry, str]) -> None:
+        """Write those files under those keys."""
+
+    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+        """The bytes of those files."""
 
 
 class HeldBySpark:

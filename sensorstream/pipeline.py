@@ -29,7 +29,7 @@ from .record import RunRecord, reconcile, run_id
 from .rereading import late_record, read_again
 from .spark import spark_errors, start_early
 from .stores import open_store
-from .windows import Window
+from .windows import Window, without
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -91,6 +91,8 @@ def ingest(
                 return seen_in(manifest, scope), looked
 
             before, back = at_one_commit(store, beforehand)
+            if config.write_mode == "overwrite":
+                refuse_to_empty(historian, what, scope, before)
             snapshot = historian.export_snapshot(what.tables)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
@@ -180,6 +182,21 @@ def covered_months(what: Plan, config: Config) -> list[str]:
     if not months:
         raise SourceError(f"no partition table covers {what.window}: choose a window that the historian holds")
     return months
+
+
+def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen) -> None:
+    """``SourceError`` where the lake holds readings of a time that the historian, in months that it covers in part, no
+    longer has: its tables were dropped, and a run must not empty the lake."""
+    spans = [table.span for table in what.tables if table.span is not None]
+    if len(spans) < len(what.tables):
+        return
+    for part in without((scope.part(month) for month in scope.months), spans):
+        kept = [e for e in before.entries if e.first_ms < part.end_ms and e.last_ms >= part.start_ms]
+        if kept and not any(historian.holds_any(table, part) for table in what.tables):
+            raise SourceError(
+                f"no partition table covers {part}, of which the lake holds readings ({min(kept).tagpath} for one):"
+                " choose a window that the historian still holds"
+            )
 
 
 def tags_bytes(historian: Historian) -> bytes:

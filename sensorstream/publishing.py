@@ -12,16 +12,16 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import pieces as of_source
 from . import turns
-from .changes import Changes, both, covered, files_of, inside, over, places, within
-from .encode import SCHEMA, decode
+from .changes import Changes, both, covered, files_of, inside, over, places
 from .errors import WindowBusy
+from .held import Staged
 from .manifest import (
     Entry,
     Manifest,
@@ -34,25 +34,13 @@ from .manifest import (
     read_manifest,
     write_states,
 )
+from .merging import appended, patched
 from .stored import read_entry
 from .stores import Conflict, Store
 from .turns import Place, Turn
 from .windows import Window
 
 REQUESTS_AT_ONCE = 8
-HELD_BYTES = 64 << 20  # staged files brought to this process at once, to be merged with committed ones
-
-
-class Staged(Protocol):
-    """Encoded files that are not in the lake yet, wherever they are held."""
-
-    entries: Sequence[Entry]
-
-    def put(self, keys: Mapping[Entry, str]) -> None:
-        """Write those files under those keys."""
-
-    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
-        """The bytes of those files."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +124,18 @@ def publish(
     """
 
     def work_out(now: Manifest) -> Changes:
-        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
-        if append:
-            return _appended(staged, committed, store, scope)
-        return over(committed, staged.entries, scope.window)
+        months = {*scope.months, *months_of(staged.entries)}
+        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in months}
+        # What a table holds of a month that none is listed for is all that is left of it in the historian.
+        added = [entry for entry in staged.entries if append or entry.month not in scope.months]
+        placed = [entry for entry in staged.entries if not append and entry.month in scope.months]
+        replaced = {} if append else {month: committed[month] for month in scope.months}
+        return both(
+            [
+                over(replaced, placed, scope.window),
+                appended(staged, added, committed, store, scope.max_records),
+            ]
+        )
 
     def note(month: str, before: pa.Table) -> pa.Table:
         new = None
@@ -176,7 +172,12 @@ def patch(
             for month, part in months.items():
                 if clip := piece.clip(part):
                     parts[path, month].append(clip)
-        return both([Changes(removed=sorted(damaged)), _within(staged, committed, store, scope, parts, append=append)])
+        return both(
+            [
+                Changes(removed=sorted(damaged)),
+                patched(staged, committed, store, parts, max_records=scope.max_records, append=append),
+            ]
+        )
 
     def note(month: str, before: pa.Table) -> pa.Table:
         for window, paths in alike.items():
@@ -306,64 +307,6 @@ def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-
-
-def _appended(staged: Staged, committed: Mapping[str, Mapping[str, Entry]], store: Store, scope: Scope) -> Changes:
-    there = [entry for month in committed.values() for entry in month.values()]
-    meeting = covered(staged.entries, there)
-    parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
-    for entry in sorted(meeting):
-        parts[entry.place].append(entry.interval)
-    alone = Changes(staged=[entry for entry in staged.entries if entry not in meeting])
-    return both([alone, _within(staged, committed, store, scope, parts, append=True)])
-
-
-def _within(
-    staged: Staged, committed: Mapping[str, Mapping[str, Entry]], store: Store, scope: Scope,
-    parts: Mapping[tuple[str, str], Sequence[Window]], *, append: bool,
-) -> Changes:  # fmt: skip
-    """Bring staged readings into committed files, as many tag paths at once as may be held."""
-    news: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in staged.entries:
-        if entry.place in parts:
-            news[entry.place].append(entry)
-    olds: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for month in committed.values():
-        for entry in month.values():
-            if any(part.overlaps(entry.interval) for part in parts.get(entry.place, ())):
-                olds[entry.place].append(entry)
-    found: list[Changes] = []
-    for some in portions(sorted(parts), news):
-        data = staged.data([entry for place in some for entry in news[place]])
-
-        def one(place: tuple[str, str], data: dict[Entry, bytes] = data) -> Changes:
-            readings = [decode(data[entry]) for entry in sorted(news[place])] or [SCHEMA.empty_table()]
-            now = pa.concat_tables(readings)
-            read = [(part, inside(now, part)) for part in parts[place]]
-            old = olds[place]
-            return within(
-                place, old, read, lambda e: read_entry(store, e), append=append, max_records=scope.max_records
-            )
-
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            found += pool.map(one, some)
-    return both(found)
-
-
-def portions(
-    every: Sequence[tuple[str, str]], news: Mapping[tuple[str, str], Sequence[Entry]]
-) -> Iterator[list[tuple[str, str]]]:
-    """Tag paths and months, as many at once as ``HELD_BYTES`` of their staged files allow."""
-    some: list[tuple[str, str]] = []
-    held = 0
-    for place in every:
-        some.append(place)
-        held += sum(entry.size for entry in news.get(place, ()))
-        if held > HELD_BYTES:
-            yield some
-            some, held = [], 0
-    if some:
-        yield some
 
 
 def _trim(turn: Turn, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from sensorstream.config import Config
 from sensorstream.keys import READINGS, parse_reading_key
+from sensorstream.manifest import ROOT
 from sensorstream.stores import open_store
 
 Reading = tuple[str, int, bytes | None, str | None, int]  # path, ms, value's bits, text, quality
@@ -47,6 +49,13 @@ def objects(config: Config) -> dict[str, bytes]:
     """Every object of the lake with its bytes."""
     store = open_store(config)
     return {key: store.get(key) or b"" for key, _ in sorted(store.list())}
+
+
+def without_marks(lake: dict[str, bytes]) -> dict[str, bytes]:
+    """The objects, but for what the manifest notes of the historian's transactions when they were made."""
+    root = json.loads(lake[ROOT])
+    del root["marks"]
+    return lake | {ROOT: json.dumps(root).encode()}
 
 
 @dataclass

@@ -109,7 +109,7 @@ class Historian:
                 table = self._checked(table)
                 if table.span is None or table.span.overlaps(window):
                     chosen.append(table)
-                elif self._holds_any(table, window):
+                elif self.holds_any(table, window):
                     self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
                     chosen.append(table)
         return tuple(sorted(chosen, key=lambda t: (t.span.start if t.span else window.start, t.name)))
@@ -182,7 +182,8 @@ class Historian:
             _right_type(table.name, column, columns[column], values[column])
         return replace(table, columns=present)
 
-    def _holds_any(self, table: PartitionTable, window: Window) -> bool:
+    def holds_any(self, table: PartitionTable, window: Window) -> bool:
+        """Whether the table has a reading of ``window``, of whatever tag."""
         row = self.connection.execute(
             sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {})").format(
                 readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
