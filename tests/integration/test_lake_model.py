@@ -132,8 +132,8 @@ class Lake(RuleBasedStateMachine):
     make_config: Callable[..., Config]
     lake: str
 
-    @initialize(first=st.sampled_from(FIRST_DAYS))
-    def begin(self, first: date) -> None:
+    @initialize(first=st.sampled_from(FIRST_DAYS), every=st.sampled_from([7_200_001, 40_000_000]), daily=st.booleans())
+    def begin(self, first: date, every: int, daily: bool) -> None:
         self.config = self.make_config(lake=self.lake, timezone=ZONE)
         self.store: Store = open_store(self.config)
         self.first, self.zero = first, int(midnight(first, ZONE).timestamp())
@@ -141,6 +141,9 @@ class Lake(RuleBasedStateMachine):
         self.state = State()
         self.fullest = 0
         self.crashed = False
+        self.historian_gets(set(PATHS), (0, (DAYS - 1) * 86_400), every, 0)
+        step = Step(frozenset(PATHS), 0, 5 * 86_400, append=False, max_records=7, target=0, choice=1)
+        self.a_run_a_day(step, backwards=False) if daily else self.a_run(step)
 
     # -- the source -------------------------------------------------------------------------------------------------
 
@@ -186,7 +189,7 @@ class Lake(RuleBasedStateMachine):
             self.do(daily, self.store, exact=True)
             self.state, self.crashed = after, False
 
-    @rule(step=steps("publish", "patch", "compact"), at=st.integers(1, 40), after=st.booleans(), recover=st.booleans())
+    @rule(step=steps("publish", "patch", "compact"), at=st.integers(1, 25), after=st.booleans(), recover=st.booleans())
     def a_run_that_is_killed(self, step: Step, at: int, after: bool, recover: bool) -> None:
         if self.crashed:
             turns.recover(self.store)
