@@ -132,7 +132,7 @@ class Lake(RuleBasedStateMachine):
     make_config: Callable[..., Config]
     lake: str
 
-    @initialize(first=st.sampled_from(FIRST_DAYS), every=st.sampled_from([7_200_001, 40_000_000]), daily=st.booleans())
+    @initialize(first=st.sampled_from(FIRST_DAYS), every=st.sampled_from([40_000_000, 90_000_001]), daily=st.booleans())
     def begin(self, first: date, every: int, daily: bool) -> None:
         self.config = self.make_config(lake=self.lake, timezone=ZONE)
         self.store: Store = open_store(self.config)
@@ -149,7 +149,7 @@ class Lake(RuleBasedStateMachine):
 
     @rule(
         paths=st.sets(st.sampled_from(PATHS), min_size=1), span=spans(),
-        every=st.sampled_from([3_600_000, 7_200_001, 40_000_000]), value=st.integers(0, 2),
+        every=st.sampled_from([7_200_001, 40_000_000]), value=st.integers(0, 2),
     )  # fmt: skip
     def historian_gets(self, paths: set[str], span: tuple[int, int], every: int, value: int) -> None:
         window = self.window(*span)
@@ -411,9 +411,9 @@ def hold(make_config: Callable[..., Config], lake: str, examples: int, count: in
     )
 
 
-@pytest.mark.parametrize(("lake", "examples"), [("local", 60), ("s3", 8)])
+@pytest.mark.parametrize(("lake", "examples"), [("local", 50), ("s3", 8)])
 def test_any_sequence_of_runs_leaves_what_the_model_says(lake, examples, make_config):
-    hold(make_config, lake, examples, 10)
+    hold(make_config, lake, examples, 8)
 
 
 @pytest.mark.slow
