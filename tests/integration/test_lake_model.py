@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
@@ -29,7 +28,7 @@ from sensorstream.publishing import Known, Seen
 from sensorstream.stores import Store, open_store
 from sensorstream.windows import Window, midnight, month_window
 from tests.faults.killed import CHANGES
-from tests.lakes import as_committed, assert_whole, in_prefix, publish, scope_of, table
+from tests.lakes import as_committed, assert_whole, ended, in_prefix, publish, scope_of, table
 from tests.oracle import objects
 
 PATHS = ("a/b=%2F", "null", "Ä \\n'/😀")
@@ -117,17 +116,6 @@ class Dying:
         return counted
 
 
-@contextmanager
-def mortal() -> Iterator[None]:
-    """Whoever takes a turn in here has ended for those outside."""
-    was = turns.this_process
-    turns.this_process = lambda: replace(was(), born="long ago")
-    try:
-        yield
-    finally:
-        turns.this_process = was
-
-
 class Lake(RuleBasedStateMachine):
     make_config: Callable[..., Config]
     lake: str
@@ -196,7 +184,7 @@ class Lake(RuleBasedStateMachine):
         self.crashed = True
         before, done = self.state, self.after(step)
         try:
-            with mortal():
+            with ended():
                 self.do(step, Dying(self.store, at, after=after))
             self.state = done
         except Killed:
@@ -215,10 +203,11 @@ class Lake(RuleBasedStateMachine):
             self.crashed = self.looked = False
 
     @precondition(lambda self: self.state.pieces)
-    @rule(step=steps("publish", "patch"), other=steps("publish", "patch", "compact"))
-    def a_run_while_another_commits(self, step: Step, other: Step) -> None:
+    @rule(step=steps("publish", "patch"), other=steps("publish", "patch", "compact"), value=st.integers(0, 2))
+    def a_run_while_another_commits(self, step: Step, other: Step, value: int) -> None:
         scope = scope_of(self.sized(step), *self.scope(step))
         seen = publishing.look(self.store, scope)
+        self.historian_gets(set(other.paths), (other.start, other.end), 40_000_000, value)
         before, between = as_committed(self.store), self.after(other)
         self.do(other, self.store)
         self.state, self.crashed = between, False
@@ -339,7 +328,7 @@ class Lake(RuleBasedStateMachine):
         return self.config.model_copy(update=size)
 
     def scope(self, step: Step, *, exact: bool = False) -> tuple[Window, frozenset[str]]:
-        """Of a patch, what holds all of its pieces. ``exact`` seconds count from the first day, across clock changes."""
+        """Of a patch, what holds all of its pieces. ``exact`` are seconds since the first midnight."""
         if step.kind == "patch" and (again := self.patched(step)):
             return moments(min(p[1] for p in again), max(p[2] for p in again)), frozenset(p[0] for p in again)
         if exact:
@@ -408,16 +397,8 @@ def prints_table(prints: dict[Piece, Print]) -> pa.Table:
 def hold(make_config: Callable[..., Config], lake: str, examples: int, count: int) -> None:
     machine = type("Machine", (Lake,), {"make_config": staticmethod(make_config), "lake": lake})
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    run(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=count,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=checks,
-        ),
-    )
+    how = settings(max_examples=examples, stateful_step_count=count, deadline=None, suppress_health_check=checks)
+    run(machine, settings=how)
 
 
 @pytest.mark.parametrize(("lake", "examples"), [("local", 40), ("s3", 5)])
