@@ -153,10 +153,21 @@ class Turn:
         Raises ``WindowBusy``, and nothing is removed, if the turn was committed after all or is another's now.
         """
         # The answer to a commit may have been lost, or the turn been taken over: what the root names stays.
-        self._keep()
+        try:
+            self._keep()
+        except WindowBusy:
+            self._leave()
+            raise
         journal = self.store.get(self._journal)
         new = json.loads(journal)["new"] if journal else []
         self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
+
+    def _leave(self) -> None:
+        """Remove what only this turn can have written and nobody will look for: the turn was ended by another."""
+        turn = read_manifest(self.store).root.turn
+        if turn is None or turn["id"] != self.id:
+            staged = [key for key, _ in self.store.list(f"{STAGED}{self.id}")]
+            self.store.delete([self._journal, self._settling, *staged])
 
     def _clean(self, left: Sequence[str]) -> None:
         self.check()
