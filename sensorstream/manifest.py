@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from .errors import LakeError
 from .keys import BOOKS, reading_key
-from .stores import Store
+from .stores import Conflict, Store
 from .windows import Window
 
 ROOT = f"{BOOKS}manifest.json"
@@ -259,7 +259,12 @@ def _parquet(table: pa.Table) -> bytes:
 
 def swap_root(manifest: Manifest, root: Root) -> Manifest:
     """Make ``root`` the truth if nobody has written since ``manifest`` was read, else ``stores.Conflict``."""
-    version = manifest.store.swap(ROOT, root.to_bytes(), manifest.version)
+    try:
+        version = manifest.store.swap(ROOT, root.to_bytes(), manifest.version)
+    except Conflict as lost:
+        if isinstance(lost.__cause__, LakeError):
+            raise lost.__cause__ from None  # nobody has: the store went on refusing until the patience was over
+        raise
     return Manifest(manifest.store, root, version)
 
 

@@ -153,12 +153,29 @@ class Turn:
             )
 
     def undo(self) -> None:
-        """Remove what this turn has written, and end it; what is committed stays."""
+        """Remove what this turn has written, and end it; what is committed stays.
+
+        Raises ``WindowBusy``, and nothing is removed, if the turn was committed after all or is another's now.
+        """
+        # The answer to a commit may have been lost, or the turn been taken over: what the root names stays.
+        try:
+            self._keep()
+        except WindowBusy:
+            self._leave()
+            raise
         journal = self.store.get(self._journal)
         new = json.loads(journal)["new"] if journal else []
         self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
 
+    def _leave(self) -> None:
+        """Remove what only this turn can have written and nobody will look for: the turn was ended by another."""
+        turn = read_manifest(self.store).root.turn
+        if turn is None or turn["id"] != self.id:
+            staged = [key for key, _ in self.store.list(f"{STAGED}{self.id}")]
+            self.store.delete([self._journal, self._settling, *staged])
+
     def _clean(self, left: Sequence[str]) -> None:
+        self.check()
         self.store.delete(left)
         # The journals go last: while one is there, whoever takes over knows what is left to do.
         self.store.delete([self._journal, self._settling])
@@ -181,8 +198,10 @@ class Turn:
 
     def _swap(self, change: Callable[[dict[str, Any]], Root]) -> None:
         with self._swapping:
+            if self._manifest.root.turn is None:
+                return  # a beat just after the end
             try:
-                self._manifest = swap_root(self._manifest, change(dict(self._manifest.root.turn or {})))
+                self._manifest = swap_root(self._manifest, change(dict(self._manifest.root.turn)))
             except Conflict:
                 raise WindowBusy(
                     f"another run has taken over the publishing of {self.store.place}, since this one did not answer:"
@@ -190,10 +209,14 @@ class Turn:
                 ) from None
             self._beaten = time.monotonic()
 
+    def _keep(self) -> None:
+        """Say that the holder lives; ``WindowBusy`` if the root has been written by another, or is committed."""
+        self._swap(lambda turn: replace(self._manifest.root, turn={**turn, "beat": turn["beat"] + 1}))
+
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
             try:
-                self._swap(lambda turn: replace(self._manifest.root, turn={**turn, "beat": turn["beat"] + 1}))
+                self._keep()
             except LakeError:
                 continue  # ``check`` tells when that lasts
             except WindowBusy:
@@ -207,15 +230,16 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
-        if kind is not None and self._manifest.root.turn and self.phase == "writing":
-            try:
+        try:
+            if kind is not None and self._manifest.root.turn and self.phase == "writing":
                 self.undo()
-            except (LakeError, WindowBusy) as also:
-                # The failure itself is what the user is told; the next run, or ``recover``, undoes the rest.
-                assert error is not None
-                error.add_note(f"what was written could not be removed, the next run will: {also}")
+        except (LakeError, WindowBusy) as also:
+            # The failure itself is what the user is told; the next run, or ``recover``, does the rest.
+            assert error is not None
+            error.add_note(f"the next run will put right what is left: {also}")
+        finally:
+            self._ended.set()
+            self._thread.join()
 
 
 def take(manifest: Manifest, what: str) -> Turn:

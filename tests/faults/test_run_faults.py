@@ -1,0 +1,231 @@
+"""Publications and compactions over a store that fails: done as if it had not, or one sentence and a whole lake."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from sensorstream import turns
+from sensorstream.config import Config
+from sensorstream.errors import LakeError, WindowBusy
+from sensorstream.manifest import ROOT, read_manifest
+from sensorstream.pipeline import ingest
+from sensorstream.stores import Store, open_store
+from sensorstream.windows import window_of
+from tests.faults.proxy import Answer, Fault, Kind, Proxy
+from tests.faults.works import CASES, NEW, publish_new
+from tests.integration.test_ingest import add, small_historian
+from tests.lakes import as_committed, assert_whole, ended, in_prefix, put_all
+from tests.oracle import Row, objects, readings_of
+
+PATIENCE_SECONDS = 1.5
+KINDS = (Kind.PUT, Kind.SWAP, Kind.COPY, Kind.GET, Kind.LIST, Kind.DELETE)
+FAULTS = [fault for fault in Fault if fault is not Fault.UNCONDITIONAL]
+AT_ONCE = 8
+WORKS = ("overwrite across borders", "compaction")
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A lake that is prepared for a work, and the same behind a proxy."""
+
+    config: Config
+    behind: Config
+    proxy: Proxy
+    case: str
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.config)
+
+    def work(self, config: Config) -> None:
+        CASES[self.case][1](open_store(config), config)
+
+    @property
+    def before(self) -> dict:
+        return CASES[self.case][2]
+
+    @property
+    def after(self) -> dict:
+        return CASES[self.case][3]
+
+
+@pytest.fixture
+def faulty(sandbox, make_config) -> Iterator[Callable[[str], Faulty]]:
+    """``faulty(case)`` makes a lake that is prepared for it."""
+    prepared: dict[str, dict[str, bytes]] = {}
+    proxies: list[Proxy] = []
+
+    def make(case: str) -> Faulty:
+        config = make_config(lake="s3")
+        if case not in prepared:
+            CASES[case][0](open_store(config), config)
+            prepared[case] = objects(config)
+        else:
+            put_all(open_store(config), prepared[case])
+        proxies.append(Proxy(sandbox.s3_endpoint))
+        keys = {"s3_endpoint_url": proxies[-1].url, "s3_patience_seconds": PATIENCE_SECONDS}
+        return Faulty(config, config.model_copy(update=keys), proxies[-1], case)
+
+    with ended():  # the next run need not wait for this one, which goes on living
+        yield make
+    for proxy in proxies:
+        proxy.__exit__()
+
+
+def at_once(check: Callable, cases: list[tuple]) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for case, outcome in [(case, pool.submit(check, *case)) for case in cases]:
+            try:
+                outcome.result()
+            except BaseException as error:
+                error.add_note(f"in case {case}")
+                raise
+
+
+def every(faults: list[Fault], cases: tuple[str, ...] = WORKS) -> list[tuple[str, Kind, Fault]]:
+    return [(case, kind, fault) for case in cases for kind in KINDS for fault in faults]
+
+
+def shared_out(faults: list[Fault]) -> list[tuple[str, Kind, Fault]]:
+    """Each kind and fault once, with one work or the other."""
+    return [(WORKS[number % len(WORKS)], kind, fault) for number, (_, kind, fault) in enumerate(every(faults, ("",)))]
+
+
+def passes(case: str, kind: Kind, fault: Fault, skip: int, lake: Faulty) -> None:
+    if kind is Kind.LIST:  # only who has something to undo lists
+        lake.proxy.fail(Kind.PUT, Answer(403, "AccessDenied"), times=1, skip=3)
+        lake.proxy.fail(kind, fault, times=2)
+        with pytest.raises(LakeError, match="refused"):
+            lake.work(lake.behind)
+        assert_whole(lake.store, lake.before)
+    else:
+        lake.proxy.fail(kind, fault, times=2, skip=skip)
+    lake.work(lake.behind)
+    assert lake.proxy.failed[kind] >= 1
+    assert_whole(lake.store, lake.after)
+
+
+def test_faults_that_pass_are_not_noticed(faulty):
+    at_once(passes, [(*case, random.randrange(2), faulty(case[0])) for case in shared_out(FAULTS)])
+
+
+@pytest.mark.slow
+def test_faults_of_any_request_that_pass_are_not_noticed(faulty):
+    at_once(passes, [(*case, skip, faulty(case[0])) for case in every(FAULTS) for skip in range(2)])
+
+
+def lasts(case: str, kind: Kind, fault: Fault, skip: int, lake: Faulty) -> None:
+    lake.proxy.fail(kind, fault, skip=skip)
+    try:
+        lake.work(lake.behind)
+    except (LakeError, WindowBusy) as failure:
+        assert "\n" not in str(failure) and len(str(failure)) < 400, failure
+    committed = as_committed(lake.store)
+    assert committed in (lake.before, lake.after)
+    assert not in_prefix(lake.store)[1]
+    lake.proxy.heal()
+    turns.recover(open_store(lake.behind))
+    assert_whole(lake.store, committed)
+    lake.work(lake.behind)
+    assert_whole(lake.store, lake.after)
+
+
+def test_faults_that_last_are_one_sentence_and_the_lake_is_whole(faulty):
+    quick = [fault for fault in FAULTS if fault not in (Fault.STALL, Fault.HANG)]
+    at_once(lasts, [(*case, random.randrange(4), faulty(case[0])) for case in shared_out(quick)])
+
+
+@pytest.mark.slow
+def test_faults_that_last_from_any_request_on(faulty):
+    cases = every(FAULTS, tuple(CASES))
+    at_once(lasts, [(*case, skip, faulty(case[0])) for case in cases for skip in range(6)])
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.TRUNCATED, Fault.HANG])
+def test_a_commit_whose_answer_is_lost_is_no_failure(fault, faulty):
+    lake = faulty("overwrite across borders")
+    lake.proxy.fail(Kind.SWAP, fault, times=1, skip=1)  # the first takes the turn
+    lake.work(lake.behind)
+    assert lake.proxy.failed[Kind.SWAP] == 1
+    assert_whole(lake.store, NEW)
+
+
+def test_a_commit_of_which_nothing_is_heard_any_more_keeps_its_files(faulty, monkeypatch):
+    """The swap is done, its answer is lost, the root cannot be read to know, and then the store is well again."""
+    lake = faulty("overwrite across borders")
+    undo = turns.Turn.undo
+
+    def in_better_times(turn):
+        lake.proxy.heal()
+        undo(turn)
+
+    monkeypatch.setattr(turns.Turn, "undo", in_better_times)
+    lake.proxy.fail(Kind.SWAP, Fault.LOST, skip=1)
+    lake.proxy.fail(Kind.GET, Fault.RESET, key=ROOT, skip=2)
+    with pytest.raises(LakeError, match=r"cannot be reached|break off"):
+        lake.work(lake.behind)
+    assert read_manifest(lake.store).root.turn["phase"] == "settling"
+    assert as_committed(lake.store) == NEW
+    turns.recover(lake.store)
+    assert_whole(lake.store, NEW)
+
+
+def test_a_run_that_has_lost_its_turn_removes_nothing_of_who_has_it_now(faulty, monkeypatch):
+    lake = faulty("overwrite across borders")
+    commit = turns.Turn.commit
+
+    def after_another(turn, *arguments):
+        monkeypatch.undo()
+        publish_new(lake.store, lake.config)
+        commit(turn, *arguments)
+
+    monkeypatch.setattr(turns.Turn, "commit", after_another)
+    with pytest.raises(WindowBusy, match="another run has taken over"):
+        publish_new(lake.store, lake.config)
+    assert_whole(lake.store, NEW)
+
+
+@pytest.mark.parametrize("seeds", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_store_that_fails_at_random_is_not_noticed(seeds, faulty):
+    lakes = [(seed, faulty(WORKS[seed % 2])) for seed in random.sample(range(10**6), seeds)]
+
+    def check(seed: int, lake: Faulty) -> None:
+        at_random(lake.proxy, seed, 12)
+        lake.work(lake.behind)
+        assert_whole(lake.store, lake.after)
+
+    at_once(check, lakes)
+
+
+def at_random(proxy: Proxy, seed: int, faults: int) -> None:
+    """Faults that come alone, here and there."""
+    chance = random.Random(seed)
+    for _ in range(faults):
+        proxy.fail(chance.choice(KINDS), chance.choice(FAULTS), times=1, skip=chance.randrange(1, 6))
+
+
+def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, make_config, spark):
+    window = window_of("UTC", start="2026-10-14", end="2026-10-17")
+    rows = [Row(i, window.start_ms + n * 3_600_000, float(n)) for i in (1, 2, 3) for n in range(72)]
+    small_historian(database, rows, {1: "a", 2: "b/ü", 3: "c"})
+    right = make_config(dbname=database.name)
+    seed = random.randrange(10**6)
+    with Proxy(sandbox.s3_endpoint) as proxy:
+        faulty = make_config(dbname=database.name, lake="s3", s3_endpoint_url=proxy.url, s3_patience_seconds=4)
+        for days in ("2026-10-16", "2026-10-17"):
+            at_random(proxy, seed, 16)
+            for config in (right, faulty):
+                ingest(config, window_of("UTC", start="2026-10-14", end=days), spark=spark)
+            with psycopg.connect(database.owner) as connection:
+                add(connection, [Row(1, window.start_ms + int(days[-2:]), 9.0)])
+        assert proxy.failed.total() > 5, seed
+        proxy.heal()
+    direct = faulty.model_copy(update={"s3_endpoint_url": sandbox.s3_endpoint})
+    assert readings_of(direct) == readings_of(right), seed
+    assert objects(direct).keys() == objects(right).keys(), seed
