@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from .compaction import Compacted
+from .origins import Value
 from .planning import Plan
 from .record import RunRecord, summary
 
@@ -53,3 +57,12 @@ def show_compacted(done: Compacted, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def show_values(values: Sequence[Value], console: Console) -> None:
+    """Print a configuration: key, value, origin."""
+    table = Table("key", "value", "from", box=SIMPLE, pad_edge=False)
+    for value in values:
+        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
+        table.add_row(value.key, shown, value.origin)
+    console.print(table, markup=False)

@@ -11,6 +11,7 @@ from .sandbox.servers import ROOT
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 DAGS = Path(__file__).resolve().parent.parent / "dags"
+PLUGINS = DAGS.with_name("plugins")
 
 
 def lab(root: Path = ROOT) -> None:
@@ -35,6 +36,7 @@ def airflow_environment(home: Path) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__API__HOST": "127.0.0.1",

@@ -1,0 +1,73 @@
+"""A notebook as a task: executed by Papermill, its failure in one sentence, its report one click away."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.papermill.operators.papermill import PapermillOperator
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.exceptions import AirflowFailException
+
+from ..errors import ConfigError, LakeCheckFailed, SensorStreamError, SourceCheckFailed
+from .site import REPORTS_URL, folder_name
+
+# What the next try would find as it is now.
+NO_RETRY_HELPS = (ConfigError, SourceCheckFailed, LakeCheckFailed)
+
+
+class ReportLink(BaseOperatorLink):
+    """A button on the task's page that opens the run's report."""
+
+    name = "Run report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        return report_url(ti_key.dag_id, ti_key.run_id)
+
+
+class NotebookOperator(PapermillOperator):
+    """``PapermillOperator`` that knows this project's failures, and hands the notebook the Airflow Variables."""
+
+    operator_extra_links = (ReportLink(),)
+
+    def execute(self, context: Any) -> str:
+        """Execute the notebook; return where it is kept.
+
+        Raises
+        ------
+        AirflowFailException
+            The configuration is bad or a check failed: no retry helps.
+        SensorStreamError
+            Anything else that a cell raised.
+        """
+        from papermill import PapermillExecutionError
+
+        from ..notebook import failure
+        from .variables import export
+
+        executed = Path(str(self.output_nb))
+        if (self.parameters or {}).get("config_source") == "airflow":
+            export(os.environ)  # the kernel cannot ask Airflow: it is no task
+        told = executed.with_suffix(".failure")
+        told.unlink(missing_ok=True)
+        try:
+            super().execute(context)
+        except PapermillExecutionError as error:
+            reason = failure(error.ename, error.evalue, executed)
+            told.write_text(str(reason), encoding="utf-8")
+            raise verdict(reason) from None
+        return str(executed)
+
+
+def verdict(reason: SensorStreamError) -> Exception:
+    """``reason`` as Airflow should take it: final, or worth another try."""
+    return AirflowFailException(str(reason)) if isinstance(reason, NO_RETRY_HELPS) else reason
+
+
+def report_url(dag_id: str, run_id: str) -> str:
+    """The address of a run's report in Airflow's own web server (see ``reports``)."""
+    from airflow.sdk.configuration import conf
+
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{base}{REPORTS_URL}/{dag_id}/{folder_name(run_id)}/report.html"
