@@ -8,13 +8,9 @@ from typing import Any
 
 from airflow.providers.papermill.operators.papermill import PapermillOperator
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.exceptions import AirflowFailException
 
-from ..errors import ConfigError, LakeCheckFailed, SensorStreamError, SourceCheckFailed
-from .site import REPORTS_URL, folder_name
-
-# What the next try would find as it is now.
-NO_RETRY_HELPS = (ConfigError, SourceCheckFailed, LakeCheckFailed)
+from .failures import verdict
+from .site import report_url
 
 
 class ReportLink(BaseOperatorLink):
@@ -58,16 +54,3 @@ class NotebookOperator(PapermillOperator):
             told.write_text(str(reason), encoding="utf-8")
             raise verdict(reason) from None
         return str(executed)
-
-
-def verdict(reason: SensorStreamError) -> Exception:
-    """``reason`` as Airflow should take it: final, or worth another try."""
-    return AirflowFailException(str(reason)) if isinstance(reason, NO_RETRY_HELPS) else reason
-
-
-def report_url(dag_id: str, run_id: str) -> str:
-    """The address of a run's report in Airflow's own web server (see ``reports``)."""
-    from airflow.sdk.configuration import conf
-
-    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return f"{base}{REPORTS_URL}/{dag_id}/{folder_name(run_id)}/report.html"

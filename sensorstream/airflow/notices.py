@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import SensorStreamError
 from ..notify import MailServer, Notice, mail, post
-from .notebooks import report_url
+from .failures import RunFailed
+from .site import report_url
 
 SMTP = "sensorstream_smtp"
 WEBHOOK = "sensorstream_webhook"
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 
 def task_failed(context: Any) -> None:
     """Callback of a task that has failed for good."""
-    from .tasks import RunFailed
-
     error = context.get("exception")
     if isinstance(error, RunFailed):
         return  # the task that failed has told of it

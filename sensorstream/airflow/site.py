@@ -69,6 +69,14 @@ NAMES: dict[str, tuple[str, Any]] = {
 }
 
 
+def report_url(dag_id: str, run_id: str) -> str:
+    """The address of a run's report in Airflow's own web server (see ``reports``)."""
+    from airflow.sdk.configuration import conf
+
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{base}{REPORTS_URL}/{dag_id}/{folder_name(run_id)}/report.html"
+
+
 def folder_name(run_id: str) -> str:
     """``run_id`` as the name of a folder and a part of an address: neither ``:`` nor ``+``."""
     return run_id.replace(":", "").replace("+", "_")

@@ -10,10 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from ..config import Config
 from ..errors import ConfigError, SensorStreamError
 from ..windows import Window
-
-
-class RunFailed(AirflowFailException):
-    """The run failed in an earlier task, which has told of it."""
+from .failures import RunFailed
 
 
 def prepare(parameters: dict[str, Any]) -> str:

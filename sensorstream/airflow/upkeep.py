@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from ..config import Config
 from ..errors import SensorStreamError
-from .notebooks import verdict
+from .failures import verdict
 
 VARIABLE = "SENSOR_PATTERNS"
 STEPS = ("create", "set", "test", "finish")

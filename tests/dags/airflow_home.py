@@ -39,10 +39,7 @@ class Home:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            **airflow_environment(self.folder),
-            "SENSORSTREAM_CONFIG": str(self.config_path),
-            "SENSORSTREAM_RUNS": str(self.folder / "runs"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            **airflow_environment(self.folder, self.config_path),
             **self.more,
         }
 
