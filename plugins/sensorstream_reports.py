@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from sensorstream.airflow.reports import reports
+from sensorstream.airflow.reports import Reports
 from sensorstream.airflow.site import REPORTS_URL, Site
 
 
@@ -11,7 +11,7 @@ class SensorStreamReports(AirflowPlugin):
     fastapi_apps = [  # noqa: RUF012
         {
             "name": "sensorstream reports",
-            "app": reports(Site.from_environment().runs.absolute()),
+            "app": Reports(Site.from_environment().runs.absolute()),
             "url_prefix": REPORTS_URL,
         }
     ]

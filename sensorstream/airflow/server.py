@@ -44,6 +44,7 @@ def settings(home: Path, dags: Path, port: int | None = None) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # seconds; a small machine may be busy with the readings
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(port or USUAL_PORT),
