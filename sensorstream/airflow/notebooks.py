@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,15 @@ class NotebookOperator(PapermillOperator):
         from papermill import PapermillExecutionError
 
         from ..notebook import failure
-        from .variables import export
+        from .variables import handed_on
 
         executed = Path(str(self.output_nb))
-        if (self.parameters or {}).get("config_source") == "airflow":
-            export(os.environ)  # the kernel cannot ask Airflow: it is no task
+        with_variables = (self.parameters or {}).get("config_source") == "airflow"
         told = executed.with_suffix(".failure")
         told.unlink(missing_ok=True)
         try:
-            super().execute(context)
+            with handed_on() if with_variables else nullcontext():
+                super().execute(context)
         except PapermillExecutionError as error:
             reason = failure(error.ename, error.evalue, executed)
             told.write_text(str(reason), encoding="utf-8")

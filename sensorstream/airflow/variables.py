@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ConfigError
@@ -14,8 +15,8 @@ LISTS = {"SENSOR_PATTERNS": "sensor_patterns"}
 NUMBERS = {"LOOKBACK_DAYS": "lookback_days", "JDBC_FETCH_SIZE": "jdbc_fetch_size"}
 TEXTS = {"SENSOR_BUCKET": "bucket_name", "SENSOR_DIRECTORY": "s3_directory"}
 SINGLE = LISTS | NUMBERS | TEXTS
-OF_A_TASK = "AIRFLOW_CTX_DAG_ID"  # Airflow sets it in a task; what the task starts inherits it
-EXPORTED = "AIRFLOW_VAR_"
+OF_A_TASK = "AIRFLOW_CTX_DAG_ID"  # Airflow sets it in a task
+HANDED_ON = "SENSORSTREAM_VARIABLES"  # names and texts, as one JSON object
 
 
 def variables() -> list[tuple[str, dict[str, Any]]]:
@@ -42,14 +43,20 @@ def variables() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def export(environment: MutableMapping[str, str]) -> None:
-    """Lay the Variables into an environment, where Airflow's SDK looks for them first."""
-    for name, values in variables():
-        (value,) = values.values() if name in SINGLE else (values,)
-        environment[EXPORTED + name] = value if isinstance(value, str) else json.dumps(value)
+@contextmanager
+def handed_on() -> Iterator[None]:
+    """The Variables in the environment, for what this task starts: that is no task, and cannot even import Airflow."""
+    texts = {name: text for name in (WHOLE, *SINGLE) if (text := _get(name)) is not None}
+    os.environ[HANDED_ON] = json.dumps(texts)
+    try:
+        yield
+    finally:
+        del os.environ[HANDED_ON]
 
 
-def _get(name: str) -> str | None:
+def _get(name: str) -> Any:
+    if HANDED_ON in os.environ:
+        return json.loads(os.environ[HANDED_ON]).get(name)
     if OF_A_TASK in os.environ:
         from airflow.sdk import Variable
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from sensorstream.config import Config, load
 from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.sandbox.processes import free_port
 from sensorstream.sandbox.state import State
 from sensorstream.windows import day_window
 from sensorstream.workbench import airflow_environment
@@ -128,12 +130,8 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
     values = json.loads(sandbox.config_path.read_text()) | {"s3_directory": f"{name}/", "spark_master": "local[2]"}
     values["db"]["dbname"] = name
     (folder / "config.json").write_text(json.dumps(values))
-    from sensorstream.sandbox.processes import free_port
-
     port = free_port()
     with http_server() as (url, posts):
-        import os
-
         server = Server(folder / "home", port, {
             **os.environ,
             **airflow_environment(folder / "home", folder / "config.json", port),

@@ -36,13 +36,14 @@ def test_parsing_is_fast_and_loads_nothing_heavy():
 
 @pytest.fixture(scope="module")
 def night(home, plant):
-    """One run for the plant's day."""
-    return home.airflow("dags", "test", DAG, plant.date)
+    """One run for the plant's day, with one key from a Variable."""
+    return home.airflow("dags", "test", DAG, plant.date, AIRFLOW_VAR_SENSOR_DIRECTORY="from_a_variable/")
 
 
 def test_a_run_for_a_day_ends_green_with_the_day_in_the_lake_and_a_report(night, home, plant):
     assert night.returncode == 0 and "state=success" in said(night), said(night)[-5000:]
-    days = {t // 86_400_000 for _, t, *_ in readings_of(load(home.config_path))}
+    config = load(home.config_path, arguments={"s3_directory": "from_a_variable/"})
+    days = {t // 86_400_000 for _, t, *_ in readings_of(config)}
     assert days == {plant.window.start_ms // 86_400_000}
     (report,) = home.folder.glob("runs/*/report.html")
     assert "The run is done" in report.read_text()

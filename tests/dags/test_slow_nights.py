@@ -70,9 +70,7 @@ def test_the_task_page_links_to_the_report_which_only_those_see_who_are_logged_i
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "name", ["PostgreSQL is stopped and started", "S3 is away for a minute", "the worker is killed"]
-)
+@pytest.mark.parametrize("name", ["PostgreSQL is stopped and started", "S3 is away a minute", "the worker is killed"])
 def test_a_run_ends_green_although(name, airflow, sandbox):
     day = today() - timedelta(days=3)
     run_id = airflow.trigger(date=str(day))

@@ -57,15 +57,11 @@ def test_no_rendering_of_a_configuration_shows_the_password():
 
 def test_each_source_wins_over_the_one_below_key_by_key_and_says_so(tmp_path, monkeypatch):
     file = tmp_path / "c.json"
-    file.write_text(
-        json.dumps(LEAST | {"s3_directory": "f/", "lookback_days": 1, "engine": "jdbc", "timezone": "Asia/Tokyo"})
-    )
-    monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", "as in a task")
-    monkeypatch.setenv("AIRFLOW_VAR_SENSOR_DIRECTORY", "v/")
-    monkeypatch.setenv("AIRFLOW_VAR_SENSOR_PATTERNS", '["^a/"]')
-    monkeypatch.setenv(
-        "AIRFLOW_VAR_SENSOR_PIPELINE_CONFIG", '{"lookback_days": 2, "s3_directory": "w/", "db": {"host": "h"}}'
-    )
+    values = {"s3_directory": "f/", "lookback_days": 1, "engine": "jdbc", "timezone": "Asia/Tokyo"}
+    file.write_text(json.dumps(LEAST | values))
+    whole = {"lookback_days": 2, "s3_directory": "w/", "db": {"host": "h"}}
+    given = {"SENSOR_PIPELINE_CONFIG": json.dumps(whole), "SENSOR_DIRECTORY": "v/", "SENSOR_PATTERNS": '["^a/"]'}
+    monkeypatch.setenv("SENSORSTREAM_VARIABLES", json.dumps(given))
     found = {value.key: (value.value, value.origin) for value in explain(file, "airflow", {"engine": "packed"})}
     assert found["engine"] == ("packed", "argument")
     assert found["s3_directory"] == ("v/", "Airflow Variable SENSOR_DIRECTORY")
@@ -77,15 +73,15 @@ def test_each_source_wins_over_the_one_below_key_by_key_and_says_so(tmp_path, mo
     assert load(file, source="file").s3_directory == "f/"
 
 
-def test_a_variable_that_holds_a_password_or_no_json_is_refused(monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", "as in a task")
-    monkeypatch.setenv("AIRFLOW_VAR_SENSOR_PIPELINE_CONFIG", json.dumps(LEAST))
-    with pytest.raises(ConfigError, match="holds a password") as failure:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(json.dumps(LEAST), "holds a password"), ("hunter2", "is not JSON"), ("[]", "not one JSON object")],
+)
+def test_a_variable_that_holds_a_password_or_no_object_is_refused(text, says, monkeypatch):
+    monkeypatch.setenv("SENSORSTREAM_VARIABLES", json.dumps({"SENSOR_PIPELINE_CONFIG": text}))
+    with pytest.raises(ConfigError, match=says) as failure:
         load(source="airflow")
     assert "hunter2" not in str(failure.value)
-    monkeypatch.setenv("AIRFLOW_VAR_SENSOR_PIPELINE_CONFIG", "hunter2")
-    with pytest.raises(ConfigError, match="is not JSON"):
-        load(source="airflow")
 
 
 def test_a_rotation_needs_a_secret_and_two_roles():
