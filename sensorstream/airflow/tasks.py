@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,19 @@ from ..config import Config
 from ..errors import ConfigError, SensorStreamError
 from ..windows import Window
 from .failures import RunFailed
+from .site import Site
+
+log = logging.getLogger(__name__)
 
 
 def prepare(parameters: dict[str, Any]) -> str:
     """Read the configuration, so that a bad one fails at once; make the run's folder. Returns the window."""
     try:
-        _, window = _asked(parameters)
+        config, window = _asked(parameters)
     except ConfigError as error:
         raise AirflowFailException(str(error)) from None
+    if config.timezone != (here := Site.from_environment().timezone):
+        log.warning('"timezone" is %s and SENSORSTREAM_TIMEZONE is %s: set both to the site\'s', config.timezone, here)
     Path(parameters["run_folder"]).mkdir(parents=True, exist_ok=True)
     return str(window)
 

@@ -75,7 +75,7 @@ def test_each_source_wins_over_the_one_below_key_by_key_and_says_so(tmp_path, mo
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [(json.dumps(LEAST), "holds a password"), ("hunter2", "is not JSON"), ("[]", "not one JSON object")],
+    [(json.dumps(LEAST), "holds a password"), ("hunter2", "is not JSON"), ("[]", "not one JSON")],
 )
 def test_a_variable_that_holds_a_password_or_no_object_is_refused(text, says, monkeypatch):
     monkeypatch.setenv("SENSORSTREAM_VARIABLES", json.dumps({"SENSOR_PIPELINE_CONFIG": text}))
