@@ -115,7 +115,8 @@ def test_config_show_names_value_and_origin_and_masks_the_login_of_a_secret(plac
     assert found["bucket_name"][1] == "file config.json" and found["lookback_days"] == (30, "default")
     table = sensorstream(tmp_path, *words)
     assert table.returncode == 0 and "from_the_secret" in table.stdout
-    assert not {"s3cr3t", sandbox.reader_password} & set((shown.stdout + table.stdout).split())
+    said = shown.stdout + table.stdout + shown.stderr + table.stderr
+    assert "s3cr3t" not in said and sandbox.reader_password not in said
 
 
 def test_refused_credentials_are_said_so(place, plant):
