@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import SensorStreamError
 from ..notify import MailServer, Notice, mail, post
 from .failures import RunFailed
-from .site import report_url
+from .site import DAILY, report_url
 
 SMTP = "sensorstream_smtp"
 WEBHOOK = "sensorstream_webhook"
@@ -36,7 +36,7 @@ def task_failed(context: Any) -> None:
                 "dag": instance.dag_id,
                 "run": instance.run_id,
                 "task": instance.task_id,
-                "report": report_url(instance.dag_id, instance.run_id),
+                **_report(instance.dag_id, instance.run_id),
                 "log": getattr(instance, "log_url", "") or "",
             },
         )
@@ -52,9 +52,13 @@ def run_late(context: Any = None, **facts: str) -> None:
         Notice(
             f"{dag_id} is late",
             f"the run is not done at its deadline, {deadline}: see which task is running or waiting",
-            {"dag": dag_id, "run": run_id, "report": report_url(dag_id, run_id), **facts},
+            {"dag": dag_id, "run": run_id, **_report(dag_id, run_id), **facts},
         )
     )
+
+
+def _report(dag_id: str, run_id: str) -> dict[str, str]:
+    return {"report": report_url(dag_id, run_id)} if dag_id == DAILY else {}
 
 
 def send(notice: Notice) -> None:

@@ -12,6 +12,7 @@ from ..windows import zone
 
 REPORTS_URL = "/sensorstream/reports"
 POOL = "historian"
+DAILY = "sensor_data_pipeline"
 
 
 @dataclass(frozen=True)
