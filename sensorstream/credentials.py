@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, SecretsAway
 
 # As RDS names it, and as a login does.
 KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", "password": "password"}
@@ -68,18 +68,44 @@ def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
 
 
 def _secret(secret_id: str, region: str | None) -> dict[str, Any]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+    return secret_object(secret_id, asked(secret_id, region, "get_secret_value", VersionStage="AWSCURRENT"))
 
+
+def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object that a version of a secret is; ``ConfigError`` if it is none. It holds a password."""
     try:
-        answer = boto3.client("secretsmanager", region_name=region).get_secret_value(
-            SecretId=secret_id, VersionStage="AWSCURRENT"
-        )
         secret = json.loads(answer["SecretString"])
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigError(f'secret "{secret_id}" cannot be read from Secrets Manager: {error}') from None
     except (KeyError, ValueError):
-        raise ConfigError(f'secret "{secret_id}" is not a JSON object with username and password') from None
+        secret = None
     if not isinstance(secret, dict):
         raise ConfigError(f'secret "{secret_id}" is not a JSON object with username and password')
     return secret
+
+
+def asked(secret_id: str, region: str | None, action: str, **words: Any) -> dict[str, Any]:
+    """What Secrets Manager answers to ``action``.
+
+    Raises
+    ------
+    SecretsAway
+        It cannot be reached, or is too busy.
+    ConfigError
+        It refuses: no such secret, no right to it, no credentials.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    doing = action.replace("_", " ")
+    try:
+        client = boto3.client("secretsmanager", region_name=region)
+        return dict(getattr(client, action)(SecretId=secret_id, **words))
+    except (HTTPClientError, NoConnection) as error:
+        raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttling" in error.response.get("Error", {}).get("Code", ""):
+            raise SecretsAway(f'secret "{secret_id}": Secrets Manager cannot "{doing}" now: {error}') from None
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None
+    except BotoCoreError as error:
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None

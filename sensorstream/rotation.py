@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from .config import Config, Rotation
-from .credentials import Login, login, with_secret
+from .credentials import Login, asked, login, secret_object, with_secret
 from .errors import ConfigError, SourceError, WindowBusy
 from .historian.connect import CONNECT_SECONDS, connect, source_errors
 
@@ -155,10 +155,7 @@ class SecretVersions:
     """The versions of one secret in Secrets Manager, by their stage."""
 
     def __init__(self, secret_id: str, region: str | None) -> None:
-        import boto3
-
-        self.secret_id = secret_id
-        self._client = boto3.client("secretsmanager", region_name=region)
+        self.secret_id, self._region = secret_id, region
 
     def versions(self) -> dict[str, str]:
         """Stage to version."""
@@ -171,13 +168,7 @@ class SecretVersions:
 
     def value(self, stage: str) -> dict[str, Any]:
         """The JSON object of a stage; it holds a password."""
-        try:
-            value = json.loads(self._ask("get_secret_value", VersionStage=stage)["SecretString"])
-        except (KeyError, ValueError):
-            value = None
-        if not isinstance(value, dict):
-            raise ConfigError(f'secret "{self.secret_id}" is not a JSON object with username and password')
-        return value
+        return secret_object(self.secret_id, self._ask("get_secret_value", VersionStage=stage))
 
     def put_pending(self, value: Mapping[str, Any]) -> str:
         """Keep ``value`` as the pending version."""
@@ -193,10 +184,4 @@ class SecretVersions:
         self._ask("update_secret_version_stage", VersionStage=stage, RemoveFromVersionId=away_from, **target)
 
     def _ask(self, action: str, **words: Any) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return getattr(self._client, action)(SecretId=self.secret_id, **words)
-        except (BotoCoreError, ClientError) as error:
-            doing = action.replace("_", " ")
-            raise ConfigError(f'secret "{self.secret_id}": Secrets Manager refused "{doing}": {error}') from None
+        return asked(self.secret_id, self._region, action, **words)

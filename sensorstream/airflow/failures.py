@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from ..errors import ConfigError, LakeCheckFailed, SensorStreamError, SourceCheckFailed
-
-# What the next try would find as it is now.
-NO_RETRY_HELPS = (ConfigError, SourceCheckFailed, LakeCheckFailed)
+from ..errors import SensorStreamError
 
 
 class RunFailed(AirflowFailException):
@@ -15,5 +12,5 @@ class RunFailed(AirflowFailException):
 
 
 def verdict(reason: SensorStreamError) -> Exception:
-    """``reason`` as Airflow should take it: final, or worth another try."""
-    return AirflowFailException(str(reason)) if isinstance(reason, NO_RETRY_HELPS) else reason
+    """``reason`` as Airflow should take it: worth another try, or final."""
+    return reason if reason.retry_helps else AirflowFailException(str(reason))

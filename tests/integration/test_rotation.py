@@ -18,7 +18,7 @@ from psycopg import sql
 
 from sensorstream.config import Config
 from sensorstream.credentials import asked_again, login
-from sensorstream.errors import SourceError
+from sensorstream.errors import ConfigError, SecretsAway, SourceError
 from sensorstream.historian import connect
 from sensorstream.pipeline import ingest
 from sensorstream.rotation import Rotating, SecretVersions, rotate
@@ -212,6 +212,18 @@ def test_no_password_is_in_what_postgresql_logs_or_what_a_failure_says(rotated, 
     wrong = config.model_copy(
         update={"db_rotation": config.db_rotation.model_copy(update={"admin_secret_id": "nothing"})}
     )
-    with pytest.raises(Exception, match='"nothing" cannot be read') as failure:
+    with pytest.raises(Exception, match='"nothing" cannot be used') as failure:
         rotate(wrong)
     assert password not in str(failure.value)
+
+
+def test_secrets_manager_that_does_not_answer_is_worth_another_try_and_one_that_refuses_is_not(rotated, monkeypatch):
+    config = rotated()
+    missing = config.model_copy(update={"db_secret_id": "nothing"})
+    with pytest.raises(ConfigError) as refused:
+        login(missing)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(SecretsAway) as away:
+        login(config)
+    assert away.value.retry_helps and not refused.value.retry_helps
