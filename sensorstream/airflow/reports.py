@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-RUN = re.compile(r"[\w~-][\w.~-]*")
+RUN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 # A report is one page without scripts and without a single outside resource.
 ONLY_ITSELF = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,5 +80,6 @@ def report_url(dag_id: str, run_id: str) -> str:
 
 
 def folder_name(run_id: str) -> str:
-    """``run_id`` as the name of a folder and a part of an address: neither ``:`` nor ``+``."""
-    return run_id.replace(":", "").replace("+", "_")
+    """``run_id`` as the name of one folder, never its parent's, and as a part of an address that needs no quotes."""
+    name = re.sub(r"[^A-Za-z0-9_.~-]", "_", run_id.replace(":", ""))
+    return f"_{name}" if name.startswith(".") or not name else name

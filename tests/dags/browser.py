@@ -59,10 +59,14 @@ class Browser:
         self.js(f"{found}.click()")
 
     def type(self, selector: str, text: str) -> None:
-        """Put the text into a field as a keyboard would."""
-        self.wait(f"!!document.querySelector({json.dumps(selector)})")
-        self.js(f"document.querySelector({json.dumps(selector)}).focus()")
-        self.send("Input.insertText", text=text)
+        """Put the text into a field, so that the page's own script hears of it."""
+        field = f"document.querySelector({json.dumps(selector)})"
+        self.wait(f"!!{field}")
+        self.js(
+            f"(e => {{ Object.getOwnPropertyDescriptor(e.constructor.prototype, 'value').set.call(e, {json.dumps(text)});"
+            " for (const name of ['input', 'change', 'blur'])"
+            f" e.dispatchEvent(new Event(name, {{bubbles: true}})); }})({field})"
+        )
 
     def shot(self, path: Path) -> None:
         time.sleep(1)  # what moves comes to rest

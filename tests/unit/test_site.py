@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.airflow.site import Site
+from sensorstream.airflow.reports import RUN
+from sensorstream.airflow.site import Site, folder_name
 
 BERLIN = Site(timezone="Europe/Berlin")
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
@@ -36,3 +37,8 @@ def test_the_environment_sets_what_it_names(monkeypatch):
     monkeypatch.setenv("SENSORSTREAM_DEADLINE_HOURS", "1.5")
     site = Site.from_environment()
     assert (site.timezone, site.deadline_hours, site.config_source) == ("Asia/Tokyo", 1.5, "airflow")
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9_.~:+-]+", fullmatch=True))
+def test_a_run_has_a_folder_below_the_runs_whatever_its_name(run_id):
+    assert RUN.fullmatch(folder_name(run_id)) and BERLIN.folder_of(run_id).parent == BERLIN.runs.absolute()
