@@ -63,7 +63,8 @@ class Browser:
         field = f"document.querySelector({json.dumps(selector)})"
         self.wait(f"!!{field}")
         self.js(
-            f"(e => {{ Object.getOwnPropertyDescriptor(e.constructor.prototype, 'value').set.call(e, {json.dumps(text)});"
+            f"(e => {{ const kind = Object.getOwnPropertyDescriptor(e.constructor.prototype, 'value');"
+            f" kind.set.call(e, {json.dumps(text)});"
             " for (const name of ['input', 'change', 'blur'])"
             f" e.dispatchEvent(new Event(name, {{bubbles: true}})); }})({field})"
         )
