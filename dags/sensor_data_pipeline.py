@@ -1,114 +1,81 @@
 """Every day at 02:00: the day before, from the historian to the lake, through the three notebooks.
 
-What the environment of the scheduler and the workers sets: ``SENSORSTREAM_CONFIG``, the path of the configuration (an
-Airflow Variable of that name wins); ``SENSORSTREAM_TIMEZONE``, the site's; ``SENSORSTREAM_RUNS``, where executed
-notebooks and reports are kept. A manual run may name a date, or start and end, patterns, engine and write mode.
+A manual run may name a date, or start and end, patterns, engine and write mode. A retried task redoes its own part
+only. What the environment of Airflow's processes sets is in the documentation's page on Airflow.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+import airflow.providers.papermill.operators.papermill  # noqa: F401 (named here, it is loaded once for every parse)
 import pendulum
-from airflow.providers.papermill.operators.papermill import PapermillOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, task
 
-SITE = os.environ.get("SENSORSTREAM_TIMEZONE", "UTC")
-RUNS = Path(os.environ.get("SENSORSTREAM_RUNS", "reports")).absolute()
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+from sensorstream.airflow.deadline import DeadlineDag, deadline
+from sensorstream.airflow.notebooks import NotebookOperator, ReportLink
+from sensorstream.airflow.notices import task_failed
+from sensorstream.airflow.site import POOL, Site
+from sensorstream.airflow.tasks import prepare, write_report
+from sensorstream.notebook import find
 
-RETRIES = {
-    "retries": 3,
-    "retry_delay": timedelta(minutes=2),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=30),
-    "execution_timeout": timedelta(hours=6),
-}
+SITE = Site.from_environment()
+# What another DAG waits for with schedule=[Asset("sensor_data_lake")].
+LAKE = Asset("sensor_data_lake", group="sensorstream")
+
 CHOICES = {
     "date": Param(None, type=["null", "string"], format="date", title="Day, in the site's time zone"),
     "start": Param(None, type=["null", "string"], title="Or from (ISO 8601)"),
     "end": Param(None, type=["null", "string"], title="to (ISO 8601, exclusive)"),
-    "patterns": Param(None, type=["null", "array"], title="Tag paths (PostgreSQL regular expressions)"),
+    "patterns": Param(
+        None, type=["null", "array"], items={"type": "string"}, title="Tag paths (PostgreSQL regular expressions)"
+    ),
     "engine": Param(None, type=["null", "string"], enum=[None, "packed", "jdbc"], title="Engine"),
     "write_mode": Param(None, type=["null", "string"], enum=[None, "overwrite", "append"], title="Write mode"),
 }
-CONFIG = os.environ.get("SENSORSTREAM_CONFIG", "")
 PARAMETERS = {
-    "config_path": f"{{{{ var.value.get('SENSORSTREAM_CONFIG', '{CONFIG}') or None }}}}",
-    "date": "{{ params.date or (None if params.start else day_of(logical_date, dag_run.run_after)) }}",
+    "config_path": SITE.config_path_template,
+    "config_source": SITE.config_source,
+    "date": "{{ params.date or (None if params.start or params.end else day_of(logical_date, dag_run.run_after)) }}",
     **{name: f"{{{{ params.{name} }}}}" for name in ("start", "end", "patterns", "engine", "write_mode")},
-    "run_folder": f"{RUNS}/{{{{ run_id | replace(':', '') }}}}",
+    "run_folder": "{{ folder_of(run_id) }}",
 }
 
 
-def day_of(logical_date: pendulum.DateTime | None, run_after: pendulum.DateTime) -> str:
-    """The day that a run is for: that of its logical date, but no day that is not over when the run may start."""
-    over = pendulum.instance(run_after).in_timezone(SITE).subtract(days=1)
-    asked = pendulum.instance(logical_date).in_timezone(SITE) if logical_date else over
-    return min(asked, over).to_date_string()
-
-
-def notebook(name: str) -> PapermillOperator:
-    return PapermillOperator(
+def notebook(name: str, **more: Any) -> NotebookOperator:
+    return NotebookOperator(
         task_id=name,
-        input_nb=str(NOTEBOOKS / f"{name}.ipynb"),
+        input_nb=str(find(name)),
         output_nb=f"{PARAMETERS['run_folder']}/{name}.ipynb",
         parameters=PARAMETERS,
         kernel_name="python3",
+        **more,
     )
 
 
-@task
-def configuration(parameters: dict[str, Any]) -> str:
-    """Read the configuration, so that a bad one fails at once; make the run's folder."""
-    from sensorstream.config import load
-    from sensorstream.errors import ConfigError
-    from sensorstream.windows import window_of
-
-    try:
-        config = load(parameters["config_path"])
-        window = window_of(config.timezone, day=parameters["date"], start=parameters["start"], end=parameters["end"])
-    except ConfigError as error:
-        raise AirflowFailException(str(error)) from None
-    Path(parameters["run_folder"]).mkdir(parents=True, exist_ok=True)
-    return str(window)
-
-
-@task(trigger_rule="all_done")
-def report(parameters: dict[str, Any]) -> str:
-    """Write the HTML report, also of a run that failed; the run is green only if the lake check was."""
-    from sensorstream.config import load
-    from sensorstream.errors import SensorStreamError
-    from sensorstream.report import page
-    from sensorstream.windows import window_of
-
-    config = load(parameters["config_path"])
-    window = window_of(config.timezone, day=parameters["date"], start=parameters["start"], end=parameters["end"])
-    folder = Path(parameters["run_folder"])
-    done = page.check(folder, "check_lake")
-    failure = None if done and done["success"] else SensorStreamError("a task failed: its log says why")
-    path = page.write(folder, config, window, failure)
-    if failure:
-        raise AirflowFailException(f"the run failed; report: {path}")
-    return str(path)
-
-
-with DAG(
+with DeadlineDag(
     "sensor_data_pipeline",
-    schedule=CronDataIntervalTimetable("0 2 * * *", timezone=SITE),
-    start_date=pendulum.datetime(2024, 1, 1, tz=SITE),
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone=SITE.timezone),
+    start_date=pendulum.datetime(2024, 1, 1, tz=SITE.timezone),
     catchup=False,
     max_active_runs=1,
-    default_args=RETRIES,
+    default_args={**SITE.retries, "on_failure_callback": task_failed},
     params=CHOICES,
+    deadline=deadline(SITE.deadline_hours),
     render_template_as_native_obj=True,
-    user_defined_macros={"day_of": day_of},
+    user_defined_macros={"day_of": SITE.day_of, "folder_of": lambda run_id: str(SITE.folder_of(run_id))},
     tags=["sensorstream"],
     doc_md=__doc__,
 ):
-    steps = [notebook(name) for name in ("check_source", "ingest", "check_lake")]
-    configuration(PARAMETERS) >> steps[0] >> steps[1] >> steps[2] >> report(PARAMETERS)
+    configuration = task(prepare, task_id="configuration", execution_timeout=timedelta(minutes=10))
+    report = task(write_report, task_id="report", trigger_rule="all_done", execution_timeout=timedelta(minutes=30))
+    written = report(PARAMETERS)
+    written.operator.operator_extra_links = (ReportLink(),)
+    (
+        configuration(PARAMETERS)
+        >> notebook("check_source", pool=POOL)
+        >> notebook("ingest", pool=POOL)
+        >> notebook("check_lake", outlets=[LAKE])
+        >> written
+    )

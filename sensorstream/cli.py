@@ -28,6 +28,8 @@ app = typer.Typer(
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app.add_typer(sandbox_app, name="sandbox")
+config_app = typer.Typer(help="The configuration, and where it comes from.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "--config-path", help="JSON file of the configuration.")]
 ConfigSource = Annotated[str, typer.Option(help="file, airflow (Variables) or aws (Secrets Manager).")]
@@ -170,6 +172,26 @@ def recover(config: ConfigFile = None, config_source: ConfigSource = "file") -> 
     Console().print(put_right(open_store(settings)) or f"nothing to recover: no run was ended in {settings.lake}")
 
 
+@config_app.command("show")
+def config_show(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    engine: Engine = None,
+    write_mode: WriteMode = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: key to value and origin.")] = False,
+) -> None:
+    """Every value, where it came from, secrets masked."""
+    from .origins import explain
+    from .screen import show_values
+
+    _use_sandbox_credentials(config)
+    values = explain(config, config_source, {"engine": engine, "write_mode": write_mode})  # type: ignore[arg-type]
+    if as_json:
+        print(json.dumps({value.key: {"value": value.value, "origin": value.origin} for value in values}, indent=2))
+    else:
+        show_values(values, Console())
+
+
 @app.command()
 def demo() -> None:
     """Start the sandbox, fill it with a simulated plant, and run the whole pipeline through its notebooks."""
@@ -247,8 +269,6 @@ def _asked(
 
 
 def _settings(config: Path | None, source: str, **arguments: Any) -> Config:
-    if source not in ("file", "airflow", "aws"):
-        raise ConfigError(f'--config-source "{source}" is none of file, airflow, aws')
     _use_sandbox_credentials(config)
     return load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
 

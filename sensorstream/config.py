@@ -1,6 +1,7 @@
 """One configuration from several places, highest first: arguments, Airflow Variables, a JSON file, defaults.
 
-Credentials of the historian may come from AWS Secrets Manager instead of the file (see ``credentials``).
+Credentials of the historian may come from AWS Secrets Manager instead (see ``credentials``); ``origins`` tells where
+each value came from.
 Nothing below this module reads the environment.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -19,6 +20,8 @@ from .errors import ConfigError
 from .windows import zone
 
 ENGINES = ("packed", "jdbc")
+Source = Literal["file", "airflow", "aws"]
+Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
 
 
 class Part(BaseModel):
@@ -43,11 +46,29 @@ class Database(Part):
         return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
 
 
+class Rotation(Part):
+    """How the historian's login is changed by two roles in turn (see ``rotation``)."""
+
+    admin_secret_id: str
+    group: str
+    roles: tuple[str, str] = Field(strict=False)
+
+    @field_validator("roles")
+    @classmethod
+    def _two(cls, roles: tuple[str, str]) -> tuple[str, str]:
+        if len(set(roles)) < 2:
+            raise ValueError(
+                "the two roles are one: name another, so that one keeps its password while the other changes"
+            )
+        return roles
+
+
 class Config(Part):
     """Everything that a run needs to know; see the table of keys in the README."""
 
     db: Database
     db_secret_id: str | None = None
+    db_rotation: Rotation | None = None
     db_schema: str = "public"
     layout: Literal["auto", "ignition", "generic"] = "auto"
     tags_table: str = "tags"
@@ -66,6 +87,7 @@ class Config(Part):
     reports_path: str = "reports"
 
     sensor_patterns: tuple[str, ...] = Field((".*",), min_length=1, strict=False)
+    patterns_url: str | None = None
     good_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
     bad_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
     timezone: str = "UTC"
@@ -94,7 +116,7 @@ class Config(Part):
         zone(name)
         return name
 
-    @field_validator("s3_endpoint_url")
+    @field_validator("s3_endpoint_url", "patterns_url")
     @classmethod
     def _an_address(cls, url: str | None) -> str | None:
         if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
@@ -111,6 +133,12 @@ class Config(Part):
     def _one_lake(self) -> Config:
         if bool(self.bucket_name) == bool(self.local_path):
             raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
+        return self
+
+    @model_validator(mode="after")
+    def _secret_to_rotate(self) -> Config:
+        if self.db_rotation and not self.db_secret_id:
+            raise ValueError('"db_rotation" needs "db_secret_id", the secret that is rotated')
         return self
 
     @model_validator(mode="after")
@@ -137,7 +165,7 @@ class Config(Part):
 def load(
     path: str | os.PathLike[str] | None = None,
     *,
-    source: Literal["file", "airflow", "aws"] = "file",
+    source: Source = "file",
     arguments: Mapping[str, Any] | None = None,
 ) -> Config:
     """The configuration of a run.
@@ -156,18 +184,40 @@ def load(
     ConfigError
         A file that is missing or no JSON, an unknown key, a value of the wrong kind.
     """
-    values: dict[str, Any] = _read(Path(path)) if path is not None else {}
-    if source == "airflow":
-        from .airflow_variables import variables
-
-        values |= variables()
-    values |= {key: value for key, value in (arguments or {}).items() if value is not None}
+    values = merged(layers(path, source, arguments))
     if not values:
         raise ConfigError("no configuration given: use --config FILE")
     config = check(values, where=str(path) if path else "the configuration")
     if source == "aws" and not config.db_secret_id:
         raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
     return config
+
+
+def layers(
+    path: str | os.PathLike[str] | None, source: Source = "file", arguments: Mapping[str, Any] | None = None
+) -> list[Layer]:
+    """What each source says, the lowest first; a later one wins key by key, inside ``db`` too."""
+    if source not in get_args(Source):
+        raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
+    found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
+    if source == "airflow":
+        from .airflow.variables import variables
+
+        found += [(f"Airflow Variable {name}", values) for name, values in variables()]
+    return [*found, ("argument", {key: value for key, value in (arguments or {}).items() if value is not None})]
+
+
+def merged(found: Sequence[Layer]) -> dict[str, Any]:
+    """One object of several. Pure."""
+    values: dict[str, Any] = {}
+    for _, more in found:
+        both = {key: {**values[key], **more[key]} for key in ("db",) if _objects(values.get(key), more.get(key))}
+        values |= {**more, **both}
+    return values
+
+
+def _objects(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
 
 
 def check(values: Mapping[str, Any], *, where: str) -> Config:

@@ -6,15 +6,23 @@ A task on another machine resolves the reference itself, so the password need no
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, SecretsAway
+
+# As RDS names it, and as a login does.
+KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", "password": "password"}
 
 
 @dataclass(frozen=True)
 class Login:
-    """All that a connection needs. ``repr`` shows no password."""
+    """All that a connection needs. ``repr`` shows no password.
+
+    ``secret`` is the config's ``db_secret_id`` and ``s3_region``; ``of_secret`` names what the secret decided.
+    """
 
     host: str
     port: int
@@ -22,6 +30,8 @@ class Login:
     user: str
     password: str | None = field(repr=False)
     sslmode: str
+    secret: tuple[str, str | None] | None = None
+    of_secret: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -36,30 +46,66 @@ def login(config: Config) -> Login:
     """
     db = config.db
     password = db.password.get_secret_value() if db.password else None
+    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode)
     if config.db_secret_id is None:
-        return Login(db.host, db.port, db.dbname, db.user, password, db.sslmode)
-    secret = _secret(config.db_secret_id, config.s3_region)
-    return Login(
-        host=secret.get("host", db.host),
-        port=int(secret.get("port", db.port)),
-        dbname=secret.get("dbname", db.dbname),
-        user=secret.get("username", db.user),
-        password=secret.get("password", password),
-        sslmode=db.sslmode,
-    )
+        return plain
+    return asked_again(replace(plain, secret=(config.db_secret_id, config.s3_region)))
 
 
-def _secret(secret_id: str, region: str | None) -> dict[str, str]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+def asked_again(login: Login) -> Login:
+    """``login`` with what its secret says now: a password that was changed since is the new one."""
+    if login.secret is None:
+        return login
+    return with_secret(login, _secret(*login.secret))
 
+
+def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
+    """``login`` with what ``secret`` says of it. Pure."""
+    told = {name: secret[key] for key, name in KEYS.items() if key in secret}
+    if "port" in told:
+        told["port"] = int(told["port"])
+    return replace(login, **told, of_secret=tuple(told))
+
+
+def _secret(secret_id: str, region: str | None) -> dict[str, Any]:
+    return secret_object(secret_id, asked(secret_id, region, "get_secret_value", VersionStage="AWSCURRENT"))
+
+
+def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object that a version of a secret is; ``ConfigError`` if it is none. It holds a password."""
     try:
-        answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=secret_id)
         secret = json.loads(answer["SecretString"])
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigError(f'secret "{secret_id}" cannot be read from Secrets Manager: {error}') from None
     except (KeyError, ValueError):
-        raise ConfigError(f'secret "{secret_id}" is not a JSON object with username and password') from None
+        secret = None
     if not isinstance(secret, dict):
         raise ConfigError(f'secret "{secret_id}" is not a JSON object with username and password')
     return secret
+
+
+def asked(secret_id: str, region: str | None, action: str, **words: Any) -> dict[str, Any]:
+    """What Secrets Manager answers to ``action``.
+
+    Raises
+    ------
+    SecretsAway
+        It cannot be reached, or is too busy.
+    ConfigError
+        It refuses: no such secret, no right to it, no credentials.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    doing = action.replace("_", " ")
+    try:
+        client = boto3.client("secretsmanager", region_name=region)
+        return dict(getattr(client, action)(SecretId=secret_id, **words))
+    except (HTTPClientError, NoConnection) as error:
+        raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttling" in error.response.get("Error", {}).get("Code", ""):
+            raise SecretsAway(f'secret "{secret_id}": Secrets Manager cannot "{doing}" now: {error}') from None
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None
+    except BotoCoreError as error:
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None

@@ -4,6 +4,7 @@
 
     SensorStreamError
     ├── ConfigError            2   bad arguments or configuration
+    │   └── SecretsAway        2   Secrets Manager does not answer now
     ├── SourceError            3   the historian cannot be reached or has the wrong shape
     ├── SourceCheckFailed      4   an expectation on the source failed
     ├── LakeError              5   the lake cannot be reached or refused
@@ -22,6 +23,7 @@ class SensorStreamError(Exception):
     """Base of every failure that a user is told about in one sentence."""
 
     exit_code = 1
+    retry_helps = True  # whether the same call may do later
 
     def __init__(self, message: str) -> None:
         # The lines of a driver's own message are folded: one failure, one line.
@@ -32,6 +34,13 @@ class ConfigError(SensorStreamError):
     """Arguments or configuration that cannot be used."""
 
     exit_code = 2
+    retry_helps = False
+
+
+class SecretsAway(ConfigError):
+    """Secrets Manager cannot be reached or is too busy: the same arguments may do later."""
+
+    retry_helps = True
 
 
 class SourceError(SensorStreamError):
@@ -44,6 +53,7 @@ class SourceCheckFailed(SensorStreamError):
     """An expectation on the source failed."""
 
     exit_code = 4
+    retry_helps = False
 
 
 class LakeError(SensorStreamError):
@@ -60,6 +70,7 @@ class LakeCheckFailed(SensorStreamError):
     """An expectation on what was written failed."""
 
     exit_code = 6
+    retry_helps = False
 
 
 class NotReconciled(LakeCheckFailed):

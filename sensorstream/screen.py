@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from .compaction import Compacted
+from .origins import Value
 from .planning import Plan
 from .record import RunRecord, summary
 from .verification import MOST_SHOWN, Verification
@@ -74,3 +78,12 @@ def show_verification(found: Verification, console: Console) -> None:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     counts = f"{len(found.differences):,} differences, {len(found.repaired):,} repaired"
     console.print(f"{counts}, {looked_at(found)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_values(values: Sequence[Value], console: Console) -> None:
+    """Print a configuration: key, value, origin."""
+    table = Table("key", "value", "from", box=SIMPLE, pad_edge=False)
+    for value in values:
+        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
+        table.add_row(value.key, shown, value.origin)
+    console.print(table, markup=False)

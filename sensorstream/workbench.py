@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
+from .errors import ConfigError
 from .sandbox import Sandbox, up
 from .sandbox.servers import ROOT
 
@@ -21,24 +23,41 @@ def lab(root: Path = ROOT) -> None:
 
 
 def airflow(root: Path = ROOT) -> None:
-    """Become Airflow (``airflow standalone``) with the DAGs loaded; its home is in the sandbox's folder."""
+    """Airflow with both DAGs on the sandbox, until it is stopped with Ctrl-C; its home is in the sandbox's folder."""
+    from rich.console import Console
+
+    from .airflow.server import USER, Server, pick_port
+
     sandbox = _sandbox(root)
-    os.environ.update(airflow_environment(root / "airflow"))
-    os.environ["SENSORSTREAM_CONFIG"] = str(sandbox.config_path.resolve())
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    os.execv(sys.executable, [sys.executable, "-m", "airflow", "standalone"])
+    home, port = (root / "airflow").resolve(), pick_port()
+    server = Server(home, port, {**os.environ, **airflow_environment(home, sandbox.config_path.resolve(), port)})
+    console = Console(highlight=False)
+    console.print("Starting Airflow ...")
+    try:
+        server.prepare()
+        server.start()
+        console.print(
+            f"[bold]Airflow[/]  {server.address}  user {USER}, password {server.password}\n"
+            f"[bold]logs[/]     {home}\nBoth DAGs are paused: switch them on, or trigger one. Ctrl-C stops Airflow.",
+            soft_wrap=True,
+        )
+        while server.alive():
+            time.sleep(1)
+        raise ConfigError(f"a process of Airflow has ended: see the logs in {home}")
+    except KeyboardInterrupt:
+        console.print("Stopping Airflow; the sandbox stays up ...")
+    finally:
+        server.stop()
 
 
-def airflow_environment(home: Path) -> dict[str, str]:
-    """An Airflow of our own: SQLite in ``home``, our DAGs, no examples, loopback only."""
-    home = home.resolve()
-    return {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__API__HOST": "127.0.0.1",
-    }
+def airflow_environment(home: Path, config: Path | None = None, port: int | None = None) -> dict[str, str]:
+    """The environment of an Airflow of our own: SQLite in ``home``, our DAGs, no examples, loopback only."""
+    from .airflow.server import settings
+
+    environment = settings(home, DAGS, port)
+    if config is not None:
+        environment |= {"SENSORSTREAM_CONFIG": str(config), "SENSORSTREAM_RUNS": str(home.resolve() / "runs")}
+    return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _sandbox(root: Path) -> Sandbox:

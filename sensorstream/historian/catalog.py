@@ -58,12 +58,7 @@ class Historian:
 
         Raises ``ConfigError`` for a pattern that PostgreSQL refuses, and where no tag matches.
         """
-        for pattern in patterns:
-            try:
-                self.connection.execute("SELECT '' ~ %s", [pattern])
-            except psycopg.Error as error:
-                why = error.diag.message_primary or error
-                raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
+        refuse_bad_patterns(self.connection, patterns)
         if self.layout == "ignition":
             query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
             table = sql.Identifier(self.schema, "sqlth_te")
@@ -241,6 +236,16 @@ def open_historian(config: Config) -> Iterator[Historian]:
             ]
         layout = _layout(config, names)
         yield Historian(connection, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+
+
+def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:
+    """``ConfigError`` that names the first pattern that PostgreSQL does not compile."""
+    for pattern in patterns:
+        try:
+            connection.execute("SELECT '' ~ %s", [pattern])
+        except psycopg.Error as error:
+            why = error.diag.message_primary or error
+            raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
 
 
 def _layout(config: Config, names: Sequence[str]) -> Layout:

@@ -10,18 +10,31 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from ..credentials import Login
+from ..credentials import Login, asked_again
 from ..errors import SourceError
 
 APPLICATION = "sensorstream"
 CONNECT_SECONDS = 10
+REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
 STATEMENT_SECONDS = 3600
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def connect(login: Login) -> Connection:
-    """A read-only connection with time-outs and UTC. ``SourceError`` says which of host, login or database failed."""
+    """A read-only connection with time-outs and UTC. ``SourceError`` says which of host, login or database failed.
+
+    A login that is refused and came from a secret is asked for again: it may have been rotated since.
+    """
+    try:
+        return _connect(login)
+    except psycopg.OperationalError as error:
+        if REFUSED in str(error) and (now := asked_again(login)) != login:
+            return connect(now)
+        raise SourceError(f"historian {login.place} {_why(str(error))}") from None
+
+
+def _connect(login: Login) -> Connection:
     options = {
         "default_transaction_read_only": "on",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -30,25 +43,22 @@ def connect(login: Login) -> Connection:
         "client_encoding": "UTF8",
         "extra_float_digits": "1",
     }
-    try:
-        return psycopg.connect(
-            host=login.host,
-            port=login.port,
-            dbname=login.dbname,
-            user=login.user,
-            password=login.password,
-            sslmode=login.sslmode,
-            connect_timeout=CONNECT_SECONDS,
-            application_name=APPLICATION,
-            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-        )
-    except psycopg.OperationalError as error:
-        raise SourceError(f"historian {login.place} {_why(str(error))}") from None
+    return psycopg.connect(
+        host=login.host,
+        port=login.port,
+        dbname=login.dbname,
+        user=login.user,
+        password=login.password,
+        sslmode=login.sslmode,
+        connect_timeout=CONNECT_SECONDS,
+        application_name=APPLICATION,
+        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+    )
 
 
 def _why(message: str) -> str:
     """libpq's message, which may list several addresses, as one clause with a remedy."""
-    if "authentication failed" in message or "no password supplied" in message:
+    if REFUSED in message or "no password supplied" in message:
         return 'refused the login: check "user" and "password" under "db", or the secret'
     if "does not exist" in message and "database" in message:
         return 'has no such database: check "dbname" under "db"'

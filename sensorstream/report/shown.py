@@ -35,16 +35,17 @@ class Shown:
 
 def configuration(config: Config) -> Shown:
     """Every key with its value, in the order of the documentation; secrets as dots."""
-    return Shown({name: _plain(value) for name, value in _flat(config.masked())})
+    return Shown({name: _plain(value) for name, value in flat(config.masked())})
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Keys and values of nested objects in order, ``db.host`` for one inside ``db``; secrets as dots."""
     found: list[tuple[str, Any]] = []
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            found += _flat(value, f"{prefix}{name}.")
+            found += flat(value, f"{prefix}{name}.")
         else:
-            hidden = value is not None and SECRET.search(name) and name != "db_secret_id"
+            hidden = value is not None and SECRET.search(name) and not name.endswith("secret_id")
             found.append((f"{prefix}{name}", MASK if hidden else value))
     return found
 

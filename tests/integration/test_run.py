@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
 from sensorstream.config import check, load
@@ -99,6 +100,23 @@ def test_bad_input_has_its_exit_code_and_one_sentence(words, keys, code, says, p
         -1:
     ]
     assert objects(check(good, where="good")) == {}
+
+
+def test_config_show_names_value_and_origin_and_masks_the_login_of_a_secret(place, sandbox, tmp_path):
+    secret = {"username": "from_the_secret", "password": "s3cr3t"}
+    boto3.client("secretsmanager").create_secret(Name="shown", SecretString=json.dumps(secret))
+    values = json.loads((place / "config.json").read_text()) | {"db_secret_id": "shown"}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    words = ("config", "show", "--config", "config.json", "--engine", "jdbc")
+    shown = sensorstream(tmp_path, *words, "--config-source", "aws", "--json")
+    found = {key: (told["value"], told["origin"]) for key, told in json.loads(shown.stdout).items()}
+    assert found["db.user"] == ("from_the_secret", "AWS Secrets Manager, shown")
+    assert found["db.password"][1] == "AWS Secrets Manager, shown" and found["engine"] == ("jdbc", "argument")
+    assert found["bucket_name"][1] == "file config.json" and found["lookback_days"] == (30, "default")
+    table = sensorstream(tmp_path, *words)
+    assert table.returncode == 0 and "from_the_secret" in table.stdout
+    said = shown.stdout + table.stdout + shown.stderr + table.stderr
+    assert "s3cr3t" not in said and sandbox.reader_password not in said
 
 
 def test_refused_credentials_are_said_so(place, plant):

@@ -6,6 +6,8 @@ import pytest
 
 from sensorstream.config import check, load
 from sensorstream.errors import ConfigError
+from sensorstream.origins import explain
+from sensorstream.report.shown import MASK
 
 LEAST = {"db": {"password": "hunter2"}, "bucket_name": "lake"}
 
@@ -51,3 +53,40 @@ def test_a_file_that_is_missing_or_no_json_is_named(tmp_path):
 def test_no_rendering_of_a_configuration_shows_the_password():
     config = check(LEAST, where="c.json")
     assert "hunter2" not in f"{config!r} {config} {config.masked()} {config.model_dump_json()}"
+
+
+def test_each_source_wins_over_the_one_below_key_by_key_and_says_so(tmp_path, monkeypatch):
+    file = tmp_path / "c.json"
+    values = {"s3_directory": "f/", "lookback_days": 1, "engine": "jdbc", "timezone": "Asia/Tokyo"}
+    file.write_text(json.dumps(LEAST | values))
+    whole = {"lookback_days": 2, "s3_directory": "w/", "db": {"host": "h"}}
+    given = {"SENSOR_PIPELINE_CONFIG": json.dumps(whole), "SENSOR_DIRECTORY": "v/", "SENSOR_PATTERNS": '["^a/"]'}
+    monkeypatch.setenv("SENSORSTREAM_VARIABLES", json.dumps(given))
+    found = {value.key: (value.value, value.origin) for value in explain(file, "airflow", {"engine": "packed"})}
+    assert found["engine"] == ("packed", "argument")
+    assert found["s3_directory"] == ("v/", "Airflow Variable SENSOR_DIRECTORY")
+    assert found["sensor_patterns"] == (["^a/"], "Airflow Variable SENSOR_PATTERNS")
+    assert found["lookback_days"] == (2, "Airflow Variable SENSOR_PIPELINE_CONFIG")
+    assert found["db.host"] == ("h", "Airflow Variable SENSOR_PIPELINE_CONFIG")
+    assert found["db.password"] == (MASK, f"file {file}")
+    assert found["timezone"] == ("Asia/Tokyo", f"file {file}") and found["write_mode"] == ("overwrite", "default")
+    assert load(file, source="file").s3_directory == "f/"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(json.dumps(LEAST), "holds a password"), ("hunter2", "is not JSON"), ("[]", "not one JSON")],
+)
+def test_a_variable_that_holds_a_password_or_no_object_is_refused(text, says, monkeypatch):
+    monkeypatch.setenv("SENSORSTREAM_VARIABLES", json.dumps({"SENSOR_PIPELINE_CONFIG": text}))
+    with pytest.raises(ConfigError, match=says) as failure:
+        load(source="airflow")
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_rotation_needs_a_secret_and_two_roles():
+    rotation = {"admin_secret_id": "a", "group": "g", "roles": ["x", "y"]}
+    with pytest.raises(ConfigError, match='needs "db_secret_id"'):
+        check(LEAST | {"db_rotation": rotation}, where="c.json")
+    with pytest.raises(ConfigError, match="the two roles are one"):
+        check(LEAST | {"db_secret_id": "s", "db_rotation": rotation | {"roles": ["x", "x"]}}, where="c.json")

@@ -1,0 +1,56 @@
+"""A notebook as a task: executed by Papermill, its failure in one sentence, its report one click away."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.papermill.operators.papermill import PapermillOperator
+from airflow.sdk import BaseOperatorLink
+
+from .failures import verdict
+from .site import report_url
+
+
+class ReportLink(BaseOperatorLink):
+    """A button on the task's page that opens the run's report."""
+
+    name = "Run report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        return report_url(ti_key.dag_id, ti_key.run_id)
+
+
+class NotebookOperator(PapermillOperator):
+    """``PapermillOperator`` that knows this project's failures, and hands the notebook the Airflow Variables."""
+
+    operator_extra_links = (ReportLink(),)
+
+    def execute(self, context: Any) -> str:
+        """Execute the notebook; return where it is kept.
+
+        Raises
+        ------
+        AirflowFailException
+            The configuration is bad or a check failed: no retry helps.
+        SensorStreamError
+            Anything else that a cell raised.
+        """
+        from papermill import PapermillExecutionError
+
+        from ..notebook import failure
+        from .variables import handed_on
+
+        executed = Path(str(self.output_nb))
+        with_variables = (self.parameters or {}).get("config_source") == "airflow"
+        told = executed.with_suffix(".failure")
+        told.unlink(missing_ok=True)
+        try:
+            with handed_on() if with_variables else nullcontext():
+                super().execute(context)
+        except PapermillExecutionError as error:
+            reason = failure(error.ename, error.evalue, executed)
+            told.write_text(str(reason), encoding="utf-8")
+            raise verdict(reason) from None
+        return str(executed)

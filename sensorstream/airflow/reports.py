@@ -1,0 +1,50 @@
+"""Run reports on Airflow's own web server, for those who may see the DAG's runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+RUN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
+# A report is one page without scripts and without a single outside resource.
+ONLY_ITSELF = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+class Reports:
+    """The web application that shows ``<runs>/<run>/report.html``, made when it is first asked.
+
+    Every process of Airflow loads the plugins, each task too; only the API server needs what a web application needs.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self._made: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._made is None:
+            self._made = application(self.runs)
+        await self._made(scope, receive, send)
+
+
+def application(runs: Path) -> Any:
+    """The FastAPI application behind ``Reports``."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+    from airflow.api_fastapi.core_api.security import requires_access_dag
+    from fastapi import Depends, FastAPI, HTTPException
+    from fastapi.responses import FileResponse
+
+    app = FastAPI(title="SensorStream reports", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get(
+        "/{dag_id}/{run}/report.html",
+        response_class=FileResponse,
+        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))],
+    )
+    def report(dag_id: str, run: str) -> Any:
+        page = runs / run / "report.html"
+        if not RUN.fullmatch(run) or not page.is_file():
+            raise HTTPException(404, f"run {run} of {dag_id} has no report yet: its last task writes it")
+        return FileResponse(page, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
+
+    return app

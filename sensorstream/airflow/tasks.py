@@ -1,0 +1,58 @@
+"""Bodies of the daily DAG's tasks that are no notebooks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from ..config import Config
+from ..errors import ConfigError, SensorStreamError
+from ..windows import Window
+from .failures import RunFailed
+from .site import Site
+
+log = logging.getLogger(__name__)
+
+
+def prepare(parameters: dict[str, Any]) -> str:
+    """Read the configuration, so that a bad one fails at once; make the run's folder. Returns the window."""
+    try:
+        config, window = _asked(parameters)
+    except ConfigError as error:
+        raise AirflowFailException(str(error)) from None
+    if config.timezone != (here := Site.from_environment().timezone):
+        log.warning('"timezone" is %s and SENSORSTREAM_TIMEZONE is %s: set both to the site\'s', config.timezone, here)
+    Path(parameters["run_folder"]).mkdir(parents=True, exist_ok=True)
+    return str(window)
+
+
+def write_report(parameters: dict[str, Any]) -> str:
+    """Write the HTML report, also of a run that failed; the run is green only if the lake check was."""
+    from ..report import page
+
+    folder = Path(parameters["run_folder"])
+    try:
+        config, window = _asked(parameters)
+    except ConfigError as error:
+        raise RunFailed(f"the run failed before it began: {error}") from None
+    reasons = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.failure"))]
+    done = page.check(folder, "check_lake")
+    failure = None
+    if reasons or not (done and done["success"]):
+        failure = SensorStreamError(reasons[0] if reasons else "a task failed: its log says why")
+    path = page.write(folder, config, window, failure)
+    if failure:
+        raise RunFailed(f"the run failed: {failure}; report: {path}")
+    return str(path)
+
+
+def _asked(parameters: dict[str, Any]) -> tuple[Config, Window]:
+    from ..config import load
+    from ..windows import window_of
+
+    arguments = {name: parameters[name] for name in ("engine", "write_mode")}
+    config = load(parameters["config_path"], source=parameters["config_source"], arguments=arguments)
+    return config, window_of(config.timezone, day=parameters["date"], start=parameters["start"], end=parameters["end"])
