@@ -44,14 +44,20 @@ WriteMode = Annotated[str | None, typer.Option(help="overwrite or append.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the run record as JSON in the last line.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def every(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
 ) -> None:
-    if version:
-        print(__version__)
-        raise typer.Exit
+    pass
 
 
 @app.command()
