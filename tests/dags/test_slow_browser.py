@@ -41,7 +41,7 @@ def test_a_user_logs_in_triggers_a_day_and_opens_its_report_from_the_task(sandbo
         (second,) = airflow.wait(lambda: [run for run in airflow.runs() if run["run_type"] == "manual"], 60)
         assert second["conf"]["date"] == str(day) and second["conf"]["patterns"] == ["^plant1/press/"]
         assert airflow.ends(second["dag_run_id"]) == "success"
-        tab.open(f"{airflow.server.address}/dags/{DAILY}/runs/{second['dag_run_id']}/tasks/ingest")
+        tab.open(f"{airflow.server.address}/dags/{DAILY}/runs/{second['dag_run_id']}/tasks/ingest/details")
         tab.wait("!!document.querySelector('a[href*=\"report.html\"]')")
         tab.shot(shots / "airflow-task.png")
         tab.open(tab.js("document.querySelector('a[href*=\"report.html\"]').href"))
