@@ -203,7 +203,7 @@ class Lake(RuleBasedStateMachine):
             self.crashed = self.looked = False
 
     @precondition(lambda self: self.state.pieces)
-    @rule(step=steps("publish", "patch"), other=steps("publish", "patch", "compact"), value=st.integers(0, 2))
+    @rule(step=steps("publish"), other=steps("publish", "patch", "compact"), value=st.integers(0, 2))
     def a_run_while_another_commits(self, step: Step, other: Step, value: int) -> None:
         scope = scope_of(self.sized(step), *self.scope(step))
         seen = publishing.look(self.store, scope)
@@ -216,7 +216,7 @@ class Lake(RuleBasedStateMachine):
         try:
             self.do(step, self.store, seen=seen)
         except WindowBusy:
-            assert other.kind != "compact" or not seen.pieces.num_rows
+            assert other.kind != "compact"
             assert seen.entries != now.entries
             return
         assert self.of(before, scope.paths, scope.window) == self.of(between.values, scope.paths, scope.window)

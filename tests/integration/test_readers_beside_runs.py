@@ -180,3 +180,14 @@ def test_runs_of_different_days_and_a_compaction_all_land(lake, make_config):
     assert_whole(open_store(config), values(days(0, 9), 1.0))
     compact(open_store(config), config)
     assert as_committed(open_store(config)) == values(days(0, 9), 1.0)
+
+
+def test_a_day_that_is_new_in_a_compacted_gap_is_not_taken_for_busy(make_config):
+    config = make_config()
+    store, scope = open_store(config), scope_of(config, days(3, 4), PATHS)
+    for day in (2, 4):
+        publish_a_day(config, day)
+    seen = publishing.look(store, scope)
+    compact(store, config)
+    publish(store, scope, values(days(3, 4), 1.0), seen=seen)
+    assert_whole(store, values(days(2, 5), 1.0))
