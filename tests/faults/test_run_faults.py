@@ -205,10 +205,10 @@ def test_a_store_that_fails_at_random_is_not_noticed(seeds, faulty):
 
 def at_random(proxy: Proxy, seed: int, faults: int) -> None:
     """Faults that come alone, here and there; the listing that a run begins with has little patience."""
-    chance = random.Random(seed)
+    chance, kinds = random.Random(seed), [kind for kind in KINDS if kind is not Kind.LIST]
     for _ in range(faults):
         proxy.fail(
-            chance.choice([kind for kind in KINDS if kind is not Kind.LIST]),
+            chance.choice(kinds),
             chance.choice(FAULTS),
             times=1,
             skip=chance.randrange(1, 6),
