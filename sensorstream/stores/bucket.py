@@ -95,7 +95,7 @@ class Bucket:
                     return False
                 raise
 
-        return self._do(f"copying {source} to {target}", attempt)
+        return self._do(f"copying to {target}", attempt)
 
     def delete(self, keys: Sequence[str]) -> None:
         for store, some in (
