@@ -9,6 +9,7 @@ that changes nothing leaves the same bytes. While a run publishes, the root also
      "files":  {"2026-10": "_sensorstream/state/files-2026-10-….parquet"},   what ``Entry`` says, a row a file
      "pieces": {"2026-10": "_sensorstream/state/pieces-2026-10-….parquet"},  what is known of the source
      "marks":  {"sqlt_data_1_2026_10": {…}},                                 how far each partition table was seen
+     "frames": 1,                                                            how often a DataFrame was published
      "turn":   {…}}                                                          only while somebody publishes
 """
 
@@ -97,6 +98,7 @@ class Root:
     files: Mapping[str, str] = field(default_factory=dict)  # month -> key of its state file
     pieces: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Any] = field(default_factory=dict)  # partition table -> mark
+    frames: int = 0  # publications of DataFrames, of which no pieces are known
     turn: Mapping[str, Any] | None = None
 
     @property
@@ -106,8 +108,8 @@ class Root:
     def to_bytes(self) -> bytes:
         parts = {"files": self.files, "pieces": self.pieces, "marks": self.marks}
         shown = {name: dict(sorted(part.items())) for name, part in parts.items()}
-        turn = {"turn": self.turn} if self.turn else {}
-        return json.dumps({"format": FORMAT, **shown, **turn}, indent=1).encode()
+        rest = {name: value for name, value in (("frames", self.frames), ("turn", self.turn)) if value}
+        return json.dumps({"format": FORMAT, **shown, **rest}, indent=1).encode()
 
 
 class StateGone(Exception):

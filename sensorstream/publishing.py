@@ -145,7 +145,9 @@ def publish(
             new = known.pieces.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
         return of_source.put(before, scope.part(month), scope.paths, new)
 
-    return _publish(staged, store, scope, seen, work_out, note, known or Known(), others or {}, tell)
+    return _publish(
+        staged, store, scope, seen, work_out, note, known or Known(), others or {}, tell, frame=known is None
+    )
 
 
 def patch(
@@ -195,7 +197,7 @@ def patch(
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
     note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, bytes | None],
-    tell: Callable[[str], None],
+    tell: Callable[[str], None], *, frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
     while True:
         now = turns.free(store, tell)
@@ -211,6 +213,7 @@ def _publish(
         beside = _differing(store, others)
         if not (todo or noted or beside) and root == now.root:
             return Published(0, todo.unchanged, 0, 0), now.root
+        root = replace(root, frames=root.frames + frame)
         try:
             turn = turns.take(now, str(scope.window))
         except Conflict:
@@ -274,13 +277,11 @@ def seen_in(manifest: Manifest, scope: Scope) -> Seen:
 
 
 def _not_busy(seen: Seen, now: Seen, scope: Scope) -> None:
-    """``WindowBusy`` if the readings of the scope were changed; that they stand in other files is no matter."""
+    """``WindowBusy`` if another has changed the readings of the scope. That they stand in other files is no matter:
+    they were compacted, or trimmed by a run of the days beside."""
     if seen.entries == now.entries:
         return
-    # A merged file may lie across days that nobody has published yet; one that somebody has published does not.
-    parts = [(entry, scope.part(entry.month)) for entry in now.entries - seen.entries]
-    across = all(entry.interval.start < part.start and part.end < entry.interval.end for entry, part in parts)
-    if (seen.pieces.num_rows or (across and not seen.entries)) and of_source.same(seen.pieces, now.pieces):
+    if of_source.same(seen.pieces, now.pieces) and seen.root.frames == now.root.frames:
         return
     raise WindowBusy(f"another run has just published {scope.window} of these tags: run again to see what it left")
 

@@ -26,7 +26,7 @@ from .errors import WindowBusy
 from .held import HeldBySpark
 from .historian import Historian, coverage, open_historian
 from .keys import READINGS
-from .manifest import Entry, Manifest, MonthChange, Root, write_states
+from .manifest import Entry, Manifest, MonthChange, write_states
 from .pieces import Piece
 from .progress import Progress, watched
 from .publishing import Known, look, patch
@@ -190,7 +190,7 @@ def _without_lost(manifest: Manifest, lost: Collection[str]) -> Manifest:
     """The manifest as if it did not name what is lost."""
     root = manifest.root
     files, pieces = ({m: key for m, key in named.items() if key not in lost} for named in (root.files, root.pieces))
-    return replace(manifest, root=Root(files, pieces, root.marks, root.turn))
+    return replace(manifest, root=replace(root, files=files, pieces=pieces))
 
 
 def _rebuilt(store: Store, held: Manifest, month: str, config: Config) -> MonthChange:

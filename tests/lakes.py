@@ -18,7 +18,9 @@ from sensorstream.encode import SCHEMA
 from sensorstream.held import HeldHere
 from sensorstream.keys import BOOKS, READINGS, parse_reading_key
 from sensorstream.manifest import ROOT, Entry, at_one_commit, read_manifest
+from sensorstream.pieces import Grid, days
 from sensorstream.publishing import Known, Published, Scope, Seen
+from sensorstream.stage import PRINTS
 from sensorstream.stored import read_entry
 from sensorstream.stores import Store
 from sensorstream.windows import Window
@@ -55,7 +57,13 @@ def publish(
     """Publish ``values`` of the scope as a run would."""
     before = seen or publishing.look(store, scope)
     done, _ = publishing.publish(
-        held(store, scope, values), store, scope, before, append=append, known=known, others=others
+        held(store, scope, values),
+        store,
+        scope,
+        before,
+        append=append,
+        known=known or known_of(scope, values),
+        others=others,
     )
     return done
 
@@ -69,6 +77,15 @@ def ended() -> Iterator[None]:
         yield
     finally:
         turns.this_process = was
+
+
+def known_of(scope: Scope, values: Values) -> Known:
+    """What a run would note of the source."""
+    grid = Grid(days(scope.paths, (scope.part(month) for month in scope.months), scope.timezone))
+    mine = [(p, ms) for p, ms in values if p in scope.paths and scope.window.start_ms <= ms < scope.window.end_ms]
+    hashes = [hash((ms, values[p, ms])) % 2**64 for p, ms in mine]
+    columns = [[p for p, _ in mine], [ms // 1000 for _, ms in mine], [1] * len(mine), hashes]
+    return Known(grid.counted(pa.table(columns, schema=PRINTS)))
 
 
 def as_committed(store: Store) -> dict[tuple[str, int], float]:
