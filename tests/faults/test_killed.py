@@ -47,7 +47,7 @@ def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config
 def test_killed_while_it_puts_right_what_another_left(lake, make_config):
     seed = random.randrange(10**9)
     chance = random.Random(seed)
-    for _ in range(15):
+    for _ in range(6):
         config = make_config(lake=lake)
         store = open_store(config)
         publish_old(store, config)

@@ -64,7 +64,7 @@ def wanted(plant, spark, tmp_path_factory, sandbox):
     return readings_of(config)
 
 
-@pytest.mark.parametrize("lake", ["local", "s3"])
+@pytest.mark.parametrize("lake", ["s3", pytest.param("local", marks=pytest.mark.slow)])
 def test_killed_while_it_publishes(lake, plant, make_config, spark, tmp_path, wanted):
     config = make_config(lake=lake)
     run, store = start(config, plant, tmp_path), open_store(config)

@@ -62,7 +62,7 @@ def test_what_set_up_made_is_what_a_session_uses(made, tmp_path):
     assert archive(made) == before
 
 
-@pytest.mark.parametrize("spoil", ["cut short", "other bytes"])
+@pytest.mark.parametrize("spoil", ["cut short", pytest.param("other bytes", marks=pytest.mark.slow)])
 def test_a_damaged_archive_is_put_away_and_the_session_works(made, tmp_path, spoil):
     environ, copy = linked(made, tmp_path)
     copy.chmod(0o600)
@@ -100,6 +100,7 @@ def test_starts_at_the_same_time_take_one_draft_whole(made, tmp_path):
     assert archive(environ).stat().st_size == archive(made).stat().st_size
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_costs_no_word(made, tmp_path):
     (tmp_path / "file").touch()
     environ = made | {"XDG_CACHE_HOME": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
