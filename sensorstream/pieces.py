@@ -103,9 +103,14 @@ class Grid:
         return [int(border) * 1000 for border in self.borders]
 
     def sums(self, paths: Sequence[int], columns: Sequence[int], values: np.ndarray) -> np.ndarray:
-        """The sum of ``values`` in each piece: each is of a path (``number``), between two borders (``columns``)."""
+        """The sum of ``values`` in each piece: each is of a path (``number``), between two borders (``columns``).
+
+        What lies before the first border or after the last is of no piece.
+        """
         whole = np.zeros((len(self.number), len(self.borders)), values.dtype)
-        np.add.at(whole, (np.asarray(paths, int), np.asarray(columns, int) + 1), values)
+        rows, places = np.asarray(paths, int), np.asarray(columns, int)
+        inside = (places >= 0) & (places < len(self.borders) - 1)
+        np.add.at(whole, (rows[inside], places[inside] + 1), values[inside])
         whole = np.cumsum(whole, axis=1, dtype=values.dtype)
         return whole[self._path, self._last] - whole[self._path, self._first]
 
