@@ -171,6 +171,8 @@ def test_a_new_login_that_may_not_read_is_not_taken_into_use(rotated, sandbox):
     assert reads(config) == "first_" + role.split("_")[1]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_no_login_fails_while_it_rotates_twenty_times_under_ingests(rotated, plant):
     config = rotated(sensor_patterns=["^plant1/press/"])
     over = threading.Event()
