@@ -15,6 +15,7 @@ from .config import Config
 from .extract import ENGINES
 from .manifest import Entry
 from .planning import Plan
+from .record import reconcile
 from .stage import Target, read_prints, read_rejected, read_tally
 from .transform import Tally, quality_rule
 
@@ -50,6 +51,17 @@ class Measured:
     tally: Tally
     rejected: pa.Table
     prints: pa.Table
+
+    def reconcile(self, source: int) -> None:
+        """Hold the counts against the historian's own; ``NotReconciled`` names the difference."""
+        tally = self.tally
+        reconcile(
+            read=tally.read,
+            written=tally.written,
+            rejected=sum(tally.rejected.values()),
+            deduplicated=tally.deduplicated,
+            source=source,
+        )
 
 
 def measure(staged: DataFrame) -> Measured:

@@ -25,7 +25,7 @@ from .pieces import Grid, days
 from .planning import Plan
 from .progress import Progress, watched
 from .publishing import Known, Scope, Seen, publish, seen_in
-from .record import RunRecord, reconcile, run_id
+from .record import RunRecord, run_id
 from .rereading import late_record, read_again
 from .spark import spark_errors, start_early
 from .stores import open_store
@@ -108,14 +108,8 @@ def ingest(
                 looking = aside.submit(beside)
                 found = measure(staged)
                 source, late = looking.result()
+            found.reconcile(source)
             tally = found.tally
-            reconcile(
-                read=tally.read,
-                written=tally.written,
-                rejected=sum(tally.rejected.values()),
-                deduplicated=tally.deduplicated,
-                source=source,
-            )
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None

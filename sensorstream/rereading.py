@@ -23,7 +23,6 @@ from .manifest import Root
 from .pieces import Grid, Piece, days, window_of
 from .planning import Plan
 from .publishing import Known, Published, Scope, look, patch
-from .record import reconcile
 from .stores import Store
 from .windows import Window, zone
 
@@ -100,14 +99,7 @@ def staged_again(
     packed = config.model_copy(update={"engine": "packed"})
     with persisted(stage(packed, what, snapshot, spark)) as staged:
         found = measure(staged)
-        tally = found.tally
-        reconcile(
-            read=tally.read,
-            written=tally.written,
-            rejected=sum(tally.rejected.values()),
-            deduplicated=tally.deduplicated,
-            source=_count(historian, what),
-        )
+        found.reconcile(_count(historian, what))
         yield staged, found
 
 

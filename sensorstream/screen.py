@@ -52,7 +52,7 @@ def show_record(record: RunRecord, console: Console) -> None:
 def show_compacted(done: Compacted, console: Console) -> None:
     """Print what compaction did."""
     if not done.months:
-        console.print("nothing to compact: no month that is over has small files", highlight=False)
+        console.print("nothing to compact: no two files of a tag and month can become one", highlight=False)
         return
     console.print(
         f"{', '.join(done.months)}: {done.files_before:,} files became {done.files_after:,},"

@@ -27,7 +27,6 @@ from .manifest import PIECES, Entry, Manifest, StateGone
 from .pieces import Grid
 from .progress import Progress, watched
 from .publishing import Scope, seen_in
-from .record import reconcile
 from .spark import spark_errors, start_early
 from .stores import Store, open_store
 from .windows import Window, without
@@ -257,7 +256,7 @@ def _look(
             with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
                 counting = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
                 measured = measure(staged)
-                _reconcile(measured, counting.result())
+                measured.reconcile(counting.result())
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
     else:
         measured = None
@@ -297,12 +296,6 @@ def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) 
         for entry in manifest.entries(month, paths=paths).values():
             found[entry.place].append(entry)
     return found
-
-
-def _reconcile(found: Measured, source: int) -> None:
-    tally = found.tally
-    rejected = sum(tally.rejected.values())
-    reconcile(read=tally.read, written=tally.written, rejected=rejected, deduplicated=tally.deduplicated, source=source)
 
 
 # -- what is said beside the differences -------------------------------------------------------------------------------
