@@ -103,5 +103,5 @@ def test_a_java_is_asked_for_its_version_once_and_again_when_it_was_replaced(bar
     for _ in range(3):
         assert java.java_version(home, bare) == 17
     assert asked.read_text() == "x\n"
-    program.write_text(program.read_text().replace("17", "21") + "#\n")
+    program.write_text(program.read_text().replace("version = 17", "version = 21") + "#\n")
     assert java.java_version(home, bare) == 21
