@@ -6,16 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
-from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from .notices import run_late
 
 
 def deadline(hours: float) -> DeadlineAlert:
-    """So long after a run is queued; a backfilled run is not late because its day is long past."""
+    """So long after a run is queued; a backfilled run is not late because its day is long past.
+
+    The triggerer tells of it: what the executor runs may not read a Connection (apache/airflow pull request 66141).
+    """
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=hours), callback=SyncCallback(run_late)
+        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=hours), callback=AsyncCallback(run_late)
     )
 
 

@@ -6,6 +6,7 @@ that is not used. Airflow keeps Connections encrypted, unlike Variables.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -43,18 +44,25 @@ def task_failed(context: Any) -> None:
     )
 
 
-def run_late(context: Any = None, **facts: str) -> None:
-    """Callback of a run that is not done when it should be."""
+async def run_late(context: Any = None) -> None:
+    """Callback of a run that is not done when it should be; the triggerer runs it."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
     run = (context or {}).get("dag_run", {})
     dag_id, run_id = run.get("dag_id", ""), run.get("dag_run_id") or run.get("run_id", "")
     deadline = (context or {}).get("deadline", {}).get("deadline_time", "")
-    send(
-        Notice(
-            f"{dag_id} is late",
-            f"the run is not done at its deadline, {deadline}: see which task is running or waiting",
-            {"dag": dag_id, "run": run_id, **_report(dag_id, run_id), **facts},
-        )
+    notice = Notice(
+        f"{dag_id} is late",
+        f"the run is not done at its deadline, {deadline}: see which task is running or waiting",
+        {"dag": dag_id, "run": run_id, **_report(dag_id, run_id)},
     )
+    for connection_id in WAYS:
+        try:
+            connection = await Connection.async_get(connection_id)
+        except AirflowNotFoundException:
+            continue
+        await asyncio.to_thread(_tell, connection_id, connection, notice)
 
 
 def _report(dag_id: str, run_id: str) -> dict[str, str]:
@@ -63,15 +71,23 @@ def _report(dag_id: str, run_id: str) -> dict[str, str]:
 
 def send(notice: Notice) -> None:
     """Send a notice over every channel that is defined; one that fails is logged and keeps no other from it."""
-    for connection_id, way in ((SMTP, _mail), (WEBHOOK, _post)):
-        connection = _connection(connection_id)
-        if connection is None:
-            continue
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    for connection_id in WAYS:
         try:
-            way(connection, notice)
-            log.info("Notice sent over %s: %s", connection_id, notice.subject)
-        except SensorStreamError as error:
-            log.error("%s", error)
+            connection = Connection.get(connection_id)
+        except AirflowNotFoundException:
+            continue
+        _tell(connection_id, connection, notice)
+
+
+def _tell(connection_id: str, connection: Any, notice: Notice) -> None:
+    try:
+        WAYS[connection_id](connection, notice)
+        log.info("Notice sent over %s: %s", connection_id, notice.subject)
+    except SensorStreamError as error:
+        log.error("%s", error)
 
 
 def _mail(connection: Any, notice: Notice) -> None:
@@ -95,11 +111,4 @@ def _post(connection: Any, notice: Notice) -> None:
     post(connection.password or "", notice)
 
 
-def _connection(connection_id: str) -> Any:
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return Connection.get(connection_id)
-    except AirflowNotFoundException:
-        return None
+WAYS = {SMTP: _mail, WEBHOOK: _post}

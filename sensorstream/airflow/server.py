@@ -26,6 +26,7 @@ COMMANDS = {
     "api-server": ("api-server", "--workers", "1"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -98,7 +99,7 @@ class Server:
         self.command("pools", "set", POOL, str(pool_slots), "Tasks that read the historian at once")
 
     def start(self, names: Iterable[str] = COMMANDS) -> None:
-        """Start what is named and not running, and wait until the API server answers and both others beat."""
+        """Start what is named and not running, and wait until the API server answers and all others beat."""
         for name in names:
             if name not in self.processes or not self.processes[name].alive():
                 self.processes[name] = spawn(
@@ -151,4 +152,6 @@ class Server:
                 health = json.load(answer)
         except (OSError, ValueError):
             return False
-        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+        return all(
+            health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        )

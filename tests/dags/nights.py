@@ -1,4 +1,4 @@
-"""A real Airflow on a historian of its own: scheduler, dag processor and API server, and what a test does with them."""
+"""A real Airflow, all of its processes, on a historian of its own, and what a test does with it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,6 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
             **os.environ,
             **airflow_environment(folder / "home", folder / "config.json", port),
             "SENSORSTREAM_RETRY_SECONDS": "5",
-            "AIRFLOW_CONN_SENSORSTREAM_WEBHOOK": json.dumps({"conn_type": "http", "password": f"{url}/hook"}),
             **environment,
         })  # fmt: skip
         try:
@@ -144,6 +143,8 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
             server.start()
             night = Night(server, load(folder / "config.json"), owner, posts)
             night.wait(lambda: len(server.ask("dags")["dags"]) == 2, 180)
+            hook = {"connection_id": "sensorstream_webhook", "conn_type": "http", "password": f"{url}/hook"}
+            server.ask("connections", body=hook)
             assert server.ask("importErrors")["total_entries"] == 0
             yield night
         finally:
