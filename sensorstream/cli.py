@@ -16,6 +16,7 @@ from .config import Config, load
 from .errors import ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
 from .screen import show_compacted, show_plan, show_record, show_verification
+from .telling import shown
 from .windows import Window, window_of
 
 app = typer.Typer(
@@ -93,7 +94,7 @@ def ingest(
     from .pipeline import ingest as move
 
     settings, window = _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
-    with _bar() as tell:
+    with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))
     if as_json:
@@ -144,7 +145,7 @@ def verify(
     from .verification import verify as hold
 
     settings, window = _asked(config, config_source, date, start, end)
-    with _bar() as tell:
+    with shown() as tell:
         found = hold(settings, window, pattern, repair=repair, progress=tell)
     show_verification(found, Console(stderr=as_json))
     if as_json:
@@ -163,8 +164,8 @@ def compact(
     """Merge the small files of months that are over; no reading changes."""
     from .compaction import compact as merge
 
-    with _bar() as tell:
-        done = merge(_settings(config, config_source), month, tell=tell)
+    with shown() as tell:
+        done = merge(_settings(config, config_source), month, progress=tell)
     show_compacted(done, Console())
 
 
@@ -286,25 +287,6 @@ def _use_sandbox_credentials(config: Path | None) -> None:
     beside = config.resolve().parent / "aws"
     if config.name == "config.json" and beside.is_file() and (beside.parent / "state.json").is_file():
         os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
-
-
-class _bar:
-    """A progress bar on standard error that vanishes at the end; silent where that is no terminal."""
-
-    def __enter__(self) -> Any:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task("starting", total=None)
-        self.bar.start()
-        return self.tell
-
-    def tell(self, phase: str, done: int, total: int) -> None:
-        self.bar.update(self.task, description=phase, completed=done, total=total)
-
-    def __exit__(self, *failure: object) -> None:
-        self.bar.stop()
 
 
 def main(arguments: list[str] | None = None) -> None:

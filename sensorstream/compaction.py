@@ -7,7 +7,7 @@ ones come: a reader of the prefix can miss readings of one tag path and month fo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from .changes import entry_of, places
 from .config import Config
 from .errors import ConfigError, NotReconciled
 from .manifest import Entry, Manifest, MonthChange, StateGone, damaged, write_states
+from .progress import Progress, Step
 from .stored import read_entry
 from .stores import Conflict, Store, open_store
 from .turns import Turn
@@ -54,7 +55,7 @@ def compact(
     *,
     now: datetime | None = None,
     store: Store | None = None,
-    tell: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    progress: Progress | None = None,
 ) -> Compacted:
     """Merge the small files of months that are over, and of any tag path and month with too many.
 
@@ -65,8 +66,8 @@ def compact(
         paths with more than ``compact_over_files`` files.
     store
         The lake's store; opened by default.
-    tell
-        Told the phase, files done and files in all.
+    progress
+        Told every step, in files.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def compact(
             raise ConfigError(f"lake {store.place} holds nothing of month {month}: it has {', '.join(there) or 'none'}")
     done = []
     for month in sorted(months if months is not None else there):
-        while (step := _compact_some(store, month, size, more_than(month), tell)) is not None:
+        while (step := _compact_some(store, month, size, more_than(month), progress)) is not None:
             done.append(step)
     return Compacted(
         months=tuple(sorted({month for step in done for month in step.months})),
@@ -100,9 +101,7 @@ def compact(
     )
 
 
-def _compact_some(
-    store: Store, month: str, size: Size, more_than: int, tell: Callable[[str, int, int], None]
-) -> Compacted | None:
+def _compact_some(store: Store, month: str, size: Size, more_than: int, progress: Progress | None) -> Compacted | None:
     """One turn's worth of a month; ``None`` if nothing is left to do."""
     while True:
         now = turns.free(store)
@@ -114,7 +113,7 @@ def _compact_some(
         except Conflict:
             continue
         with turn:
-            return _merge(turn, now, month, todo, size, tell)
+            return _merge(turn, now, month, todo, size, progress)
 
 
 def _entries(store: Store, now: Manifest, month: str) -> Iterable[Entry]:
@@ -159,7 +158,7 @@ def groups(files: Sequence[Entry], size: Size) -> Iterator[list[Entry]]:
 
 def _merge(
     turn: Turn, now: Manifest, month: str, todo: Sequence[Sequence[Entry]], size: Size,
-    tell: Callable[[str, int, int], None],
+    progress: Progress | None,
 ) -> Compacted:  # fmt: skip
     store = turn.store
     turn.announce([])
@@ -180,7 +179,8 @@ def _merge(
         for files, entry in zip(todo, pool.map(one, todo), strict=True):
             removed += files
             added.append(entry)
-            tell("compact", len(removed), total)
+            if progress:
+                progress(Step(f"compact {month}", len(removed), total))
     if sum(entry.rows for entry in removed) != sum(entry.rows for entry in added):
         raise NotReconciled(f"the merged files of {month} do not hold what the old ones did: the lake is untouched")
     after = write_states(now, {month: MonthChange(removed=frozenset(removed), added=frozenset(added))})

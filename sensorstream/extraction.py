@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from .config import Config
 from .extract import ENGINES
+from .hearing import Mouth
 from .manifest import Entry
 from .planning import Plan
 from .record import reconcile
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession) -> DataFrame:
-    """The plan's readings as staged files, not yet computed."""
+def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession, mouth: Mouth | None = None) -> DataFrame:
+    """The plan's readings as staged files, not yet computed; at ``mouth`` the workers say how far they are."""
     rule = quality_rule(config, what.layout)
     target = Target(config.timezone, config.max_records_per_file)
-    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target)
+    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target, mouth=mouth)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from .config import Config
+from .hearing import Mouth
 from .manifest import Entry
 from .stores import Store, open_store
 
@@ -35,14 +36,15 @@ class Staged(Protocol):
 class HeldBySpark:
     """Files in a persisted DataFrame of ``stage.STAGED``; the workers write them."""
 
-    def __init__(self, staged: DataFrame, entries: Sequence[Entry], config: Config) -> None:
+    def __init__(self, staged: DataFrame, entries: Sequence[Entry], config: Config, mouth: Mouth | None = None) -> None:
         self.staged = staged
         self.entries = entries
         self.config = config
+        self.mouth = mouth
 
     def put(self, keys: Mapping[Entry, str]) -> None:
         wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
-        config = self.config
+        config, mouth = self.config, self.mouth
 
         def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             store = open_store(config)
@@ -50,6 +52,8 @@ class HeldBySpark:
             def one(row: Mapping[str, Any]) -> None:
                 if key := wanted.get((row["tagpath"], row["month"], row["start"])):
                     store.put(key, row["data"])
+                    if mouth:
+                        mouth.about("publish", key).add(size=len(row["data"]))
 
             with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
                 for batch in batches:

@@ -16,6 +16,7 @@ from . import planning
 from .config import Config
 from .errors import SourceError
 from .extraction import measure, parquet, parquet_or_none, persisted, stage
+from .hearing import listening
 from .held import HeldBySpark
 from .historian import Historian, open_historian
 from .keys import TAGS, rejected_key, storable
@@ -63,7 +64,7 @@ def ingest(
     spark
         A session to use; one is started by default.
     progress
-        Told the phase, the tasks done and the tasks in all.
+        Told every step, see ``progress.Step``; ``telling`` has ways to show it.
 
     Returns
     -------
@@ -103,8 +104,14 @@ def ingest(
             count = sum(historian.count(table, window, what.ids) for table in what.tables)
             return count, look(back, window, scope.paths, config.late_detector) if back else None
 
-        with clock.phase("extract"), spark_errors(), persisted(stage(config, what, snapshot, session)) as staged:
-            with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress):
+        with (
+            clock.phase("extract"),
+            spark_errors(),
+            listening(session, progress is not None) as ear,
+            persisted(stage(config, what, snapshot, session, ear.mouth if ear else None)) as staged,
+        ):
+            expected = what.estimated_readings
+            with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress, ear, expected):
                 looking = aside.submit(beside)
                 found = measure(staged)
                 source, late = looking.result()
@@ -113,9 +120,9 @@ def ingest(
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None
-            with clock.phase("publish"), watched(session, "publish", progress):
+            with clock.phase("publish"), watched(session, "publish", progress, ear):
                 done, root = publish(
-                    HeldBySpark(staged, found.entries, config),
+                    HeldBySpark(staged, found.entries, config, ear.mouth if ear else None),
                     store,
                     scope,
                     before,

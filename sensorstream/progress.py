@@ -1,41 +1,109 @@
-"""How far a run is: Spark's own count of finished tasks, told to whoever shows it."""
+"""How far a run is, told to whoever shows it: Spark's count of finished tasks, and what the workers say meanwhile."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from .hearing import Ear, Heard
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# phase ("extract", "publish"), tasks done, tasks in all
-Progress = Callable[[str, int, int], None]
-
 POLL_SECONDS = 0.2
+SURE_AFTER = 0.02  # share of the work: before it a rate says nothing
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a phase is: ``done`` of ``total`` tasks (or places, or files), and readings where they are known.
+
+    ``readings`` were read, ``finished`` of them are cleaned and encoded as well, in ``size`` bytes; ``expected`` is
+    the planner's estimate of them all, 0 where there is none. ``seconds`` since the phase began.
+    """
+
+    phase: str
+    done: int
+    total: int
+    readings: int = 0
+    finished: int = 0
+    expected: int = 0
+    size: int = 0
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """0 to 1. Reading and encoding are half of the work each; an estimate that was too low is never overtaken."""
+        if self.total and self.done >= self.total:
+            return 1.0
+        if self.expected:
+            return min((self.readings + self.finished) / (2 * self.expected), 0.99)
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds, by the pace so far; None where that is not known yet."""
+        return self.seconds * (1 - self.share) / self.share if self.seconds and self.share >= SURE_AFTER else None
+
+    def __str__(self) -> str:
+        if not self.readings and not self.size:
+            counted = f"{self.done:,} of {self.total:,}"
+        else:
+            of = f" of about {short(self.expected)}" if self.expected and self.share < 1 else ""
+            counted = ", ".join(
+                part
+                for part in (
+                    f"{short(self.readings)}{of} readings" if self.readings else "",
+                    f"{short(self.size)}B" if self.size else "",
+                    f"{short(self.readings / self.seconds)} readings/s" if self.readings and self.seconds else "",
+                )
+                if part
+            )
+        left = "" if self.left is None or self.share >= 1 else f", {span(self.left)} left"
+        return f"{self.phase}: {counted}{left}"
+
+
+Progress = Callable[[Step], None]
 
 
 @contextmanager
-def watched(spark: SparkSession, phase: str, tell: Progress | None) -> Iterator[None]:
-    """While the block runs, tell how many of Spark's tasks are done; once more at its end."""
+def watched(
+    spark: SparkSession, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+) -> Iterator[None]:
+    """While the block runs, tell how far Spark's tasks are; once more at its end.
+
+    Parameters
+    ----------
+    ear
+        Where workers say what they did beside.
+    expected
+        About so many readings there will be; 0: not known.
+    """
     if tell is None:
         yield
         return
-    stop = threading.Event()
+    stop, begin = threading.Event(), time.monotonic()
     tracker = spark.sparkContext.statusTracker()
     known: dict[int, tuple[int, int]] = {}
 
-    def look() -> None:
-        for stage in tracker.getActiveStageIds():
-            if info := tracker.getStageInfo(stage):
-                known[stage] = (info.numCompletedTasks, info.numTasks)
-        if known:
-            tell(phase, sum(done for done, _ in known.values()), sum(total for _, total in known.values()))
+    def step(heard: Heard, *, over: bool = False) -> Step:
+        total = sum(total for _, total in known.values())
+        done = sum(done for done, _ in known.values())
+        if over:
+            total = done = max(total, 1)
+        return Step(phase, done, total, heard.read, heard.finished, expected, heard.size, time.monotonic() - begin)
 
     def poll() -> None:
         while not stop.wait(POLL_SECONDS):
-            look()
+            for stage in tracker.getActiveStageIds():
+                if info := tracker.getStageInfo(stage):
+                    known[stage] = (info.numCompletedTasks, info.numTasks)
+            if known:
+                tell(step(ear.heard(phase) if ear else Heard()))
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()
@@ -44,5 +112,19 @@ def watched(spark: SparkSession, phase: str, tell: Progress | None) -> Iterator[
     finally:
         stop.set()
         thread.join()
-    total = max(sum(total for _, total in known.values()), 1)
-    tell(phase, total, total)
+    tell(step(ear.heard(phase) if ear else Heard(), over=True))
+
+
+def short(count: float) -> str:
+    """``950``, ``1.2 k``, ``3 M``. Pure."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count:.0f} "
+
+
+def span(seconds: float) -> str:
+    """``40 s``, ``3 min``, ``2.5 h``. Pure."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -25,7 +25,7 @@ from .historian import Historian, coverage, open_historian
 from .keys import storable
 from .manifest import PIECES, Entry, Manifest, StateGone
 from .pieces import Grid
-from .progress import Progress, watched
+from .progress import Progress, Step, watched
 from .publishing import Scope, seen_in
 from .spark import spark_errors, start_early
 from .stores import Store, open_store
@@ -152,7 +152,7 @@ def verify(
     spark
         A session to use; one is started by default.
     progress
-        Told the phase, what is done and how much in all.
+        Told every step.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def _look(
 
     def tell(done: int, total: int) -> None:
         if progress:
-            progress("compare", done, total)
+            progress(Step("compare", done, total))
 
     if covered:
         snapshot = historian.export_snapshot(what.tables)

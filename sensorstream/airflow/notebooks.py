@@ -40,6 +40,7 @@ class NotebookOperator(PapermillOperator):
         from papermill import PapermillExecutionError
 
         from ..notebook import failure
+        from ..telling import followed
         from .variables import handed_on
 
         executed = Path(str(self.output_nb))
@@ -47,7 +48,7 @@ class NotebookOperator(PapermillOperator):
         told = executed.with_suffix(".failure")
         told.unlink(missing_ok=True)
         try:
-            with handed_on() if with_variables else nullcontext():
+            with handed_on() if with_variables else nullcontext(), followed(executed.parent, self.log.info):
                 super().execute(context)
         except PapermillExecutionError as error:
             reason = failure(error.ename, error.evalue, executed)

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from ..config import Config
 from ..credentials import login
+from ..hearing import Mouth
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS
 from ..planning import Plan
@@ -102,7 +103,14 @@ def _snapshot_statement(snapshot: str) -> str:
 
 
 def stage_jdbc(
-    spark: SparkSession, plan: Plan, config: Config, *, snapshot: str, rule: QualityRule, target: Target
+    spark: SparkSession,
+    plan: Plan,
+    config: Config,
+    *,
+    snapshot: str,
+    rule: QualityRule,
+    target: Target,
+    mouth: Mouth | None = None,
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path and stretch, a group of each."""
     ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
@@ -114,7 +122,11 @@ def stage_jdbc(
         readings, tally = clean(raw, rule)
         borders = borders_ms(window, target.timezone)
         prints = prints_row(prints_of(path, borders, fingerprints_of_raw(raw, borders)))
-        found = [*staged(path, readings.kept, [window], target), prints, tally_row(tally)]
+        files = list(staged(path, readings.kept, [window], target))
+        if mouth:
+            size = sum(file["size"] for file in files)  # type: ignore[misc]
+            mouth.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size)
+        found = [*files, prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from ..config import Config
 from ..credentials import Login, login
+from ..hearing import Mouth, Saying
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
 from ..historian.connect import snapshot_connection, source_errors
@@ -65,34 +66,45 @@ class Fetch:
     snapshot: str | None
     rule: QualityRule
     target: Target | None  # only where files are made
+    mouth: Mouth | None = None
 
 
 def stage_packed(
-    spark: SparkSession, plan: Plan, config: Config, *, snapshot: str, rule: QualityRule, target: Target
+    spark: SparkSession,
+    plan: Plan,
+    config: Config,
+    *,
+    snapshot: str,
+    rule: QualityRule,
+    target: Target,
+    mouth: Mouth | None = None,
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: one Spark task a share."""
-    fetch = Fetch(config, plan.tables, plan.order, plan.connections, snapshot, rule, target)
+    fetch = Fetch(config, plan.tables, plan.order, plan.connections, snapshot, rule, target, mouth)
     shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                yield from batches(work(fetch, shares.value[number]))
+                yield from batches(work(fetch, shares.value[number], number))
 
     count = len(plan.shares)
     return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, STAGED_DDL)
 
 
-def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
+def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, object]]:
     """Fetch, clean and encode one share; its tally comes last."""
     total = Tally.empty()
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[dict[str, object]] = []
     waiting = 0
     with Spool[Piece]() as spool:
-        gathering = Gathering(fetch, share, spool)
+        saying = fetch.mouth.about("extract", number) if fetch.mouth else None
+        gathering = Gathering(fetch, share, spool, saying)
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
             total.add(done.tally)
+            if saying:
+                saying.add(finished=done.tally.read, size=sum(file["size"] for file in done.files))  # type: ignore[misc]
             yield from done.files
             prints += done.prints
             if done.rejected.num_rows:
@@ -101,6 +113,8 @@ def work(fetch: Fetch, share: Share) -> Iterator[dict[str, object]]:
             if waiting > REJECTED_AT_ONCE:
                 yield rejected_row(rejected)
                 rejected, waiting = [], 0
+    if saying:
+        saying.done()
     if rejected:
         yield rejected_row(rejected)
     yield prints_row(prints)
@@ -145,8 +159,9 @@ class Done:
 class Gathering:
     """The readings of a share while its slices come in."""
 
-    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Piece]) -> None:
+    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Piece], saying: Saying | None = None) -> None:
         self.fetch = fetch
+        self.saying = saying
         self.share = share
         self.spool = spool
         self.where: Login = login(fetch.config)
@@ -170,6 +185,8 @@ class Gathering:
                 if not count:
                     continue
                 counted(tagid, count, columns[0], columns[1])
+                if self.saying:
+                    self.saying.add(read=count)
                 position = of_id[tagid]
                 for name, data in zip(COLUMNS, columns, strict=True):
                     if data:

@@ -41,8 +41,8 @@ if told["plain"]:
     plain = {key: settings(config)[key], "spark.python.daemon.module": "pyspark.daemon"}
     config = config.model_copy(update={"spark_conf": plain})
 first = []
-def tell(phase, done, total):
-    if done and not first:
+def tell(step):
+    if step.size and not first:
         first.append(time.time())
 ingest(config, window_of("UTC", day=told["day"]), progress=tell)
 print("first", first[0])

@@ -258,3 +258,15 @@ def test_a_window_whose_tables_are_gone_does_not_empty_the_lake(database, make_c
     with pytest.raises(SourceError, match="no partition table covers"):
         ingest(config, DAY, spark=spark)
     assert len(readings_of(config)) == 1
+
+
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_a_run_tells_its_readings_and_bytes(engine, plant, make_config, spark):
+    steps = []
+    record = ingest(make_config(engine=engine), plant.window, spark=spark, progress=steps.append)
+    extracted = [step for step in steps if step.phase == "extract"]
+    assert extracted[-1].readings == extracted[-1].finished == record.rows_read
+    assert extracted[-1].size == record.bytes_written and extracted[-1].share == 1
+    assert [step.readings for step in extracted] == sorted(step.readings for step in extracted)
+    published = [step for step in steps if step.phase == "publish"]
+    assert published[-1].size == record.bytes_written
