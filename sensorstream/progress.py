@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .hearing import Ear, Heard
+from .wording import short, size, span
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,7 +59,7 @@ class Step:
                 part
                 for part in (
                     f"{short(self.readings)}{of} readings" if self.readings else "",
-                    f"{short(self.size)}B" if self.size else "",
+                    size(self.size) if self.size else "",
                     f"{short(self.readings / self.seconds)} readings/s" if self.readings and self.seconds else "",
                 )
                 if part
@@ -113,18 +114,3 @@ def watched(
         stop.set()
         thread.join()
     tell(step(ear.heard(phase) if ear else Heard(), over=True))
-
-
-def short(count: float) -> str:
-    """``950``, ``1.2 k``, ``3 M``. Pure."""
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count:.0f} "
-
-
-def span(seconds: float) -> str:
-    """``40 s``, ``3 min``, ``2.5 h``. Pure."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -33,7 +33,7 @@ def shown() -> Iterator[Progress]:
     if not console.is_terminal:
         yield lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
-    columns: tuple[ProgressColumn, ...] = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns: tuple[ProgressColumn, ...] = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step: bar.update(task, description=str(step), completed=step.share, total=1.0)

@@ -1,0 +1,26 @@
+"""Numbers as people read them. Pure."""
+
+from __future__ import annotations
+
+
+def short(value: float) -> str:
+    """A count in few characters: ``950``, ``1.2 k``, ``3 M``."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:.3g} {name}"
+    return f"{value:.3g}"
+
+
+def size(count: float) -> str:
+    """Bytes in few characters: ``1.2 MB``."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count:.0f} B"
+
+
+def span(seconds: float) -> str:
+    """A time to wait: ``40 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
