@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Config
+from ..keys import rejected_key
 from ..manifest import at_one_commit
 from ..pipeline import covered_months, plan
-from ..record import RunRecord
+from ..record import RunRecord, run_id
 from ..stores import open_store
 from ..transform import quality_rule
 from ..windows import Window
-from .lake_summary import committed_files, files_frame
+from .lake_summary import committed_files, files_frame, rejected_times
+from .notable import worst
+from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
 from .validation import load_library, validate
@@ -54,9 +57,20 @@ def check_lake(
     months = covered_months(what, config)
     paths = [tag.path for tag in what.tags]
     files = at_one_commit(store, lambda manifest: committed_files(manifest, months, window, frozenset(paths)))
-    frame = files_frame(
-        store, files, paths, window, months=months, timezone=config.timezone, rule=quality_rule(config, what.layout)
+    limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
+    aside = rejected_key(run_id(window, tuple(patterns or config.sensor_patterns)))
+    frame, stretches = files_frame(
+        store,
+        files,
+        paths,
+        window,
+        months=months,
+        timezone=config.timezone,
+        rule=quality_rule(config, what.layout),
+        rejected=rejected_times(store.get(aside)),
+        range_of=lambda path: limits(tags[path]),
     )
+    notable, notable_total = worst(stretches)
     # Append leaves readings that are no longer in the source, so there is no total to hold the files against.
     total = record.rows_written if record is not None and config.write_mode == "overwrite" else None
     begin += load_library()  # takes longer than the check and is no part of it
@@ -79,4 +93,6 @@ def check_lake(
             "bytes": sum(file.entry.size for file in files),
         },
         seconds=time.perf_counter() - begin,
+        notable=notable,
+        notable_total=notable_total,
     )

@@ -13,6 +13,8 @@ null_times, not_rising                 readings without time, and steps of time 
 first_read_ms, last_read_ms            first and last time, ms since 1970
 month_read                             month of the first time in the configured zone
 bad_quality, empty_share               readings that the rule rejects; share with neither value nor text
+longest_gap_s, still_s                 longest gap, and longest time that a lively value stood still: ``behaviour``
+beyond_range                           readings outside of the tag's range
 =====================================  ============================================================================
 
 Every file is looked up; beyond ``READ_AT_MOST`` readings only some are read, the same ones every time.
@@ -22,9 +24,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +35,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..encode import SCHEMA
 from ..keys import folder, parse_reading_key
 from ..manifest import Entry, Manifest
 from ..stores import Store
 from ..transform import QualityRule
 from ..windows import Window, zone
+from .lake_behaviour import NOTHING, Beside, behaviour
+from .notable import Notable
+from .ranges import Range
 
 if TYPE_CHECKING:
     import pandas as pd
 
 READ_AT_MOST = 50_000_000  # readings
+COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
 LISTERS, READERS = 16, 4  # threads; a reader holds one file in memory
 
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
@@ -69,15 +76,19 @@ DTYPES = {
     "month_read": "object",
     "bad_quality": "float64",
     "empty_share": "float64",
+    "longest_gap_s": "float64",
+    "still_s": "float64",
+    "beyond_range": "float64",
 }
 
 
 @dataclass(frozen=True)
 class CommittedFile:
-    """A manifest entry, and how many others of its tag path and month it overlaps."""
+    """A manifest entry, how many others of its tag path and month it overlaps, and the one before it."""
 
     entry: Entry
     overlaps: int
+    before: Entry | None = None
 
 
 def committed_files(
@@ -91,12 +102,19 @@ def committed_files(
             if entry.tagpath in paths:
                 places[entry.tagpath].append(entry)
         for entries in places.values():
-            for entry in entries:
+            entries.sort(key=lambda entry: entry.start)
+            for before, entry in zip([None, *entries], entries, strict=False):
                 if entry.interval.overlaps(window):
                     others = (other for other in entries if other.key != entry.key)
                     overlaps = sum(entry.interval.overlaps(other.interval) for other in others)
-                    found.append(CommittedFile(entry, overlaps))
-    return sorted(found, key=lambda file: (file.entry.tagpath, file.entry.start))
+                    found.append(CommittedFile(entry, overlaps, before))
+    found.sort(key=lambda file: (file.entry.tagpath, file.entry.start))
+    return [
+        replace(file, before=last.entry)  # of the month before
+        if last and file.before is None and last.entry.tagpath == file.entry.tagpath
+        else file
+        for last, file in zip([None, *found], found, strict=False)
+    ]
 
 
 def files_frame(
@@ -108,23 +126,62 @@ def files_frame(
     months: Sequence[str],
     timezone: str,
     rule: QualityRule,
-) -> pd.DataFrame:
-    """The frame described above, from the lake as it is."""
+    rejected: Mapping[str, np.ndarray],
+    range_of: Callable[[str], Range | None],
+) -> tuple[pd.DataFrame, list[Notable]]:
+    """The frame described above, from the lake as it is, and the stretches of time that are worth a look.
+
+    Parameters
+    ----------
+    rejected
+        Times of rejected readings of the window, ms since 1970, sorted, by tag path.
+    """
     import pandas as pd
 
     stored = stored_objects(store, [folder(path, month) for path in paths for month in months])
     chosen = to_read([file.entry for file in files], READ_AT_MOST)
 
-    def read(entry: Entry) -> dict[str, Any]:
+    def read(file: CommittedFile) -> tuple[dict[str, Any], list[Notable]]:
+        entry = file.entry
         data = store.get(entry.key) if entry.key in stored and entry.key in chosen else None
-        return {} if data is None else facts(data, rule, timezone)
+        if data is None:
+            return {}, []
+        readings = opened(data)
+        seen = facts(data, readings, rule, timezone)
+        if isinstance(readings, str) or seen["columns"] != COLUMNS or seen["null_times"] or seen["not_rising"]:
+            return seen, []  # what is broken is not judged any further
+        beside = Beside(
+            file.before.last_ms if file.before and file.before.interval.overlaps(window) else None,
+            lambda: earlier(file.before),
+            rejected.get(entry.tagpath, NOTHING),
+            range_of(entry.tagpath),
+        )
+        does = behaviour(readings, window, beside)
+        return seen | does.columns(), list(does.notable(entry.tagpath, beside.range))
+
+    def earlier(entry: Entry | None) -> pa.Table | None:
+        data = store.get(entry.key) if entry else None
+        readings = opened(data) if data is not None else ""
+        return None if isinstance(readings, str) or readings.schema != SCHEMA else readings
 
     with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(read, [file.entry for file in files]))
-    rows = [_row(file, stored.get(file.entry.key)) | seen for file, seen in zip(files, found, strict=True)]
+        found = list(pool.map(read, files))
+    rows = [_row(file, stored.get(file.entry.key)) | seen for file, (seen, _) in zip(files, found, strict=True)]
     known = {file.entry.key for file in files}
     rows += [_foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
-    return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
+    return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES), [one for _, worth in found for one in worth]
+
+
+def rejected_times(data: bytes | None) -> dict[str, np.ndarray]:
+    """Times of the rejected readings that a run has kept, ms since 1970, sorted, by tag path."""
+    if data is None:
+        return {}
+    table = pq.ParquetFile(pa.BufferReader(data)).read(columns=["tagpath", "datetime"])
+    grouped = table.group_by("tagpath").aggregate([("datetime", "list")])
+    return {
+        path: np.sort(times.values.cast(pa.int64()).to_numpy())
+        for path, times in zip(grouped["tagpath"].to_pylist(), grouped["datetime_list"], strict=True)
+    }
 
 
 def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
@@ -160,13 +217,19 @@ def foreign(key: str, known: set[str], window: Window) -> bool:
         return True
 
 
-def facts(data: bytes, rule: QualityRule, timezone: str) -> dict[str, Any]:
-    """What a file's bytes are. Pure."""
-    seen: dict[str, Any] = {"digest_read": hashlib.sha256(data).hexdigest()}
+def opened(data: bytes) -> pa.Table | str:
+    """The readings of a file, or why there are none. Pure."""
     try:
-        readings = pq.ParquetFile(pa.BufferReader(data)).read()
+        return pq.ParquetFile(pa.BufferReader(data)).read()
     except (pa.ArrowException, OSError) as error:
-        return seen | {"columns": f"not Parquet: {error}".split("\n")[0], "rows_read": 0}
+        return f"not Parquet: {error}".split("\n")[0]
+
+
+def facts(data: bytes, readings: pa.Table | str, rule: QualityRule, timezone: str) -> dict[str, Any]:
+    """What a file's bytes are, and the readings that were ``opened`` from them. Pure."""
+    seen: dict[str, Any] = {"digest_read": hashlib.sha256(data).hexdigest()}
+    if isinstance(readings, str):
+        return seen | {"columns": readings, "rows_read": 0}
     seen |= {
         "columns": ", ".join(f"{column.name}: {column.type}" for column in readings.schema),
         "rows_read": readings.num_rows,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LakeCheckFailed, SourceCheckFailed
+from .notable import Notable
 
 Subject = Literal["source", "lake"]
 Severity = Literal["critical", "warning", "info"]
@@ -25,7 +26,7 @@ class Finding:
 
     ``unexpected`` counts rows (a tag, a tag id or a file, as the suite has them); ``tags`` are the first ten paths of
     ``tags_total``; ``examples`` the first ten rows, by column. ``observed`` is the number that an expectation on a
-    whole column looked at.
+    whole column looked at. ``rejected`` is where the run keeps the rejected readings that the finding is about.
     """
 
     suite: str
@@ -39,6 +40,7 @@ class Finding:
     tags: tuple[str, ...] = ()
     tags_total: int = 0
     examples: tuple[dict[str, Any], ...] = ()
+    rejected: str | None = None
 
     @property
     def fails(self) -> bool:
@@ -67,12 +69,18 @@ class Finding:
                 parts.append(f"{self.unexpected:,} rows")
             if values:
                 parts.append(f"first with {values}")
+        if self.rejected and not self.success:
+            parts.append(f"rejected readings are kept in {self.rejected}")
         return "; ".join(parts)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The findings of one check, in the order of its suites. ``measured`` are counts of what was looked at."""
+    """The findings of one check, in the order of its suites. ``measured`` are counts of what was looked at.
+
+    ``notable`` are the stretches of time behind the findings, worst first and at most 200 of a kind;
+    ``notable_total`` is how many of each kind there are.
+    """
 
     subject: Subject
     suites: tuple[str, ...]
@@ -80,6 +88,8 @@ class CheckResult:
     findings: tuple[Finding, ...]
     measured: Mapping[str, int]
     seconds: float
+    notable: tuple[Notable, ...] = ()
+    notable_total: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
@@ -126,6 +136,8 @@ class CheckResult:
             "window": self.window,
             "measured": dict(self.measured),
             "seconds": round(self.seconds, 3),
+            "notable": [one.to_json() for one in self.notable],
+            "notable_total": dict(self.notable_total),
             "findings": [asdict(f) | {"verdict": f.verdict, "found": f.found()} for f in self.findings],
         }
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import Config
 from ..historian import open_historian
+from ..keys import rejected_key
+from ..record import run_id
 from ..transform import quality_rule
 from ..windows import Window
+from .notable import worst
+from .ranges import load_ranges
 from .result import CheckResult
-from .source_summary import readings_frame, tags_frame
+from .source_summary import frame_of, notable_steps, summarise, tags_frame
 from .suites import load_suite
+from .usual import usual_readings
 from .validation import load_library, validate
 
 SUITES = ("source_tags", "source_readings")
+# Columns of readings that the run will reject, and keep aside.
+OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted"}
 
 
 def check_source(
@@ -49,8 +57,17 @@ def check_source(
         tags = historian.tags(patterns)
         tables = historian.partition_tables(window)
         ids = tags_frame(historian, patterns)
-        readings = readings_frame(historian, tables, tags, window, quality_rule(config, historian.layout))
+        summary = summarise(historian, tables, tags, window, quality_rule(config, historian.layout))
+    readings = frame_of(
+        tags,
+        summary,
+        now_ms=int(time.time() * 1000),
+        usual=usual_readings(config, window),
+        ranges=load_ranges(expectations_dir),
+    )
+    notable, notable_total = worst(notable_steps(tags, summary))
     begin += load_library()  # takes longer than the check and is no part of it
+    rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
     findings = [
         *validate(tag_suite, ids, keys=["tagpath", "id"]),
         *validate(
@@ -60,6 +77,7 @@ def check_source(
             parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
         ),
     ]
+    findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
     return CheckResult(
         subject="source",
         suites=SUITES,
@@ -72,4 +90,6 @@ def check_source(
             "partition tables": len(tables),
         },
         seconds=time.perf_counter() - begin,
+        notable=notable,
+        notable_total=notable_total,
     )

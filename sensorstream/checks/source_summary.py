@@ -15,14 +15,18 @@ not_finite               readings that are NaN or infinite
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 keyless                  rows without time, or without tag id in the window; such a row stands under its table's name
 first_ms, last_ms        first and last time, ms since 1970
-lowest, highest          of the values
+lowest, highest          of the good values; range_low, range_high: what they should keep to, empty if nothing says
+silent_share             the longest time without a reading, as a share of the window; empty for a tag with few
+steps_since_last         time from the last reading to the end of the window, in mean steps between readings
+clock_steps              how often the tag's clock went back: see ``pace``
+of_usual                 ``readings`` over those of the same weekdays before; empty where the lake knows of none
 =======================  ==========================================================================================
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,18 +36,26 @@ from ..historian import Historian, PartitionTable, Tag
 from ..historian.connect import source_errors
 from ..transform import QualityRule
 from ..windows import Window
+from ..wording import span
 from . import summary_sql as queries
+from .notable import Notable
+from .pace import BINS, DENSE, Cell, Pieces, silence, written_twice
+from .ranges import Range, Seen, matcher
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 100  # readings: a share of fewer says little
 NUMBERS = ("int", "float")
+NUMBERS_OR_NOTHING = (
+    *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
+    *("range_low", "range_high", "silent_share", "steps_since_last", "of_usual"),
+)
 
 
 @dataclass
 class TagSum:
-    """The readings of one tag path, added up over ids, quality codes and tables."""
+    """The readings of one tag path, added up over ids, quality codes, pieces and tables."""
 
     readings: int = 0
     kept: int = 0
@@ -54,21 +66,47 @@ class TagSum:
     not_finite: int = 0
     doubled: int = 0
     times: list[int] = field(default_factory=list)  # first and last of each group, ms
-    values: list[float] = field(default_factory=list)  # lowest and highest of each group
+    values: list[tuple[int, float, float]] = field(default_factory=list)  # piece, lowest and highest, of good readings
+    cells: dict[tuple[int, str, int], Cell] = field(default_factory=dict)  # tag id, table, piece
 
-    def add(self, group: queries.Group, reason: str | None) -> None:
+    def add(self, group: queries.Group, reason: str | None, table: str = "") -> None:
         self.readings += group.readings
         self.texts += group.texts
         self.not_finite += group.not_finite
         self.times += [group.first_ms, group.last_ms]
-        self.values += [value for value in (group.lowest, group.highest) if value is not None]
+        place = group.tagid, table, group.piece
+        self.cells[place] = Cell(group.piece, group.readings, group.first_row, group.last_row).joined(
+            self.cells.get(place)
+        )
         if reason is None:
             self.kept += group.readings
             self.empty += group.empty
+            if group.lowest is not None and group.highest is not None:
+                self.values.append((group.piece, group.lowest, group.highest))
         elif reason == "no_quality":
             self.no_quality += group.readings
         elif reason == "unlisted_quality":
             self.unlisted += group.readings
+
+    def seen(self) -> Seen | None:
+        """The values' range."""
+        if not self.values:
+            return None
+        lows = [low for _, low, _ in sorted(self.values)]
+        lowest, highest = lows_and_highs(self.values)
+        rises = len(lows) > 2 and lows == sorted(lows) and lows[0] < lows[-1]
+        return Seen(lowest, highest, counter=rises)
+
+    def clock_steps(self) -> list[tuple[int, int]]:
+        """Runs of pieces that an id wrote twice."""
+        of_id: dict[tuple[int, str], list[Cell]] = defaultdict(list)
+        for (tagid, table, _), cell in self.cells.items():
+            of_id[tagid, table].append(cell)
+        return sorted({run for cells in of_id.values() for run in written_twice(cells)})
+
+
+def lows_and_highs(values: Sequence[tuple[int, float, float]]) -> tuple[float, float]:
+    return min(low for _, low, _ in values), max(high for *_, high in values)
 
 
 def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
@@ -88,20 +126,33 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def readings_frame(
+@dataclass(frozen=True)
+class Summary:
+    """The window summed up: a ``TagSum`` a tag path, and rows without a key a table."""
+
+    window: Window
+    pieces: Pieces
+    sums: Mapping[str, TagSum]
+    keyless: Mapping[str, int]
+
+
+def summarise(
     historian: Historian, tables: Sequence[PartitionTable], tags: Sequence[Tag], window: Window, rule: QualityRule
-) -> pd.DataFrame:
-    """A row a tag path, and one for each table with rows that belong to no tag or no time."""
+) -> Summary:
+    """Let the historian sum up the readings of ``tags`` in ``window``: one pass over each table."""
     ids = [number for tag in tags for number in tag.ids]
     path_of = {number: tag.path for tag in tags for number in tag.ids}
+    pieces = Pieces.of(window, len(ids))
     sums: dict[str, TagSum] = defaultdict(TagSum)
     keyless: dict[str, int] = {}
     connection, schema = historian.connection, historian.schema
     for table in tables:
         with source_errors(historian.login, f"summing up {table.name}"):
-            for row in connection.execute(queries.summary(schema, table, window, ids)):
-                group = queries.Group(*row)
-                sums[path_of[group.tagid]].add(group, rule.reason(group.quality))
+            with connection.transaction():
+                connection.execute(queries.SETTINGS)
+                for row in connection.execute(queries.summary(schema, table, window, ids, pieces)):
+                    group = queries.Group(*row)
+                    sums[path_of[group.tagid]].add(group, rule.reason(group.quality), table.name)
             facts = connection.execute(queries.TABLE_FACTS, [schema, table.name]).fetchone()
             unique, nullable = facts or (False, True)
             if not unique:
@@ -111,18 +162,70 @@ def readings_frame(
                 found = connection.execute(queries.keyless(schema, table, window)).fetchone()
                 if found and found[0]:
                     keyless[table.name] = found[0]
-    return frame_of(tags, sums, keyless, window)
+    return Summary(window, pieces, sums, keyless)
 
 
-def frame_of(tags: Sequence[Tag], sums: dict[str, TagSum], keyless: dict[str, int], window: Window) -> pd.DataFrame:
-    """The frame from what was summed up. Pure."""
+def frame_of(
+    tags: Sequence[Tag],
+    found: Summary,
+    *,
+    now_ms: int,
+    usual: Mapping[str, float] | None = None,
+    ranges: Sequence[Range] = (),
+) -> pd.DataFrame:
+    """A row a tag path, and one for each table with rows that belong to no tag or no time. Pure.
+
+    Parameters
+    ----------
+    now_ms
+        Nothing is missing that would be later.
+    usual
+        Readings of the same weekdays before, by tag path.
+    """
     import pandas as pd
 
-    everything = sum(tag_sum.readings for tag_sum in sums.values())
-    rows = [_row(tag, sums.get(tag.path, TagSum()), everything, window) for tag in tags]
+    everything = sum(tag_sum.readings for tag_sum in found.sums.values())
+    range_of = matcher(ranges)
+    rows = []
+    for tag in tags:
+        tag_sum = found.sums.get(tag.path, TagSum())
+        row = _row(tag, tag_sum, everything, found.window) | _pace(tag, tag_sum, found, now_ms)
+        limits = range_of(tag)
+        row["range_low"], row["range_high"] = (limits.lowest, limits.highest) if limits else (None, None)
+        before = (usual or {}).get(tag.path)
+        row["of_usual"] = tag_sum.readings / before if before and before >= ENOUGH else None
+        rows.append(row)
     columns = list(rows[0]) if rows else []
-    rows += [{"tagpath": f"table {name}", "readings": 0, "keyless": count} for name, count in keyless.items()]
-    return pd.DataFrame(rows, columns=columns)
+    rows += [{"tagpath": f"table {name}", "readings": 0, "keyless": count} for name, count in found.keyless.items()]
+    frame = pd.DataFrame(rows, columns=columns)
+    # An empty column would be of objects, which cannot be compared with a number.
+    return frame.astype({name: "float64" for name in NUMBERS_OR_NOTHING if name in frame})
+
+
+def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Notable]:
+    """When clocks went back."""
+    for tag in tags:
+        for first, last in found.sums.get(tag.path, TagSum()).clock_steps():
+            start, end = found.pieces.borders(first)[0], found.pieces.borders(last)[1]
+            yield Notable(
+                "clock step", tag.path, start, end, f"{span((end - start) / 1000)} written twice", end - start
+            )
+
+
+def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, Any]:
+    """How a tag's readings go on; nothing is said of one with few."""
+    pieces = found.pieces
+    end = min(found.window.end_ms, now_ms, tag.retired if tag.retired is not None else now_ms)
+    first = pieces.bin_of(tag.created) + 1 if tag.created is not None and tag.created > found.window.start_ms else 0
+    share = None
+    if tag_sum.readings >= DENSE * BINS:
+        bins = (pieces.bin(cell.piece) for cell in tag_sum.cells.values())
+        share = silence(bins, first, pieces.bin_of(end)) / BINS
+    since = None
+    if tag_sum.readings >= ENOUGH:
+        begin, latest = min(tag_sum.times), max(tag_sum.times)
+        since = (end - latest) / max((latest - begin) / (tag_sum.readings - 1), 1)
+    return {"silent_share": share, "steps_since_last": since, "clock_steps": len(tag_sum.clock_steps())}
 
 
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
@@ -145,6 +248,6 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "keyless": 0,
         "first_ms": min(found.times, default=None),
         "last_ms": max(found.times, default=None),
-        "lowest": min(found.values, default=None),
-        "highest": max(found.values, default=None),
+        "lowest": min((low for _, low, _ in found.values), default=None),
+        "highest": max((high for *_, high in found.values), default=None),
     }

@@ -13,13 +13,18 @@ from psycopg import sql
 from ..historian import PartitionTable
 from ..historian.readings_sql import DATE, STRING, in_window, table_name, value_of
 from ..windows import Window
+from .pace import Pieces
 
 
 class Group(NamedTuple):
-    """Readings of one tag id and quality code in one table, summed up."""
+    """Readings of one tag id and quality code in one piece of the window in one table, summed up.
+
+    ``first_row`` and ``last_row`` number the rows' places in the table.
+    """
 
     tagid: int
     quality: int | None
+    piece: int
     readings: int
     texts: int
     empty: int  # neither value nor text
@@ -28,7 +33,12 @@ class Group(NamedTuple):
     last_ms: int
     lowest: float | None
     highest: float | None
+    first_row: int = 0
+    last_row: int = 0
 
+
+# A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
+SETTINGS = "SELECT set_config('enable_sort', 'off', true), set_config('work_mem', '256MB', true)"
 
 # Whether a unique index forbids two readings of one id and time, and whether a row may lack one of the two.
 TABLE_FACTS = """
@@ -50,18 +60,25 @@ def tag_ids(table: sql.Identifier) -> sql.Composed:
     ).format(table)
 
 
-def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
-    """``Group`` rows: one pass over the window, a row for each tag id and quality code."""
+def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces) -> sql.Composed:
+    """``Group`` rows: one pass over the window, a row for each tag id, quality code and piece."""
     texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
     return sql.SQL(
-        "SELECT tagid::int8, dataintegrity::int4, count(*),"
-        " count(*) FILTER (WHERE worded), count(*) FILTER (WHERE value IS NULL AND NOT worded),"
+        "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
+        " (first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8,"
+        " (last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8 FROM ("
+        "SELECT tagid, dataintegrity::int4 AS quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
+        " count(*) AS readings,"
+        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded) AS empty,"
         # NaN is above infinity here.
-        " count(*) FILTER (WHERE value >= 'Infinity' OR value = '-Infinity'),"
-        " min(t_stamp), max(t_stamp), min(value), max(value)"
-        " FROM (SELECT tagid, dataintegrity, t_stamp, {value} AS value, {worded} AS worded"
-        " FROM {table} WHERE {where}) r GROUP BY 1, 2"
+        " count(*) FILTER (WHERE value >= 'Infinity' OR value = '-Infinity') AS not_finite,"
+        " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms, min(value) AS lowest, max(value) AS highest,"
+        " min(ctid) AS first_row, max(ctid) AS last_row"
+        " FROM (SELECT tagid, dataintegrity, t_stamp, ctid, {value} AS value, {worded} AS worded"
+        " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
     ).format(
+        start=sql.Literal(pieces.start_ms),
+        width=sql.Literal(pieces.width_ms),
         value=value_of(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
         table=table_name(schema, table),

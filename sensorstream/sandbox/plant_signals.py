@@ -81,7 +81,7 @@ def hash_key(*parts: int) -> int:
 
 def gap(tag: Tag, day: int, seed: int) -> tuple[int, int]:
     """When the tag was not read on that day (epoch ms, half open): one to six hours on every fifth day of a tag."""
-    if (tag.stream + day) % 5 != 3 or tag.on_the_dot:
+    if (tag.stream + day) % 5 != 3 or tag.on_the_dot or tag.clean:
         return 0, 0
     x = hash_key(seed, tag.stream, day, 4)
     begins = day * DAY_MS + x % 18 * HOUR_MS
@@ -122,7 +122,8 @@ def _quality(tag: Tag, scan: Ints, seed: int) -> NDArray[np.int32]:
     x = hashed(hash_key(seed, tag.stream, tag.id, 3), scan >> 3)
     bad = (x & np.uint64(0xFFFF)) < np.uint64(int(0.015 * 0x10000))
     code = (x >> np.uint64(32)) % np.uint64(50)  # of fifty bad bursts: 13 x 0, 17 x 500, 10 x 600, 9 x 256, 1 unknown
-    names = np.repeat(np.array([0, 500, 600, 256, UNKNOWN_QUALITY], np.int32), [13, 17, 10, 9, 1])
+    odd = 0 if tag.clean else UNKNOWN_QUALITY
+    names = np.repeat(np.array([0, 500, 600, 256, odd], np.int32), [13, 17, 10, 9, 1])
     return np.where(bad, names[code.astype(np.intp)], np.int32(GOOD_QUALITY)).astype(np.int32)
 
 

@@ -52,6 +52,8 @@ class PlantOptions:
         Mean interval of an ordinary tag.
     busy_tags
         How many tags are read ten times as often.
+    clean
+        Leave out what a check should find: gaps, the stuck sensor, the quality code that no list names.
     fresh
         Drop everything the layout's tables hold, replayed files too, before seeding.
     """
@@ -64,6 +66,7 @@ class PlantOptions:
     layout: Layout = "ignition"
     fresh: bool = False
     busy_tags: int = 2
+    clean: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -100,6 +103,7 @@ class Tag:
     on_the_dot: bool = False
     stuck_ms: tuple[int, int] = (0, 0)
     late_half: bool = False  # the younger of two ids: three readings of four stand half a step later
+    clean: bool = False  # no gaps, no quality code that no list names
     decimals: int | None = None  # sensor resolution; None keeps every bit of the noise
 
 
@@ -127,8 +131,9 @@ def plant_tags(options: PlantOptions) -> list[Tag]:
                 created_ms=options.start_ms - 90 * DAY_MS,
                 on_the_dot=i == ON_THE_DOT,
                 stuck_ms=(options.start_ms + 3 * span // 10, options.start_ms + 7 * span // 10)
-                if i == STUCK
+                if i == STUCK and not options.clean
                 else (0, 0),
+                clean=options.clean,
                 decimals=_decimals(kind, i),
             )
         )

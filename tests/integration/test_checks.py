@@ -225,6 +225,13 @@ def test_a_fault_inside_a_file_is_caught_and_its_tag_is_named(lake, readings: pa
         result.raise_if_failed()
 
 
+def test_a_file_in_the_folder_of_another_month_is_caught(lake) -> None:
+    before = window_of("UTC", start="2026-09-30", end="2026-10-01")
+    write_lake(lake, {(ODD, before): table([before.start_ms, before.start_ms + MINUTE])})
+    result = check_lake(lake, Window(before.start, DAY.end))
+    assert broken(result) == {"the first reading is in the month of the partition": (ODD,)}
+
+
 def test_intervals_that_overlap_are_caught(lake) -> None:
     noon = Window(DAY.start, DAY.start.replace(hour=12))
     write_lake(lake, {("plant1/a", DAY): GOOD, ("plant1/a", noon): GOOD, (ODD, DAY): GOOD})
@@ -274,7 +281,8 @@ def test_what_a_run_wrote_passes(place: str, plant, make_config, spark) -> None:
     config = make_config(lake=place)
     record = ingest(config, plant.window, spark=spark)
     result = check_lake(config, plant.window, record=record)
-    assert broken(result) == {}
+    assert result.success and broken(result)["no sensor is stuck"] == ("plant1/furnace/unit1/temperature",)
+    assert set(broken(result)) == {"no sensor is stuck", "no tag has a gap"}  # which the plant has
     assert result.measured["readings"] == record.rows_written
     assert result.measured["files"] == result.measured["files read"] == record.files_written
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from sensorstream.checks.lake_summary import facts, foreign, to_read
-from sensorstream.checks.source_summary import ENOUGH, TagSum, frame_of
+from sensorstream.checks.lake_summary import facts, foreign, opened, to_read
+from sensorstream.checks.pace import Pieces
+from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
 from sensorstream.checks.summary_sql import Group
 from sensorstream.encode import SCHEMA, encode
 from sensorstream.historian import Tag
@@ -20,6 +21,14 @@ DAY = window_of("UTC", day="2026-10-14")
 RULE = QualityRule((192,), ())
 
 
+def frame(tags: list[Tag], sums: dict[str, TagSum], keyless: dict[str, int] | None = None) -> pd.DataFrame:
+    return frame_of(tags, Summary(DAY, Pieces.of(DAY, len(tags)), sums, keyless or {}), now_ms=DAY.end_ms)
+
+
+def seen_in(data: bytes, timezone: str = "UTC") -> dict[str, object]:
+    return facts(data, opened(data), RULE, timezone)
+
+
 def readings(times: list[int | None], quality: int = 192) -> pa.Table:
     count = len(times)
     return pa.table([times, [1.0] * count, [None] * count, [quality] * count], schema=SCHEMA)
@@ -27,33 +36,33 @@ def readings(times: list[int | None], quality: int = 192) -> pa.Table:
 
 def test_readings_of_several_ids_and_codes_add_up_to_one_row() -> None:
     found = TagSum()
-    found.add(Group(1, 192, 150, 0, 30, 0, DAY.start_ms, DAY.start_ms + 10, 1.0, 2.0), None)
-    found.add(Group(2, 0, 50, 0, 50, 0, DAY.start_ms + 5, DAY.start_ms + 90, None, None), "bad_quality")
-    row = frame_of([Tag("a", (1, 2), "float")], {"a": found}, {}, DAY).iloc[0]
+    found.add(Group(1, 192, 0, 150, 0, 30, 0, DAY.start_ms, DAY.start_ms + 10, 1.0, 2.0), None)
+    found.add(Group(2, 0, 0, 50, 0, 50, 0, DAY.start_ms + 5, DAY.start_ms + 90, -9.0, 9.0), "bad_quality")
+    row = frame([Tag("a", (1, 2), "float")], {"a": found}).iloc[0]
     assert (row["readings"], row["kept_share"], row["empty_share"], row["ids"]) == (200, 0.75, 0.2, 2)
     assert (row["first_ms"], row["last_ms"], row["lowest"]) == (DAY.start_ms, DAY.start_ms + 90, 1.0)
 
 
 def test_a_share_of_few_readings_is_not_judged() -> None:
     found = TagSum()
-    found.add(Group(1, 0, ENOUGH - 1, 0, 0, 0, 1, 2, None, None), "bad_quality")
-    assert frame_of([Tag("a", (1,))], {"a": found}, {}, DAY)["kept_share"].isna().all()
+    found.add(Group(1, 0, 0, ENOUGH - 1, 0, 0, 0, 1, 2, None, None), "bad_quality")
+    assert frame([Tag("a", (1,))], {"a": found})["kept_share"].isna().all()
 
 
 def test_no_reading_is_expected_of_a_tag_that_was_retired_before_or_created_after() -> None:
     tags = [Tag("a", (1,), retired=DAY.start_ms), Tag("b", (2,), created=DAY.end_ms), Tag("c", (3,))]
-    expected = frame_of(tags, {}, {}, DAY)["expected_readings"]
+    expected = frame(tags, {})["expected_readings"]
     assert expected.isna().tolist() == [True, True, False]
 
 
 def test_rows_without_a_key_stand_under_their_table() -> None:
-    frame = frame_of([Tag("a", (1,))], {}, {"sensor_data_2026_10": 4}, DAY)
-    assert frame[["tagpath", "keyless"]].values.tolist() == [["a", 0], ["table sensor_data_2026_10", 4]]
-    assert frame["readings"].sum() == 0
+    found = frame([Tag("a", (1,))], {}, {"sensor_data_2026_10": 4})
+    assert found[["tagpath", "keyless"]].values.tolist() == [["a", 0], ["table sensor_data_2026_10", 4]]
+    assert found["readings"].sum() == 0
 
 
 def test_a_file_as_the_encoder_makes_it_has_nothing_wrong() -> None:
-    seen = facts(encode(readings([DAY.start_ms, DAY.start_ms + 1])), RULE, "UTC")
+    seen = seen_in(encode(readings([DAY.start_ms, DAY.start_ms + 1])))
     assert seen["columns"] == "datetime: timestamp[ms, tz=UTC], value: double, text: string, quality: int32"
     assert (seen["rows_read"], seen["null_times"], seen["not_rising"], seen["bad_quality"]) == (2, 0, 0, 0)
     assert (seen["first_read_ms"], seen["last_read_ms"]) == (DAY.start_ms, DAY.start_ms + 1)
@@ -69,16 +78,16 @@ def test_a_file_as_the_encoder_makes_it_has_nothing_wrong() -> None:
     ],
 )
 def test_what_is_wrong_in_a_file_is_counted(times: list[int | None], quality: int, column: str, count: int) -> None:
-    assert facts(encode(readings(times, quality)), RULE, "UTC")[column] == count
+    assert seen_in(encode(readings(times, quality)))[column] == count
 
 
 def test_bytes_that_are_no_parquet_are_said_to_be_none() -> None:
-    assert facts(b"PAR1 no", RULE, "UTC")["columns"].startswith("not Parquet")
+    assert seen_in(b"PAR1 no")["columns"].startswith("not Parquet")
 
 
 def test_the_month_of_a_file_is_that_of_the_configured_zone() -> None:
     late = pd.Timestamp("2026-10-31T23:30Z").value // 1_000_000
-    assert facts(encode(readings([late])), RULE, "Europe/Berlin")["month_read"] == "2026-11"
+    assert seen_in(encode(readings([late])), "Europe/Berlin")["month_read"] == "2026-11"
 
 
 def test_only_files_that_readers_of_the_window_would_see_are_foreign() -> None:

@@ -1,0 +1,170 @@
+"""A clean plant raises nothing, day after day; what is planted in it is found, with the right tags and times."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from sensorstream.checks import check_lake, check_source
+from sensorstream.checks.suites import suites_folder
+from sensorstream.pipeline import ingest
+from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.sandbox.replay import replay
+from sensorstream.windows import day_window, window_of
+from tests.conftest import SHARED_DATA
+
+CLEAN = replace(PlantOptions(), tags=12, days=2, end=date(2026, 10, 31), rate_seconds=60, clean=True)
+DAY = window_of("UTC", day="2026-10-30")
+ENERGY, TABLE = "plant1/press/unit1/energy", "sqlt_data_1_2026_10"  # tag id 4
+HOUR = 3_600_000  # ms
+NOON = DAY.start_ms + 12 * HOUR
+SCANNED = tuple(
+    sorted(
+        [ENERGY, "plant1/furnace/unit1/flow", "plant1/furnace/unit1/running", "plant1/furnace/unit1/temperature",
+         "plant1/furnace/zone 4/temperature", "plant1/press/unit1/temperature", "plant2/packaging/fill 100%/pressure",
+         "plant2/packaging/line #3/flow", "plant2/packaging/unit1/pressure", "plant2/packaging/unit1/valve"]
+    )
+)  # fmt: skip
+
+
+def broken(*results):
+    return {f.expectation: tuple(sorted(f.tags)) for result in results for f in result.findings if not f.success}
+
+
+@pytest.fixture
+def plant_fault(database, make_config, spark, tmp_path):
+    """Plant a fault by SQL in a clean plant; both checks of the day, before and after its run."""
+    seed(database.owner, CLEAN)
+    folder = tmp_path / "expectations"
+    shutil.copytree(suites_folder(), folder)
+    ranges = [{"pattern": "energy$", "lowest": 0, "highest": 2e6}]
+    (folder / "ranges.json").write_text(json.dumps({"ranges": ranges}))
+    config = make_config(dbname=database.name, good_quality=[192], bad_quality=[0, 256, 500, 600])
+
+    def plant(statements):
+        for statement in statements.split(";"):
+            database.execute(statement)
+        source = check_source(config, DAY, expectations_dir=folder)
+        record = ingest(config, DAY, spark=spark)
+        return source, check_lake(config, DAY, record=record, expectations_dir=folder)
+
+    return plant
+
+
+WHERE = f"WHERE tagid = 4 AND t_stamp >= {DAY.start_ms} AND t_stamp < {DAY.end_ms}"
+FAULTS = {
+    "nulls": (
+        f"UPDATE {TABLE} SET floatvalue = NULL {WHERE} AND t_stamp / 60000 % 5 = 0",
+        {"at most one good reading in twenty is empty", "at most one reading in twenty is empty"}, None,
+    ),
+    "out of range": (
+        f"UPDATE {TABLE} SET floatvalue = -5 - t_stamp / 60000 % 7 {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + HOUR}",
+        {"no value is below its range", "every value is within its range"}, None,
+    ),
+    "an unknown quality code": (
+        f"UPDATE {TABLE} SET dataintegrity = 42 {WHERE} AND t_stamp < {DAY.start_ms + 120_000}",
+        {"every quality code is on a list"}, None,
+    ),
+    "a missing tag": (f"DELETE FROM {TABLE} {WHERE}", {"every living tag has a reading"}, None),
+    "a stuck sensor": (
+        f"UPDATE {TABLE} SET floatvalue = 7.5 {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + 5 * HOUR}",
+        {"no sensor is stuck"}, ("stuck", NOON, NOON + 5 * HOUR),
+    ),
+    "a clock that went back": (
+        f"CREATE TABLE rest AS SELECT * FROM {TABLE} {WHERE} AND t_stamp >= {NOON};"
+        f"DELETE FROM {TABLE} {WHERE} AND t_stamp >= {NOON};"
+        f"INSERT INTO {TABLE} SELECT tagid, intvalue, floatvalue + 1, stringvalue, datevalue, dataintegrity,"
+        f" t_stamp - {2 * HOUR} + 17 FROM rest WHERE t_stamp < {NOON + 2 * HOUR} ORDER BY t_stamp;"
+        f"INSERT INTO {TABLE} SELECT * FROM rest ORDER BY t_stamp; DROP TABLE rest",
+        {"no clock went back"}, ("clock step", NOON - 2 * HOUR, NOON),
+    ),
+    "a gap": (
+        f"DELETE FROM {TABLE} {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + 2 * HOUR}",
+        {"no tag has a gap"}, ("gap", NOON, NOON + 2 * HOUR),
+    ),
+    "doubled rows": (
+        f"ALTER TABLE {TABLE} DROP CONSTRAINT {TABLE}_pkey;"
+        f"INSERT INTO {TABLE} SELECT * FROM {TABLE} {WHERE} AND t_stamp < {DAY.start_ms + 120_000}",
+        {"a tag id has one reading a time"}, None,
+    ),
+    "text in a numeric tag": (
+        f"UPDATE {TABLE} SET stringvalue = 'n/a' {WHERE} AND t_stamp < {DAY.start_ms + 120_000}",
+        {"no tag of numbers holds text"}, None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_caught_by_its_expectation_and_only_its_tag_is_named(fault, plant_fault) -> None:
+    statements, expectations, stretch = FAULTS[fault]
+    source, lake = plant_fault(statements)
+    assert broken(source, lake) == dict.fromkeys(expectations, (ENERGY,))
+    assert source.success and lake.success  # all of it is a warning, as the suites come
+    if stretch:
+        kind, start, end = stretch
+        (found,) = [one for one in (*source.notable, *lake.notable) if one.kind == kind]
+        assert found.tagpath == ENERGY
+        assert abs(found.start_ms - start) <= HOUR // 2 and abs(found.end_ms - end) <= HOUR // 2
+
+
+def test_half_a_day_missing_names_every_tag_that_is_scanned(plant_fault) -> None:
+    cut = f"WHERE t_stamp >= {NOON} AND t_stamp < {DAY.end_ms}"
+    source, lake = plant_fault(f"DELETE FROM {TABLE} {cut}; DELETE FROM sqlt_data_2_2026_10 {cut}")
+    found = broken(source, lake)
+    assert found["no tag is silent for more than a quarter of the window"] == SCANNED
+    assert set(found) <= {
+        "no tag is silent for more than a quarter of the window",
+        "every tag is read up to the end of the window",
+        "every living tag has a reading",
+    }
+
+
+@pytest.mark.parametrize("days", [9, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_clean_plant_raises_nothing_day_after_day(days, database, make_config, spark) -> None:
+    plant = seed(database.owner, replace(CLEAN, days=days, tags=24))
+    config = make_config(dbname=database.name)
+    for number in range(days) if days > 9 else (0, 1, 8):
+        day = day_window(plant.start.date() + timedelta(days=number), "UTC")
+        ingest(config, day, spark=spark)
+        assert broken(check_source(config, day), check_lake(config, day)) == {}, day
+
+
+def test_half_of_the_usual_readings_is_noticed_a_week_later(database, make_config, spark) -> None:
+    plant = seed(database.owner, replace(CLEAN, days=9))
+    config = make_config(dbname=database.name)
+    ingest(config, window_of("UTC", start=f"{plant.start:%Y-%m-%d}", end="2026-10-29"), spark=spark)
+    database.execute(f"DELETE FROM {TABLE} {WHERE} AND t_stamp / 60000 % 5 > 1")
+    found = broken(check_source(config, DAY))
+    assert found == {"a tag has about as many readings as on the same weekdays before": (ENERGY,)}
+
+
+def test_a_sensor_that_is_stuck_all_day_is_told_by_the_day_before(database, make_config, spark) -> None:
+    seed(database.owner, CLEAN)
+    config = make_config(dbname=database.name)
+    database.execute(f"UPDATE {TABLE} SET floatvalue = 7.5 {WHERE}")
+    for day in ("2026-10-29", "2026-10-30"):
+        ingest(config, window_of("UTC", day=day), spark=spark)
+    assert broken(check_lake(config, DAY)) == {"no sensor is stuck": (ENERGY,)}
+
+
+def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config, spark) -> None:
+    file = SHARED_DATA / "nab/ambient_temperature_system_failure.csv"
+    if not file.exists():
+        pytest.skip("shared/data with the NAB files is not beside this checkout")
+    times = [datetime.fromisoformat(row[0]).replace(tzinfo=UTC) for row in list(csv.reader(file.open()))[1:]]
+    missing = {(a, b) for a, b in itertools.pairwise(times) if b - a > timedelta(hours=1)}
+    replay(database.owner, file)
+    config = make_config(dbname=database.name)
+    window = window_of("UTC", start="2013-01-01", end="2015-01-01")
+    ingest(config, window, spark=spark)
+    found = check_lake(config, window).notable
+    listed = {
+        (datetime.fromtimestamp(g.start_ms / 1000, UTC), datetime.fromtimestamp(g.end_ms / 1000, UTC)) for g in found
+    }
+    assert listed == missing and len(missing) == 10 and {gap.kind for gap in found} == {"gap"}
