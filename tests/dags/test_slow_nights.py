@@ -72,6 +72,7 @@ def test_the_task_page_links_to_the_report_which_only_those_see_who_are_logged_i
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["PostgreSQL is stopped and started", "S3 is away a minute", "the worker is killed"])
 def test_a_run_ends_green_although(name, airflow, sandbox):
+    airflow.unpause()
     day = today() - timedelta(days=3)
     run_id = airflow.trigger(date=str(day))
     kernel = airflow.reaches(run_id, "ingest")
@@ -92,6 +93,7 @@ def test_a_run_ends_green_although(name, airflow, sandbox):
 
 @pytest.mark.timeout(600)
 def test_a_failing_expectation_ends_red_without_a_retry_and_is_told(airflow):
+    airflow.unpause()
     told = len(airflow.posts)
     run_id = airflow.trigger(start=f"{today()}T00:00", end=f"{today()}T00:01")  # the plant ended before
     assert airflow.ends(run_id) == "failed"
