@@ -15,7 +15,7 @@ from . import __version__
 from .config import Config, load
 from .errors import ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
-from .screen import show_compacted, show_plan, show_record, show_verification
+from .screen import show_check, show_compacted, show_plan, show_record, show_verification
 from .telling import shown
 from .windows import Window, window_of
 
@@ -151,6 +151,51 @@ def verify(
     if as_json:
         print(json.dumps(found.to_json()))
     found.raise_if_different()
+
+
+@app.command()
+def check(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    docs: Annotated[Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")] = None,
+) -> None:
+    """Hold source and lake of a window against what is expected of them, without a run."""
+    from .checks import check_lake, check_source, data_docs
+
+    settings, window = _asked(config, config_source, date, start, end)
+    with data_docs(docs) as pages:
+        found = [look(settings, window, pattern, docs=pages) for look in (check_source, check_lake)]
+    for result in found:
+        show_check(result, Console())
+    if docs:
+        Console().print(f"[bold]Data Docs[/] {docs / 'index.html'}", soft_wrap=True)
+    for result in found:
+        result.raise_if_failed()
+
+
+@app.command()
+def ranges(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; expectations/ranges.json.")] = None,
+) -> None:
+    """Learn from a window of history which values to expect, for people to look over."""
+    from .checks import learn_ranges
+    from .checks.ranges import FILE, write_ranges
+    from .checks.suites import suites_folder
+
+    settings, window = _asked(config, config_source, None, start, end)
+    found = learn_ranges(settings, window, pattern)
+    path = out or suites_folder() / FILE
+    write_ranges(path, found)
+    Console().print(f"{len(found)} ranges learned from {window} are in {path}: look them over", soft_wrap=True)
 
 
 @app.command()

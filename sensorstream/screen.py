@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .checks.result import CheckResult
 from .compaction import Compacted
 from .origins import Value
 from .planning import Plan
@@ -47,6 +48,16 @@ def show_record(record: RunRecord, console: Console) -> None:
     for name, value in summary(record).items():
         table.add_row(f"[bold]{name}[/]", value)
     console.print(table)
+
+
+def show_check(found: CheckResult, console: Console) -> None:
+    """Print the verdict of a check, and what does not hold."""
+    console.print(found.summary(), style="green" if found.success else "bold red", markup=False, soft_wrap=True)
+    table = Table("verdict", "expectation", "found", box=SIMPLE, pad_edge=False)
+    for finding in (*found.failed, *found.warnings):
+        table.add_row(finding.verdict, Text(finding.expectation), Text(finding.found()))
+    if table.rows:
+        console.print(table)
 
 
 def show_compacted(done: Compacted, console: Console) -> None:

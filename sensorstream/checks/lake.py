@@ -14,6 +14,7 @@ from ..record import RunRecord, run_id
 from ..stores import open_store
 from ..transform import quality_rule
 from ..windows import Window
+from .data_docs import DataDocs
 from .lake_summary import committed_files, files_frame, rejected_times
 from .notable import worst
 from .ranges import load_ranges, matcher
@@ -31,6 +32,7 @@ def check_lake(
     record: RunRecord | None = None,
     *,
     expectations_dir: Path | None = None,
+    docs: DataDocs | None = None,
 ) -> CheckResult:
     """Hold the lake's files of ``window`` and the selected tags against the manifest and the suite of the lake.
 
@@ -42,6 +44,9 @@ def check_lake(
         The run's record: after an overwrite the files must hold exactly ``rows_written`` readings.
     expectations_dir
         Where the suite is; that of the project by default.
+
+    docs
+        Where Great Expectations makes its own pages as well, see ``data_docs``.
 
     Raises
     ------
@@ -79,6 +84,7 @@ def check_lake(
         frame,
         keys=["tagpath", "file"],
         parameters={"rows_written": total, "max_records_per_file": config.max_records_per_file},
+        docs=docs,
     )
     return CheckResult(
         subject="lake",

@@ -13,6 +13,7 @@ from ..keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
 from ..windows import Window
+from .data_docs import DataDocs
 from .notable import worst
 from .ranges import load_ranges
 from .result import CheckResult
@@ -32,6 +33,7 @@ def check_source(
     patterns: Sequence[str] | None = None,
     *,
     expectations_dir: Path | None = None,
+    docs: DataDocs | None = None,
 ) -> CheckResult:
     """Hold the historian's tags and its readings of ``window`` against the suites of the source.
 
@@ -43,6 +45,9 @@ def check_source(
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     expectations_dir
         Where the suites are; those of the project by default.
+
+    docs
+        Where Great Expectations makes its own pages as well, see ``data_docs``.
 
     Raises
     ------
@@ -69,12 +74,13 @@ def check_source(
     begin += load_library()  # takes longer than the check and is no part of it
     rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
     findings = [
-        *validate(tag_suite, ids, keys=["tagpath", "id"]),
+        *validate(tag_suite, ids, keys=["tagpath", "id"], docs=docs),
         *validate(
             reading_suite,
             readings,
             keys=["tagpath"],
             parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
+            docs=docs,
         ),
     ]
     findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from .data_docs import DataDocs
 from .result import EXAMPLES, Finding, Severity
 from .suites import Suite
 
@@ -22,7 +23,12 @@ ORDER = "order"  # of an expectation in its suite: the library sorts results its
 
 
 def validate(
-    suite: Suite, frame: pd.DataFrame, *, keys: Sequence[str], parameters: Mapping[str, Any] | None = None
+    suite: Suite,
+    frame: pd.DataFrame,
+    *,
+    keys: Sequence[str],
+    parameters: Mapping[str, Any] | None = None,
+    docs: DataDocs | None = None,
 ) -> list[Finding]:
     """What becomes of every expectation of ``suite`` over ``frame``.
 
@@ -32,6 +38,8 @@ def validate(
         Columns that name a row in examples; ``tagpath`` must be one.
     parameters
         Values for ``$PARAMETER``; an expectation that asks for one that is ``None`` is left out.
+    docs
+        Where the library's own pages are made as well.
 
     Raises
     ------
@@ -41,15 +49,16 @@ def validate(
     load_library()
     parameters = dict(parameters or {})
     suite = suite.given(parameters)
-    outcome = _batch(suite, frame).validate(
-        _suite(suite),
-        expectation_parameters={name: value for name, value in parameters.items() if value is not None},
-        result_format={
-            "result_format": "COMPLETE",
-            "unexpected_index_column_names": list(keys),
-            "include_unexpected_rows": False,
-        },
-    )
+    given = {name: value for name, value in parameters.items() if value is not None}
+    form = {
+        "result_format": "COMPLETE",
+        "unexpected_index_column_names": list(keys),
+        "include_unexpected_rows": False,
+    }
+    if docs:
+        outcome = docs.validate(_suite(suite), frame, given, form)
+    else:
+        outcome = _batch(suite, frame).validate(_suite(suite), expectation_parameters=given, result_format=form)
     results = sorted(outcome.results, key=lambda result: result.expectation_config.meta[ORDER])
     return [_finding(suite.name, result) for result in results]
 

@@ -64,7 +64,8 @@ FAULTS = {
         {"at most one good reading in twenty is empty", "at most one reading in twenty is empty"}, None,
     ),
     "out of range": (
-        f"UPDATE {TABLE} SET floatvalue = -5 - t_stamp / 60000 % 7 {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + HOUR}",
+        f"UPDATE {TABLE} SET floatvalue = -5 - t_stamp / 60000 % 7 {WHERE}"
+        f" AND t_stamp >= {NOON} AND t_stamp < {NOON + HOUR}",
         {"no value is below its range", "every value is within its range"}, None,
     ),
     "an unknown quality code": (
@@ -168,3 +169,21 @@ def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config, spa
         (datetime.fromtimestamp(g.start_ms / 1000, UTC), datetime.fromtimestamp(g.end_ms / 1000, UTC)) for g in found
     }
     assert listed == missing and len(missing) == 10 and {gap.kind for gap in found} == {"gap"}
+
+
+def test_ranges_are_learned_from_history_and_data_docs_are_built(plant, sandbox, tmp_path) -> None:
+    from sensorstream.cli import main
+
+    window = ["--config", str(plant.config_path), "--start", plant.date, "--end", "2026-11-02"]
+    for arguments in (
+        ["ranges", *window, "--out", str(tmp_path / "ranges.json")],
+        ["check", *window, "--pattern", "energy$", "--docs", str(tmp_path / "docs")],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+    learned = {entry["pattern"]: entry for entry in json.loads((tmp_path / "ranges.json").read_text())["ranges"]}
+    assert 0 < learned["(^|/)temperature$"]["lowest"] < 40 and learned["(^|/)temperature$"]["highest"] < 200
+    assert "highest" not in learned["(^|/)energy$"]  # counters rise for ever
+    pages = "".join(page.read_text() for page in (tmp_path / "docs").rglob("*.html"))
+    assert all(name in pages for name in ("source_tags", "source_readings", "lake_readings", "no clock went back"))

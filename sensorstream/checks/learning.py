@@ -1,0 +1,24 @@
+"""Learn ranges from history: what good readings have been, summed up by the historian, widened by half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config import Config
+from ..historian import open_historian
+from ..transform import quality_rule
+from ..windows import Window
+from .ranges import Range, learned
+from .source_summary import summarise
+
+
+def learn_ranges(config: Config, window: Window, patterns: Sequence[str] | None = None) -> list[Range]:
+    """A range for each unit, or each last part of a tag path, that has numbers in ``window``.
+
+    Raises ``SourceError`` and ``ConfigError`` as ``check_source`` does.
+    """
+    with open_historian(config) as historian:
+        tags = historian.tags(tuple(patterns or config.sensor_patterns))
+        rule = quality_rule(config, historian.layout)
+        found = summarise(historian, historian.partition_tables(window), tags, window, rule)
+    return learned((tag, seen) for tag in tags if tag.path in found.sums and (seen := found.sums[tag.path].seen()))
