@@ -135,7 +135,7 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
         server = Server(folder / "home", port, {
             **os.environ,
             **airflow_environment(folder / "home", folder / "config.json", port),
-            "SENSORSTREAM_RETRY_SECONDS": "5",
+            "SENSORSTREAM_RETRY_SECONDS": "10",
             **environment,
         })  # fmt: skip
         try:
