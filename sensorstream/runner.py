@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import notebook
 from .config import Config, load
 from .errors import ConfigError, SensorStreamError
+from .origins import explain
 from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import page
@@ -73,11 +74,13 @@ def run(
         **arguments,
     }
     failure: SensorStreamError | None = None
+    origins: dict[str, str] | None = None
     try:
+        origins = {value.key: value.origin for value in explain(config_path, config_source, arguments)}
         _execute(config, window, folder, parameters, console)
     except SensorStreamError as error:
         failure = error
-    report = page.write(folder, config, window, failure)
+    report = page.write(folder, config, window, failure, patterns=patterns, origins=origins)
     if failure:
         console.print(f"[bold]report[/] {report}", soft_wrap=True)
         raise failure
