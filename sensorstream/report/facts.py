@@ -24,7 +24,7 @@ from .levels import Levels, Tally, most_moved
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
 WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
-MOST_MOVED = 12
+MOST_MOVED, MOST_CALM = 12, 6  # tags whose level is drawn, and how many where none moved much
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
         rejected_by_area=dict(rejected_by_area),
         rejected_by_tag=tags,
         bytes_by_tag=dict(size),
-        moved=most_moved([tally for _, tally in counted], MOST_MOVED),
+        moved=most_moved([tally for _, tally in counted], MOST_MOVED, MOST_CALM),
     )
 
 

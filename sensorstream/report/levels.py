@@ -11,6 +11,7 @@ FEWEST = 8  # stretches with readings, below which nothing is usual
 # Departures are counted in the median deviation of the tag's own levels; 4 of those are 2.7 standard deviations of
 # a normal distribution. A tag that hardly ever moves has a median deviation of 0: the standard deviation stands in.
 UNUSUAL = 4.0
+FEW_STATES = 16  # whole numbers closer together are states of a valve or a motor, which have no level
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,33 @@ class Tally:
         self.tagpath = tagpath
         self.edges_ms = np.linspace(first_ms, last_ms + 1, STRETCHES + 1).astype(np.int64)
         self.sums, self.counts = np.zeros(STRETCHES), np.zeros(STRETCHES, np.int64)
+        self.least, self.most, self.whole = np.inf, -np.inf, True
 
     def add(self, times_ms: np.ndarray, values: np.ndarray) -> None:
         """Count readings in, in order of time."""
         inside = np.isfinite(values) & (times_ms >= self.edges_ms[0]) & (times_ms < self.edges_ms[-1])
+        if not inside.any():
+            return
+        values = values[inside]
+        self.least, self.most = min(self.least, values.min()), max(self.most, values.max())
+        self.whole = self.whole and bool((values == np.rint(values)).all())
         place = np.searchsorted(self.edges_ms, times_ms[inside], side="right") - 1
-        self.sums += np.bincount(place, values[inside], STRETCHES)
+        self.sums += np.bincount(place, values, STRETCHES)
         self.counts += np.bincount(place, minlength=STRETCHES)
 
     def levels(self) -> Levels | None:
-        """What was counted; ``None`` where it is too little to say what is usual."""
-        if np.count_nonzero(self.counts) < FEWEST:
+        """What was counted; ``None`` where it is too little to say what is usual, or no level at all."""
+        states = self.whole and self.most - self.least < FEW_STATES
+        if states or np.count_nonzero(self.counts) < FEWEST:
             return None
         means = np.full(STRETCHES, np.nan)
         np.divide(self.sums, self.counts, out=means, where=self.counts > 0)
         return Levels(self.tagpath, self.edges_ms, means)
 
 
-def most_moved(tallies: list[Tally], most: int) -> tuple[Levels, ...]:
-    """Those that left their usual level furthest, first."""
+def most_moved(tallies: list[Tally], most: int, calm: int) -> tuple[Levels, ...]:
+    """Those that left their usual level, the furthest first; where fewer than ``calm`` did, those that moved most."""
     found = [levels for tally in tallies if (levels := tally.levels()) and levels.furthest > 0]
-    return tuple(sorted(found, key=lambda levels: (-levels.furthest, levels.tagpath))[:most])
+    found.sort(key=lambda levels: (-levels.furthest, levels.tagpath))
+    unusual = sum(levels.furthest > UNUSUAL for levels in found)
+    return tuple(found[: min(max(unusual, calm), most)])

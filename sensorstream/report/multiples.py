@@ -15,12 +15,15 @@ from ..windows import Window, zone
 from .facts import Facts
 from .figures import KEPT, NEUTRAL, REJECTED, Picture, canvas, plain
 from .levels import Levels
-from .notable import Notable, stamp
+from .notable import Notable
 from .series import gaps_of, min_max
 
 POINTS = 600  # of a line
 MOST_TAGS = 12
 SIZE = 3.6, 1.75  # inches of 72 points
+# Of years, months, days, hours, minutes and seconds; and of those that begin the next larger.
+FORMS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
+ZEROS = ["", "%b %Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 LINE, SHADE = "#767a80b0", "#d9622b38"
 
 Spans = Sequence[tuple[int, int]]
@@ -82,7 +85,7 @@ def panel(
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
         axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=4))
-        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zoned, show_offset=False))
+        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, zoned, FORMS, ZEROS, show_offset=False))
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: plain(value))
         axes.tick_params(colors=NEUTRAL)
@@ -91,13 +94,15 @@ def panel(
 
 
 def _words(levels: Levels, times: np.ndarray, values: np.ndarray, timezone: str) -> str:
-    """When it was lowest and highest, and what is usual."""
+    """What is usual, and when it was lowest and highest."""
     if not len(values):
         return "No numbers in the lake now."
-    low, high = (datetime.fromtimestamp(times[place] / 1000, UTC) for place in (values.argmin(), values.argmax()))
-    least, most = (f"{plain(value)} on {stamp(moment.astimezone(zone(timezone)))}"
-                   for value, moment in ((values.min(), low), (values.max(), high)))  # fmt: skip
-    return f"Usually about {plain(levels.usual)}; lowest {least}, highest {most}."
+
+    def told(place: np.intp) -> str:
+        moment = datetime.fromtimestamp(times[place] / 1000, UTC).astimezone(zone(timezone))
+        return f"{plain(values[place])} on {moment:%d %b %Y %H:%M}"
+
+    return f"Usually {plain(levels.usual)}; lowest {told(values.argmin())}, highest {told(values.argmax())}."
 
 
 def _more(texts: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from ..config import Config
 from ..errors import NotSettled, SensorStreamError
 from ..record import RunRecord, summary
 from ..windows import Window, zone
+from .figures import size
 from .multiples import MOST_TAGS, flagged
 from .notable import by_tag, listed
 from .outcome import outcome
@@ -123,7 +124,9 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
     rejected = sum(record.rows_rejected.values())
     share = f"{100 * rejected / record.rows_read:.2g} % of what was read" if record.rows_read else "nothing was read"
     reasons = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in record.rows_rejected.items())
-    phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in record.seconds.items() if phase != "total")
+    phases = ", ".join(
+        f"{phase} {seconds:.1f}" for phase, seconds in record.seconds.items() if phase != "total" and seconds >= 0.05
+    )
     late = record.late
     looked = [(f"{late['tag_days']:,}", "late tag days read again", f"found by {late['detector']}")] if late else []
     return [
@@ -137,7 +140,7 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
             "files written",
             f"{record.files_unchanged:,} unchanged, {record.files_removed:,} removed",
         ),
-        (f"{record.bytes_written / 1e6:,.1f} MB", "written", "compressed Parquet"),
+        (size(record.bytes_written), "written", "compressed Parquet"),
         (f"{record.seconds['total']:.1f} s", "from start to commit", f"{record.engine} engine: {phases}"),
     ]
 
