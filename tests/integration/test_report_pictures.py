@@ -12,7 +12,6 @@ import pytest
 
 from sensorstream import report
 from sensorstream.pipeline import ingest
-from sensorstream.record import RunRecord
 from sensorstream.report import page
 from sensorstream.report.multiples import POINTS, readings
 from sensorstream.report.series import min_max
