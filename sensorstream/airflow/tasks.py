@@ -43,7 +43,7 @@ def write_report(parameters: dict[str, Any]) -> str:
     failure = None
     if reasons or not (done and done["success"]):
         failure = SensorStreamError(reasons[0] if reasons else "a task failed: its log says why")
-    path = page.write(folder, config, window, failure)
+    path = page.write(folder, config, window, failure, patterns=parameters["patterns"])
     if failure:
         raise RunFailed(f"the run failed: {failure}; report: {path}")
     return str(path)

@@ -99,4 +99,3 @@ def test_the_labelled_anomalies_of_skab_stand_out(run):
         during = (levels.edges_ms[:-1] >= labelled[0]) & (levels.edges_ms[1:] <= labelled[-1])
         assert np.nanmean(levels.means[during]) < np.nanquantile(levels.means[~during], 0.1)
     assert {picture.title for picture in report.moved_most(config, facts, SKAB)} == set(moved)
-
