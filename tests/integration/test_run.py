@@ -166,7 +166,8 @@ def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, pl
 
 def test_no_password_stands_in_anything_that_the_runs_left(place, first, sandbox, on_s3):
     secrets = [sandbox.reader_password, sandbox.owner_password, sandbox.secret_key]
-    left = {str(path): path.read_bytes() for path in place.glob("reports/**/*") if path.is_file()}
+    files = [path for path in place.rglob("*") if path.is_file() and path.parent != place]
+    left = {str(path): path.read_bytes() for path in files}
     left |= {key: text.encode() for key, (_, text) in there(sandbox, on_s3).items()}
     assert len(left) > 20
     for name, data in left.items():
