@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TITLES = {"check_source": "Source check", "ingest": "Ingest", "check_lake": "Lake check"}
 MOST_ROWS = 200  # of a table
+MOST_TEXT = 4000  # characters of a cell's output
 PACKAGES = ("sensorstream", "pyspark", "pyarrow", "psycopg", "obstore", "papermill", "great-expectations")
 
 
@@ -75,7 +76,7 @@ def write(
             not_drawn=not_drawn,
             late=late,
             late_shown={path: ", ".join(days) for path, days in list(late.items())[:MOST_ROWS]},
-            plan=next((found["plan"] for found in notebooks if found["plan"]), None),
+            plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),
             configuration=configuration(config).rows,
             origins=origins,
             versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
@@ -153,6 +154,22 @@ def _grouped(pictures: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any
     return found
 
 
+def _cut(text: str) -> str:
+    more = len(text) - MOST_TEXT
+    return (
+        text if more <= 0 else f"{text[:MOST_TEXT]}\n… and {more:,} characters more, in the notebook beside this page"
+    )
+
+
+def _first_rows(html: str) -> str:
+    """A plan's table with its first ``MOST_ROWS`` rows, and how many slices there are beyond."""
+    *rows, rest = html.split("</tr>")
+    if (more := len(rows) - 1 - MOST_ROWS) <= 0:
+        return html
+    kept = "</tr>".join(rows[: MOST_ROWS + 1])
+    return f"{kept}</tr><tr><td colspan='99'>and {more:,} more slices</td></tr>{rest}"
+
+
 def _notebook(folder: Path, name: str) -> dict[str, Any]:
     """An executed notebook: its cells as text for unfolding, its pictures, its plan."""
     import nbformat
@@ -174,5 +191,5 @@ def _notebook(folder: Path, name: str) -> dict[str, Any]:
                 text.append(f"{output.ename}: {output.evalue}")
             else:
                 text.append(output.get("text") or data.get("text/plain", ""))
-        cells.append({"source": cell.source, "text": "\n".join(text)[:4000]})
+        cells.append({"source": cell.source, "text": _cut("\n".join(text))})
     return {"title": TITLES[name], "cells": cells, "pictures": pictures, "plan": plan, "failed": failed}

@@ -23,7 +23,7 @@ from tests.unit.test_report_index import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-DESK, PHONE = (1280, 1400), (390, 844)
+DESK, PHONE = (1280, 1400), (390, 1400)
 VIEWS = {
     "light": ("light", DESK),
     "dark": ("dark", DESK),
@@ -121,4 +121,8 @@ def shot(tab: Page, name: str, view: str) -> None:
             ("report", "phone"): "report-phone.png", ("index", "light"): "reports-index.png"}  # fmt: skip
     folder = os.environ.get("SENSORSTREAM_SHOTS")
     if folder and (name, view) in kept:
+        if view == "dark":
+            tab.evaluate(
+                "[...document.querySelectorAll('h2')].find(e => e.innerText.startsWith('Gaps')).scrollIntoView()"
+            )
         tab.screenshot(path=Path(folder) / kept[name, view])
