@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import notebook
 from .config import Config, load
 from .errors import SensorStreamError
-from .origins import explain
+from .origins import Value, explain
 from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import index, page, shelf
@@ -80,13 +80,13 @@ def run(
         **arguments,
     }
     failure: SensorStreamError | None = None
-    origins: dict[str, str] | None = None
+    settings: list[Value] | None = None
     try:
-        origins = {value.key: value.origin for value in explain(config_path, config_source, arguments)}
+        settings = explain(config_path, config_source, arguments)
         _execute(config, window, folder, parameters, console)
     except SensorStreamError as error:
         failure = error
-    page.write(folder, config, window, failure, patterns=patterns, origins=origins)
+    page.write(folder, config, window, failure, patterns=patterns, settings=settings)
     report = f"{place}/report.html"
     if failure:
         try:

@@ -24,7 +24,7 @@ from .levels import Levels, Tally, most_moved
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
 WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
-MOST_MOVED, MOST_CALM = 12, 6  # tags whose level is drawn, and how many where none moved much
+MOST_MOVED, MOST_CALM = 12, 3  # tags whose level is drawn, and how many where none moved much
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,14 @@ class Tally:
         self.counts += np.bincount(place, minlength=STRETCHES)
 
     def levels(self) -> Levels | None:
-        """What was counted; ``None`` where it is too little to say what is usual, or no level at all."""
+        """What was counted; ``None`` where that is too little to say what is usual, or states or a counter."""
         states = self.whole and self.most - self.least < FEW_STATES
         if states or np.count_nonzero(self.counts) < FEWEST:
             return None
         means = np.full(STRETCHES, np.nan)
         np.divide(self.sums, self.counts, out=means, where=self.counts > 0)
-        return Levels(self.tagpath, self.edges_ms, means)
+        counter = bool((np.diff(means[self.counts > 0]) > 0).all())
+        return None if counter else Levels(self.tagpath, self.edges_ms, means)
 
 
 def most_moved(tallies: list[Tally], most: int, calm: int) -> tuple[Levels, ...]:

@@ -85,7 +85,9 @@ def panel(
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
         axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=4))
-        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, zoned, FORMS, ZEROS, show_offset=False))
+        axes.xaxis.set_major_formatter(
+            mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
+        )
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: plain(value))
         axes.tick_params(colors=NEUTRAL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,12 @@ from .figures import size
 from .multiples import MOST_TAGS, flagged
 from .notable import by_tag, listed
 from .outcome import outcome
-from .shown import configuration
+from .shown import configuration, written
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from ..origins import Value
 
 TITLES = {"check_source": "Source check", "ingest": "Ingest", "check_lake": "Lake check"}
 MOST_ROWS = 200  # of a table
@@ -36,7 +38,7 @@ def write(
     failure: SensorStreamError | None,
     *,
     patterns: Sequence[str] | None = None,
-    origins: Mapping[str, str] | None = None,
+    settings: Sequence[Value] | None = None,
 ) -> Path:
     """Write ``report.html`` and ``verdict.json`` into a run's folder, from its executed notebooks, record and checks.
 
@@ -46,8 +48,8 @@ def write(
         What ended the run; it stands at the top. What a failed run did not leave is left out.
     patterns
         Those that were asked for; by default those of the configuration.
-    origins
-        Where each key of the configuration came from (see ``origins.explain``).
+    settings
+        The configuration with its origins (see ``origins.explain``); by default the values alone.
     """
     record = RunRecord.read(folder / "record.json") if (folder / "record.json").exists() else None
     notebooks = [_notebook(folder, name) for name in TITLES if (folder / f"{name}.ipynb").exists()]
@@ -77,8 +79,8 @@ def write(
             late=late,
             late_shown={path: ", ".join(days) for path, days in list(late.items())[:MOST_ROWS]},
             plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),
-            configuration=configuration(config).rows,
-            origins=origins,
+            configuration=[(each.key, written(each.value), each.origin) for each in settings or ()]
+            or [(key, value, None) for key, value in configuration(config).rows.items()],
             versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
             notebooks=notebooks,
         )

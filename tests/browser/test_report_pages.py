@@ -23,7 +23,7 @@ from tests.unit.test_report_index import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-DESK, PHONE = (1280, 1400), (390, 1400)
+DESK, PHONE = (1280, 1250), (390, 1400)
 VIEWS = {
     "light": ("light", DESK),
     "dark": ("dark", DESK),

@@ -84,8 +84,14 @@ def test_a_level_that_leaves_the_usual_is_found_and_a_calm_one_ranks_behind():
     calm, stepped = 50 + np.sin(np.arange(8000) / 300), 50 + np.sin(np.arange(8000) / 300)
     stepped[6000:6800] += 5
     states = np.where(np.arange(8000) % 4000 < 3900, 0.0, 1.0)
-    found = most_moved([tally("calm", calm), tally("stepped", stepped), tally("pump runs", states)], 12, 2)
-    assert [levels.tagpath for levels in found] == ["stepped", "calm"], "a motor has no level"
+    tags = [
+        tally("calm", calm),
+        tally("stepped", stepped),
+        tally("pump runs", states),
+        tally("energy", np.arange(8000.0)),
+    ]
+    found = most_moved(tags, 12, 4)
+    assert [levels.tagpath for levels in found] == ["stepped", "calm"], "a motor and a counter have no level"
     (span,) = found[0].unusual()
     assert abs(span[0] - 6_000_000) < 200_000 and abs(span[1] - 6_800_000) < 200_000 and not found[1].unusual()
     assert len(most_moved([tally(str(n), calm + n) for n in range(9)], 12, 6)) == 6
