@@ -90,8 +90,8 @@ def run(
     report = f"{place}/report.html"
     if failure:
         try:
-            _keep(config, folder, name)
-            console.print(f"[bold]report[/] {report}", soft_wrap=True)
+            kept = _keep(config, folder, name)
+            console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
         except SensorStreamError as error:
             # The run's own failure says more of what to do; this one is said beside it.
             console.print(f"[bold]report[/] {error}", soft_wrap=True)
@@ -100,15 +100,15 @@ def run(
     record = replace(RunRecord.read(folder / "record.json"), report=report)
     record.save(folder / "record.json")
     show_record(record, console)
-    _keep(config, folder, name)
-    console.print(f"[bold]report[/] {report}", soft_wrap=True)
+    kept = _keep(config, folder, name)
+    console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
     return RunOutcome(place, report, record)
 
 
-def _keep(config: Config, folder: Path, name: str) -> None:
+def _keep(config: Config, folder: Path, name: str) -> index.Index:
     """The run's folder to where reports are kept, and the page of all runs with it."""
     shelf.keep(config, folder, name)
-    index.build(config)
+    return index.build(config)
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
-from ..errors import NotSettled, SensorStreamError
+from ..errors import LakeError, NotSettled, SensorStreamError
 from ..record import RunRecord, summary
 from ..windows import Window, zone
 from .figures import size
@@ -56,7 +56,11 @@ def write(
     checks = [found for name in ("check_source", "check_lake") if (found := check(folder, name))]
     ended = outcome(window, patterns or config.sensor_patterns, record, checks, failure)
     notable = listed(folder)
-    flagged_pictures, not_drawn = flagged(config, window, by_tag(notable, MOST_TAGS))
+    # A lake that has just failed is not asked again: it would be waited for once more.
+    away = isinstance(failure, LakeError)
+    flagged_pictures, not_drawn = (
+        ([], "the lake failed") if away else flagged(config, window, by_tag(notable, MOST_TAGS))
+    )
     late = (record.late or {}).get("tags", {}) if record else {}
     html = (
         templates()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sensorstream import report
+from sensorstream.errors import LakeError
 from sensorstream.report import page
 from sensorstream.report.levels import Tally, most_moved
 from sensorstream.report.multiples import MOST_TAGS, panel
@@ -76,6 +77,8 @@ def test_the_worst_of_each_kind_are_drawn_in_turn(tmp_path):
 
 def test_a_report_says_why_nothing_is_drawn_where_the_lake_is_away(tmp_path):
     check(tmp_path, [note("gap", "a", 0)], {"gap": 1})
+    text = page.write(tmp_path, CONFIG, DAY, LakeError("lake lake: no answer")).read_text()
+    assert "Not drawn: the lake failed" in text
     text = page.write(tmp_path, CONFIG, DAY, None).read_text()
     assert "Not drawn: lake folder lake does not exist" in text and "Gaps: 1" in text
 
@@ -109,6 +112,8 @@ def test_a_picture_of_a_tag_shades_what_is_worth_a_look_and_breaks_its_line_at_g
     line = max(bare.svg.split("<path"), key=len)
     assert line.count("M ") == 2 and len(shaded.svg) > len(bare.svg) and "#d9622b" not in bare.svg
     assert "#d9622b" in shaded.svg and "words" in shaded.alt
+    nothing = panel("a/b", "words", times[:0], np.empty(0), "UTC", spans=[(600_000, 3_000_000)])
+    assert "#d9622b" in nothing.svg, "a tag that is not in the lake yet"
 
 
 def test_how_long_is_said_in_two_units():
