@@ -224,6 +224,19 @@ def recover(config: ConfigFile = None, config_source: ConfigSource = "file") -> 
     Console().print(put_right(open_store(settings)) or f"nothing to recover: no run was ended in {settings.lake}")
 
 
+@app.command()
+def reports(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    out: Annotated[Path | None, typer.Option(help="Write the page to this file instead of beside the reports.")] = None,
+) -> None:
+    """Build the page of all runs: a calendar of days, trends, and links to the reports. A run does it at its end."""
+    from .report.index import build
+
+    done = build(_settings(config, config_source), out)
+    Console(highlight=False).print(f"index of {done.runs:,} runs: {done.place}", soft_wrap=True)
+
+
 @config_app.command("show")
 def config_show(
     config: ConfigFile = None,

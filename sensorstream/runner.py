@@ -14,10 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import notebook
 from .config import Config, load
-from .errors import ConfigError, SensorStreamError
+from .errors import SensorStreamError
+from .origins import Value, explain
 from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
-from .report import page
+from .report import index, page, shelf
 from .screen import show_plan, show_record
 from .windows import Window, window_of
 
@@ -26,10 +27,13 @@ STEPS = ("check_source", "ingest", "check_lake")
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run left: its folder with the executed notebooks, the report, and the record."""
+    """What a run left: its folder with the executed notebooks, the report, and the record.
 
-    folder: Path
-    report: Path
+    Both are paths, or begin with ``s3://`` where reports are kept there.
+    """
+
+    folder: str
+    report: str
     record: RunRecord
 
 
@@ -55,13 +59,16 @@ def run(
     Raises
     ------
     SensorStreamError
-        What the failing notebook raised; it and the report are kept as far as they came.
+        What the failing notebook raised; it and the report are kept as far as they came. ``LakeError`` where all
+        went well but the report could not be kept; it says where it is instead.
     """
     console = console or Console(highlight=False)
     arguments = {"engine": engine, "write_mode": write_mode}
     config = load(config_path, source=config_source, arguments=arguments)
     window = window_of(config.timezone, day=date, start=start, end=end)
-    folder = run_folder(config, window, patterns)
+    name = f"{run_id(window, patterns or config.sensor_patterns)}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    folder = shelf.run_folder(config, name)
+    place = shelf.kept_at(config, folder, name)
     parameters = {
         "config_path": str(Path(config_path).resolve()) if config_path else None,
         "config_source": config_source,
@@ -73,30 +80,35 @@ def run(
         **arguments,
     }
     failure: SensorStreamError | None = None
+    settings: list[Value] | None = None
     try:
+        settings = explain(config_path, config_source, arguments)
         _execute(config, window, folder, parameters, console)
     except SensorStreamError as error:
         failure = error
-    report = page.write(folder, config, window, failure)
+    page.write(folder, config, window, failure, patterns=patterns, settings=settings)
+    report = f"{place}/report.html"
     if failure:
-        console.print(f"[bold]report[/] {report}", soft_wrap=True)
-        raise failure
-    record = replace(RunRecord.read(folder / "record.json"), report=str(report))
+        try:
+            kept = _keep(config, folder, name)
+            console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
+        except SensorStreamError as error:
+            # The run's own failure says more of what to do; this one is said beside it.
+            console.print(f"[bold]report[/] {error}", soft_wrap=True)
+        # What the sentence names has moved where reports are kept elsewhere.
+        raise type(failure)(str(failure).replace(str(folder), place)) from failure
+    record = replace(RunRecord.read(folder / "record.json"), report=report)
     record.save(folder / "record.json")
     show_record(record, console)
-    console.print(f"[bold]report[/] {report}", soft_wrap=True)
-    return RunOutcome(folder, report, record)
+    kept = _keep(config, folder, name)
+    console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
+    return RunOutcome(place, report, record)
 
 
-def run_folder(config: Config, window: Window, patterns: Sequence[str] | None) -> Path:
-    """A new folder for this execution; ``ConfigError`` if it cannot be made."""
-    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    folder = Path(config.reports_path).resolve() / run_id(window, patterns or config.sensor_patterns) / started
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise ConfigError(f'run folder {folder} cannot be made: {error.strerror}: check "reports_path"') from None
-    return folder
+def _keep(config: Config, folder: Path, name: str) -> index.Index:
+    """The run's folder to where reports are kept, and the page of all runs with it."""
+    shelf.keep(config, folder, name)
+    return index.build(config)
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:

@@ -31,6 +31,7 @@ def prepare(parameters: dict[str, Any]) -> str:
 
 def write_report(parameters: dict[str, Any]) -> str:
     """Write the HTML report, also of a run that failed; the run is green only if the lake check was."""
+    from ..origins import explain
     from ..report import page
 
     folder = Path(parameters["run_folder"])
@@ -43,7 +44,13 @@ def write_report(parameters: dict[str, Any]) -> str:
     failure = None
     if reasons or not (done and done["success"]):
         failure = SensorStreamError(reasons[0] if reasons else "a task failed: its log says why")
-    path = page.write(folder, config, window, failure)
+    settings = None
+    try:
+        arguments = {name: parameters[name] for name in ("engine", "write_mode")}
+        settings = explain(parameters["config_path"], parameters["config_source"], arguments)
+    except SensorStreamError as error:
+        log.warning("The report does not say where its settings came from: %s", error)
+    path = page.write(folder, config, window, failure, patterns=parameters["patterns"], settings=settings)
     if failure:
         raise RunFailed(f"the run failed: {failure}; report: {path}")
     return str(path)

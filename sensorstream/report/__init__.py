@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .facts import Facts, gather
 from .figures import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
+from .multiples import moved_most
 from .series import daily, series
 from .shown import Shown, configuration
 
@@ -19,6 +20,7 @@ __all__ = [
     "daily",
     "gather",
     "most_rejected",
+    "moved_most",
     "quality_by_area",
     "readings_over_time",
     "series",

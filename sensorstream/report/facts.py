@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,15 +19,20 @@ from ..reading import FETCHES_AT_ONCE, area, entries
 from ..record import RunRecord
 from ..stores import Store, open_store
 from ..windows import Window, parse_instant
+from .levels import Levels, Tally, most_moved
 
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
 WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
+MOST_MOVED, MOST_CALM = 12, 3  # tags whose level is drawn, and how many where none moved much
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Counts of readings; ``starts_ms`` are the left borders of the bars, ``width_s`` their width."""
+    """Counts of readings; ``starts_ms`` are the left borders of the bars, ``width_s`` their width.
+
+    ``moved`` are the levels of the tags that left their usual level furthest, the furthest first.
+    """
 
     timezone: str
     width_s: int
@@ -38,18 +43,23 @@ class Facts:
     rejected_by_area: dict[str, int]
     rejected_by_tag: dict[str, int]
     bytes_by_tag: dict[str, int]
+    moved: tuple[Levels, ...] = ()
 
 
 def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
-    """The facts of a run over ``tagpaths``: from the manifest, the times of its files, and the rejected readings."""
+    """The facts of a run over ``tagpaths``: from the manifest, the files it names, and the rejected readings."""
     window = Window(*(parse_instant(record.window[side], config.timezone) for side in ("start", "end")))
     chosen = frozenset(tagpaths)
     store = open_store(config)
     files = [entry for entry in entries(config, window) if entry.tagpath in chosen]
     width = bar_width(window)
     edges = np.arange(window.start_ms, window.end_ms + width * 1000, width * 1000)
+    by_tag: dict[str, list[Entry]] = defaultdict(list)
+    for entry in files:
+        by_tag[entry.tagpath].append(entry)
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-        kept = sum(pool.map(lambda entry: _histogram(store, entry, edges), files), np.zeros(len(edges) - 1, np.int64))
+        counted = list(pool.map(lambda own: _counted(store, own, edges, window), by_tag.values()))
+    kept = sum((counts for counts, _ in counted), np.zeros(len(edges) - 1, np.int64))
     tags, times = _rejected(store, record.run_id)
     kept_by_area: Counter[str] = Counter()
     size: Counter[str] = Counter()
@@ -69,6 +79,7 @@ def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
         rejected_by_area=dict(rejected_by_area),
         rejected_by_tag=tags,
         bytes_by_tag=dict(size),
+        moved=most_moved([tally for _, tally in counted], MOST_MOVED, MOST_CALM),
     )
 
 
@@ -78,19 +89,22 @@ def bar_width(window: Window) -> int:
     return next((width for width in WIDTHS if seconds / width <= MOST_BARS), WIDTHS[-1])
 
 
-def _histogram(store: Store, entry: Entry, edges: np.ndarray) -> np.ndarray:
-    """Readings of one file in each bar; the file is fetched only if it lies across a border."""
-    first, last = np.searchsorted(edges, [entry.first_ms, entry.last_ms], side="right") - 1
-    if first == last and 0 <= first < len(edges) - 1:
-        counts = np.zeros(len(edges) - 1, np.int64)
-        counts[first] = entry.rows
-        return counts
-    data = store.get(entry.key)
-    if data is None:
-        return np.zeros(len(edges) - 1, np.int64)
-    times = pq.ParquetFile(pa.BufferReader(data)).read(columns=["datetime"]).column("datetime")
-    # Sorted within a file, so borders are looked up instead of readings counted.
-    return np.diff(np.searchsorted(times.cast(pa.int64()).to_numpy(), edges))
+def _counted(store: Store, files: Sequence[Entry], edges: np.ndarray, window: Window) -> tuple[np.ndarray, Tally]:
+    """Readings of one tag in each bar, and its values in stretches of their own."""
+    first = max(min(entry.first_ms for entry in files), window.start_ms)
+    last = min(max(entry.last_ms for entry in files), window.end_ms - 1)
+    counts, tally = np.zeros(len(edges) - 1, np.int64), Tally(files[0].tagpath, first, last)
+    for entry in files:
+        data = store.get(entry.key)
+        if data is None:
+            continue
+        readings = pq.ParquetFile(pa.BufferReader(data)).read(columns=["datetime", "value"])
+        times = readings.column("datetime").cast(pa.int64()).to_numpy()
+        # Sorted within a file, so borders are looked up instead of readings counted.
+        counts += np.diff(np.searchsorted(times, edges))
+        if readings.column("value").null_count < len(times):
+            tally.add(times, readings.column("value").to_numpy())
+    return counts, tally
 
 
 def _rejected(store: Store, run_id: str) -> tuple[dict[str, int], np.ndarray]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Blue and orange differ for every kind of colour vision, and both keep 3:1 against white and against black.
 KEPT, REJECTED, NEUTRAL, GRID = "#2f7fc1", "#d9622b", "#767a80", "#767a8040"
-WIDTH, HEIGHT = 5.4, 2.5  # inches of 72 points
+WIDTH, HEIGHT = 4.6, 2.4  # inches of 72 points; wider, and letters are too small on a phone
 MOST_TICKS = 7
 # Matplotlib's own font, a wide one, measures the room; the page's is shown in it.
 FONT = "DejaVu Sans"
@@ -54,16 +54,17 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG with a title and a sentence for those who cannot see it."""
+    """An SVG with a title and a sentence for those who cannot see it; ``group`` is the report's section for it."""
 
     title: str
     alt: str
     svg: str
+    group: str = "read"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         return (
             {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.alt}"},
-            {"sensorstream": {"title": self.title, "alt": self.alt}},
+            {"sensorstream": {"title": self.title, "alt": self.alt, "group": self.group}},
         )
 
 
@@ -129,17 +130,20 @@ class Canvas:
     alt: str
     figure: Figure
     axes: Axes
+    group: str
     svg: str = ""
 
     def legend(self) -> None:
         self.axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1, handlelength=1.0)
 
     def picture(self) -> Picture:
-        return Picture(self.title, self.alt, self.svg)
+        return Picture(self.title, self.alt, self.svg, self.group)
 
 
 @contextmanager
-def canvas(title: str, alt: str, *, height: float = HEIGHT, rows: int = 1) -> Iterator[Canvas]:
+def canvas(
+    title: str, alt: str, *, size: tuple[float, float] = (WIDTH, HEIGHT), rows: int = 1, group: str = "read"
+) -> Iterator[Canvas]:
     """A figure to draw on, in the style of all; its SVG is there after the block."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -147,10 +151,10 @@ def canvas(title: str, alt: str, *, height: float = HEIGHT, rows: int = 1) -> It
 
     style: Any = STYLE | {"svg.hashsalt": title}
     with rc_context(style):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)
-        drawing = Canvas(title, alt, figure, axes[0, 0])
+        drawing = Canvas(title, alt, figure, axes[0, 0], group)
         yield drawing
         sink = io.StringIO()
         figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -176,11 +180,11 @@ def lean(svg: str, title: str, alt: str) -> str:
 def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: Any) -> Picture:
     """Horizontal bars with their names above them, so that long tag paths have the whole width."""
     if not values:
-        with canvas(title, alt, height=0.8) as drawing:
+        with canvas(title, alt, size=(WIDTH, 0.8)) as drawing:
             drawing.axes.axis("off")
             drawing.axes.text(0, 0.5, alt, va="center")
         return drawing.picture()
-    with canvas(title, alt, height=0.3 + 0.36 * len(values)) as drawing:
+    with canvas(title, alt, size=(WIDTH, 0.3 + 0.36 * len(values))) as drawing:
         axes = drawing.axes
         most = max(values.values()) or 1.0
         for row, (name, value) in enumerate(values.items()):
@@ -193,7 +197,7 @@ def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: 
     return drawing.picture()
 
 
-def _clipped(name: str, most: int = 48) -> str:
+def _clipped(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
@@ -236,6 +240,11 @@ def short(value: float) -> str:
         if abs(value) >= unit:
             return f"{value / unit:.3g} {name}"
     return f"{value:.3g}"
+
+
+def plain(value: float) -> str:
+    """A value in few characters: ``-0.05``, ``238.9``, ``1.2e+09``. Pure."""
+    return f"{value:.4g}" if abs(value) < 1e4 or abs(value) >= 1e7 else f"{value:,.0f}"
 
 
 def size(count: float) -> str:

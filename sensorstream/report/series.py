@@ -10,7 +10,7 @@ import pyarrow as pa
 from ..config import Config
 from ..reading import area, measure
 from ..windows import zone
-from .figures import GRID, KEPT, REJECTED, Picture, canvas
+from .figures import GRID, KEPT, REJECTED, WIDTH, Picture, canvas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)
     title = "Readings over time"
     gaps = {name: gaps_of(times) for name, (times, _, _) in chosen.items()}
     alt = f"{len(chosen)} tags; {sum(map(len, gaps.values()))} gaps are shaded."
-    with canvas(title, alt, height=0.5 + 1.15 * max(len(chosen), 1), rows=max(len(chosen), 1)) as drawing:
+    with canvas(title, alt, size=(WIDTH, 0.5 + 1.15 * max(len(chosen), 1)), rows=max(len(chosen), 1)) as drawing:
         for axes, (name, (times, values, quality)) in zip(drawing.figure.axes, chosen.items(), strict=False):
             shown = min_max(values, POINTS)
             broken = np.searchsorted(times[shown], [begin for begin, _ in gaps[name]], side="right")

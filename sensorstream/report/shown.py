@@ -35,7 +35,7 @@ class Shown:
 
 def configuration(config: Config) -> Shown:
     """Every key with its value, in the order of the documentation; secrets as dots."""
-    return Shown({name: _plain(value) for name, value in flat(config.masked())})
+    return Shown({name: written(value) for name, value in flat(config.masked())})
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -50,5 +50,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _plain(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as in the JSON file, text without its quotes. Pure."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

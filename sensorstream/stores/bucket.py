@@ -80,9 +80,13 @@ class Bucket:
     def put(self, key: str, data: bytes) -> None:
         store = self._large if len(data) > LARGE_BYTES else self._store
         multipart = len(data) > MULTIPART_BYTES and not self._doubtful(key)
+        # A browser shows a page only where the store says that it is one.
+        about: Any = {"Content-Type": "text/html; charset=utf-8"} if key.endswith(".html") else None
         self._do(
             f"writing {key}",
-            lambda: obstore.put(store, key, data, use_multipart=multipart, max_concurrency=MULTIPART_AT_ONCE),
+            lambda: obstore.put(
+                store, key, data, attributes=about, use_multipart=multipart, max_concurrency=MULTIPART_AT_ONCE
+            ),
         )
 
     def copy(self, source: str, target: str) -> bool:

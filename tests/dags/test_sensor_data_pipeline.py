@@ -46,7 +46,10 @@ def test_a_run_for_a_day_ends_green_with_the_day_in_the_lake_and_a_report(night,
     days = {t // 86_400_000 for _, t, *_ in readings_of(config)}
     assert days == {plant.window.start_ms // 86_400_000}
     (report,) = home.folder.glob("runs/*/report.html")
-    assert "The run is done" in report.read_text()
+    page, verdict = report.read_text(), json.loads((report.parent / "verdict.json").read_text())
+    assert "The run is done" in page and "Airflow Variable SENSOR_DIRECTORY" in page
+    record = json.loads((report.parent / "record.json").read_text())
+    assert (verdict["verdict"], verdict["asked"]) == ("done", record["run_id"])
 
 
 def test_no_password_is_in_anything_that_a_run_leaves(night, home, sandbox):

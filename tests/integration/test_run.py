@@ -45,21 +45,50 @@ def test_a_run_says_what_it_did_and_leaves_a_report_that_needs_no_network(place,
         assert words in first.stdout
     (report,) = place.glob("reports/*/*/report.html")
     page = report.read_text()
-    assert str(report) in first.stdout and "The run is done" in page and page.count("<svg") == 4
+    assert str(report) in first.stdout and "The run is done" in page and "Readings per" in page
+    assert "Levels that moved most" in page and "file config.json" in page
     assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", page)
     record = json.loads((report.parent / "record.json").read_text())
     assert record["rows_read"] == (
         record["rows_written"] + sum(record["rows_rejected"].values()) + record["rows_deduplicated"]
     )
     assert f"{record['rows_read']:,}" in page and record["report"] == str(report)
+    assert f'href="{report.relative_to(place / "reports")}"' in (place / "reports" / "index.html").read_text()
 
 
-def test_a_second_run_leaves_the_same_objects_and_a_report_of_its_own(place, first, plant):
+@pytest.fixture(scope="module")
+def on_s3(place, sandbox) -> str:
+    """``reports_path`` on S3 of ``s3.json``."""
+    values = json.loads((place / "config.json").read_text())
+    where = f"s3://{values['bucket_name']}/run reports"
+    (place / "s3.json").write_text(json.dumps(values | {"reports_path": where}))
+    return where
+
+
+def there(sandbox, on_s3) -> dict[str, tuple[str, str]]:
+    """What is kept there: key below it to (content type, text)."""
+    bucket, prefix = on_s3.removeprefix("s3://").split("/")
+    client = boto3.client("s3", endpoint_url=sandbox.s3_endpoint, region_name=sandbox.region)
+    keys = [found["Key"] for found in client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]]
+    answers = {key.removeprefix(f"{prefix}/"): client.get_object(Bucket=bucket, Key=key) for key in keys}
+    return {key: (answer["ContentType"], answer["Body"].read().decode()) for key, answer in answers.items()}
+
+
+def test_a_second_run_leaves_the_same_objects_and_a_report_of_its_own_on_s3_as_well(
+    place, first, plant, sandbox, on_s3
+):
     config = load(place / "config.json")
     before = objects(config)
-    again = sensorstream(place, "run", "--config", "config.json", "--date", plant.date, "--pattern", TAGS)
+    again = sensorstream(place, "run", "--config", "s3.json", "--date", plant.date, "--pattern", TAGS)
     assert again.returncode == 0, again.stderr
-    assert objects(config) == before and len(list(place.glob("reports/*/*/report.html"))) == 2
+    assert objects(config) == before and len(list(place.glob("reports/*/*/report.html"))) == 1
+    left = there(sandbox, on_s3)
+    names = {key.rpartition("/")[2] for key in left}
+    assert names >= {"report.html", "record.json", "verdict.json", "check_lake.json", "ingest.ipynb", "index.html"}
+    (report,) = [key for key in left if key.endswith("report.html")]
+    kind, page = left[report]
+    assert "text/html" in kind and "The run is done" in page and f"{on_s3}/{report}" in again.stdout
+    assert f'href="{report}"' in left["index.html"][1]
 
 
 def test_plan_and_ingest_alone(place, first, plant):
@@ -125,19 +154,22 @@ def test_refused_credentials_are_said_so(place, plant):
     assert ran.returncode == 5 and "credentials are refused" in ran.stderr
 
 
-def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, plant):
-    words = ("run", "--config", "config.json", "--start", "2026-11-03", "--end", "2026-11-04")
+def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, plant, sandbox, on_s3):
+    words = ("run", "--config", "s3.json", "--start", "2026-11-03", "--end", "2026-11-04")
     ran = sensorstream(place, *words)
     assert ran.returncode == 4, ran.stderr
     assert "the window holds at least one reading" in ran.stderr
-    newest = max(place.glob("reports/*/*/report.html"), key=lambda path: path.stat().st_mtime)
-    assert "The run failed" in newest.read_text()
+    left = there(sandbox, on_s3)
+    (report,) = [text for key, (_, text) in left.items() if key.startswith("20261103") and key.endswith("report.html")]
+    assert "The run failed" in report and "the window holds at least one reading" in left["index.html"][1]
 
 
-def test_no_password_stands_in_anything_that_the_runs_left(place, first, sandbox):
-    secrets = [sandbox.reader_password.encode(), sandbox.owner_password.encode(), sandbox.secret_key.encode()]
-    left = [path for path in place.rglob("*") if path.is_file() and path != place / "config.json"]
-    assert len(left) > 8
-    for path in left:
-        assert not [secret for secret in secrets if secret in path.read_bytes()], path
-    assert not [secret for secret in secrets if secret.decode() in first.stdout + first.stderr]
+def test_no_password_stands_in_anything_that_the_runs_left(place, first, sandbox, on_s3):
+    secrets = [sandbox.reader_password, sandbox.owner_password, sandbox.secret_key]
+    files = [path for path in place.rglob("*") if path.is_file() and path.parent != place]
+    left = {str(path): path.read_bytes() for path in files}
+    left |= {key: text.encode() for key, (_, text) in there(sandbox, on_s3).items()}
+    assert len(left) > 20
+    for name, data in left.items():
+        assert not [secret for secret in secrets if secret.encode() in data], name
+    assert not [secret for secret in secrets if secret in first.stdout + first.stderr]

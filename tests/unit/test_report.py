@@ -17,6 +17,7 @@ from sensorstream import report
 from sensorstream.config import check
 from sensorstream.errors import LakeCheckFailed, SensorStreamError, SourceError
 from sensorstream.notebook import failure
+from sensorstream.origins import explain
 from sensorstream.reading import READINGS, area, measure
 from sensorstream.record import RunRecord
 from sensorstream.report import page
@@ -208,3 +209,12 @@ def test_days_of_a_table_are_those_of_the_site():
     found = report.daily(readings("a/b/c/flow", [midnight, midnight + 6 * 3600], [1.0, 3.0]), config)
     assert found.index.tolist() == [(date(2026, 10, 13), "a/b", "flow"), (date(2026, 10, 14), "a/b", "flow")]
     assert found["mean"].tolist() == [1.0, 3.0]
+
+
+def test_a_report_says_where_each_setting_came_from(folder, tmp_path):
+    file = tmp_path / "site.json"
+    file.write_text('{"db": {"password": "hush-hush"}, "local_path": "lake"}')
+    text = page.write(folder, CONFIG, DAY, None, settings=explain(file, arguments={"engine": "jdbc"})).read_text()
+    rows = dict(re.findall(r'<th scope="row" class="word">([\w.]+)</th><td class="path">(.*?)</td></tr>', text))
+    assert rows["local_path"] == f"lake</td><td>file {file}" and rows["engine"] == "jdbc</td><td>argument"
+    assert rows["timezone"] == 'UTC</td><td class="soft">default' and "hush" not in text

@@ -1,0 +1,109 @@
+"""What the checks found on single tags: gaps, stuck sensors, clock steps and so on, as they stand in a run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..windows import zone
+
+FILES = ("check_source.json", "check_lake.json")
+MOST_LISTED = 200  # of a kind; a check keeps no more
+NAMES = {"gap": "Gaps", "stuck": "Stuck sensors", "clock step": "Clock steps", "out of range": "Out of range"}
+
+
+@dataclass(frozen=True)
+class Notable:
+    """One stretch of one tag."""
+
+    kind: str
+    tagpath: str
+    start: datetime
+    end: datetime
+    text: str
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        return round(self.start.timestamp() * 1000), round(self.end.timestamp() * 1000)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """All of one kind: the worst first, as many as were kept of ``total``."""
+
+    kind: str
+    found: tuple[Notable, ...]
+    total: int
+
+    @property
+    def name(self) -> str:
+        return NAMES.get(self.kind, self.kind.capitalize())
+
+    def rows(self, timezone: str) -> list[dict[str, str]]:
+        """Tag path, exact times in the site's time zone, length and words of each."""
+        here = zone(timezone)
+        return [
+            {
+                "tag": each.tagpath,
+                "start": stamp(each.start.astimezone(here)),
+                "end": stamp(each.end.astimezone(here)),
+                "length": length(each.span_ms[1] - each.span_ms[0]),
+                "text": each.text,
+            }
+            for each in self.found
+        ]
+
+
+def listed(folder: Path) -> list[Listed]:
+    """What the checks of a run noted, by kind; both checks may have seen the same. Empty where none has looked."""
+    found: dict[str, dict[tuple[Any, ...], Notable]] = {}
+    totals: dict[str, int] = {}
+    for path in (folder / name for name in FILES):
+        if not path.exists():
+            continue
+        told = json.loads(path.read_text(encoding="utf-8"))
+        for row in told.get("notable", ()):
+            each = _notable(row)
+            found.setdefault(each.kind, {}).setdefault((each.tagpath, each.start, each.end), each)
+        for kind, total in told.get("notable_total", {}).items():
+            totals[kind] = max(total, totals.get(kind, 0))
+    order = [*NAMES, *sorted(found.keys() - NAMES.keys())]
+    return [_cut(kind, list(found[kind].values()), totals.get(kind, 0)) for kind in order if found.get(kind)]
+
+
+def by_tag(kinds: Iterable[Listed], most: int) -> dict[str, list[Notable]]:
+    """The tags to draw, at most ``most``: the worst of each kind in turn, each with all that is known of it. Pure."""
+    kinds = list(kinds)
+    queues = [list(dict.fromkeys(each.tagpath for each in kind.found)) for kind in kinds]
+    ranks = max(map(len, queues), default=0)
+    chosen = dict.fromkeys(queue[rank] for rank in range(ranks) for queue in queues if rank < len(queue))
+    every = [each for kind in kinds for each in kind.found]
+    return {path: [each for each in every if each.tagpath == path] for path in list(chosen)[:most]}
+
+
+def stamp(at: datetime) -> str:
+    """``2026-10-14 09:30:00``, with milliseconds where there are any. Pure."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at.microsecond // 1000:03}" if at.microsecond >= 1000 else "")
+
+
+def length(milliseconds: int) -> str:
+    """A duration in its two largest units: ``6 d 16 h``, ``1 h 5 min``, ``12.5 s``. Pure."""
+    seconds = milliseconds / 1000
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= size:
+            rest = int(seconds % size // part)
+            return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds:g} s"
+
+
+def _notable(row: Mapping[str, Any]) -> Notable:
+    start, end = (datetime.fromisoformat(row[side]) for side in ("start", "end"))
+    return Notable(row["kind"], row["tagpath"], start, end, row["text"])
+
+
+def _cut(kind: str, found: list[Notable], total: int) -> Listed:
+    return Listed(kind, tuple(found[:MOST_LISTED]), max(total, len(found)))
