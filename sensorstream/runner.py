@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from . import notebook
 from .config import Config, load
@@ -20,6 +29,7 @@ from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import index, page, shelf
 from .screen import show_plan, show_record
+from .telling import read_line
 from .windows import Window, window_of
 
 STEPS = ("check_source", "ingest", "check_lake")
@@ -105,6 +115,19 @@ def run(
     return RunOutcome(place, report, record)
 
 
+class LastLine(ProgressColumn):
+    """What the ingest notebook says of its progress."""
+
+    max_refresh = 0.5
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def render(self, task: Task) -> Text:
+        return Text(read_line(self.folder) if task.description == "ingest" and not task.finished else "", style="dim")
+
+
 def _keep(config: Config, folder: Path, name: str) -> index.Index:
     """The run's folder to where reports are kept, and the page of all runs with it."""
     shelf.keep(config, folder, name)
@@ -113,7 +136,13 @@ def _keep(config: Config, folder: Path, name: str) -> index.Index:
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
     paths = {name: notebook.find(name) for name in STEPS}
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        LastLine(folder),
+    )
     with Progress(*columns, console=console) as progress:
         tasks = {
             name: progress.add_task(name.replace("_", " "), total=notebook.code_cells(path), start=False)

@@ -11,6 +11,11 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def plain(value: float) -> str:
+    """A value in few characters: ``-0.05``, ``238.9``, ``1.2e+09``."""
+    return f"{value:.4g}" if abs(value) < 1e4 or abs(value) >= 1e7 else f"{value:,.0f}"
+
+
 def size(count: float) -> str:
     """Bytes in few characters: ``1.2 MB``."""
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

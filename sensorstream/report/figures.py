@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..windows import zone
+from ..wording import short, size
 from .facts import Facts
 
 if TYPE_CHECKING:
@@ -232,24 +233,3 @@ def span_name(seconds: int) -> str:
         if seconds % length == 0:
             return f"{seconds // length} {unit}s"
     return f"{seconds} seconds"
-
-
-def short(value: float) -> str:
-    """A count in few characters: ``950``, ``1.2 k``, ``3 M``. Pure."""
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            return f"{value / unit:.3g} {name}"
-    return f"{value:.3g}"
-
-
-def plain(value: float) -> str:
-    """A value in few characters: ``-0.05``, ``238.9``, ``1.2e+09``. Pure."""
-    return f"{value:.4g}" if abs(value) < 1e4 or abs(value) >= 1e7 else f"{value:,.0f}"
-
-
-def size(count: float) -> str:
-    """Bytes in few characters: ``1.2 MB``. Pure."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count:.0f} B"

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..config import Config
 from ..windows import zone
-from .figures import KEPT, WIDTH, Picture, canvas, short, size
+from ..wording import short, size
+from .figures import KEPT, WIDTH, Picture, canvas
 from .page import replace_text, templates
 from .runs import Run, by_day, runs
 from .shelf import of_reports, open_shelf, place_of, remote

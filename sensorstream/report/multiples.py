@@ -12,8 +12,9 @@ from ..config import Config
 from ..errors import LakeError
 from ..reading import read
 from ..windows import Window, zone
+from ..wording import plain
 from .facts import Facts
-from .figures import KEPT, NEUTRAL, REJECTED, Picture, canvas, plain
+from .figures import KEPT, NEUTRAL, REJECTED, Picture, canvas
 from .levels import Levels
 from .notable import Notable
 from .series import gaps_of, min_max

@@ -14,7 +14,7 @@ from ..config import Config
 from ..errors import LakeError, NotSettled, SensorStreamError
 from ..record import RunRecord, summary
 from ..windows import Window, zone
-from .figures import size
+from ..wording import size
 from .multiples import MOST_TAGS, flagged
 from .notable import by_tag, listed
 from .outcome import outcome

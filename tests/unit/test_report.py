@@ -22,9 +22,10 @@ from sensorstream.reading import READINGS, area, measure
 from sensorstream.record import RunRecord
 from sensorstream.report import page
 from sensorstream.report.facts import MOST_BARS, Facts, bar_width
-from sensorstream.report.figures import MOST_ROWS, MOST_TICKS, short, size, time_ticks
+from sensorstream.report.figures import MOST_ROWS, MOST_TICKS, time_ticks
 from sensorstream.report.series import gaps_of, min_max
 from sensorstream.windows import Window, day_window, window_of
+from sensorstream.wording import short, size
 
 CONFIG = check(
     {"db": {"password": "hush-hush"}, "local_path": "lake", "spark_conf": {"fs.s3a.secret.key": "s3cr3t"}},
