@@ -19,6 +19,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from . import notebook
@@ -121,7 +122,7 @@ class LastLine(ProgressColumn):
     max_refresh = 0.5
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True, overflow="ellipsis"))
         self.folder = folder
 
     def render(self, task: Task) -> Text:

@@ -28,12 +28,17 @@ def shown() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
-    columns: tuple[ProgressColumn, ...] = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns: tuple[ProgressColumn, ...] = (
+        BarColumn(20),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step: bar.update(task, description=str(step), completed=step.share, total=1.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LakeCheckFailed, SourceCheckFailed
+from ..wording import plain
 from .notable import Notable
 
 Subject = Literal["source", "lake"]
@@ -176,7 +177,7 @@ def shown(value: Any) -> str:
 
 def _in_row(value: Any) -> str:
     """A value of an example: text in quotes, and no grouped digits, since it may be an id."""
-    return f'"{value}"' if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f'"{value}"' if isinstance(value, str) else plain(value) if isinstance(value, float) else str(value)
 
 
 MARKS = {"holds": "✓", "fails": "✗ fails", "warning": "! warning", "info": "i info"}
