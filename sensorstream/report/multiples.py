@@ -85,7 +85,7 @@ def panel(
         if levels:
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
-        axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=4))
+        axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=5))
         axes.xaxis.set_major_formatter(
             mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         )
