@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sensorstream.config import load
+from sensorstream.errors import LakeCheckFailed
 from sensorstream.reading import read
 from sensorstream.report import page as report_page
 from sensorstream.report.index import build
@@ -36,7 +37,7 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 @pytest.fixture(scope="module")
 def pages(plant, tmp_path_factory) -> dict[str, Path]:
-    """The report of a real run, with what its lake shows of gaps noted; and the page of four hundred nights."""
+    """The report of a real run with its gaps, the same as if it had failed, and the page of four hundred nights."""
     folder = tmp_path_factory.mktemp("pages")
     values = json.loads(plant.config_path.read_text()) | {"s3_directory": "seen/", "reports_path": str(folder / "runs")}
     (folder / "config.json").write_text(json.dumps(values))
@@ -54,9 +55,20 @@ def pages(plant, tmp_path_factory) -> dict[str, Path]:
     told = {"notable": noted, "notable_total": {"gap": len(gaps)}} | json.loads(check.read_text())
     check.write_text(json.dumps(told))
     report = report_page.write(Path(done.folder), config, plant.window, None)
+    failed = Path(shutil.copytree(done.folder, folder / "failed"))
+    broken = {
+        "verdict": "fails",
+        "success": False,
+        "expectation": "most is good",
+        "found": "1 tag: plant1/press/unit1/flow",
+    }
+    (failed / "check_lake.json").write_text(
+        json.dumps(told | {"success": False, "findings": [broken, *told["findings"]]})
+    )
+    report_page.write(failed, config, plant.window, LakeCheckFailed("lake check failed: 1 tag: set it right"))
     years(folder / "nights", 400)
     index = build(config.model_copy(update={"reports_path": str(folder / "nights")}))
-    return {"report": report, "index": Path(index.place)}
+    return {"report": report, "failed": failed / "report.html", "index": Path(index.place)}
 
 
 def at(milliseconds: int) -> str:
@@ -74,7 +86,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["report", "index"])
+@pytest.mark.parametrize("name", ["report", "failed", "index"])
 def test_a_page_opens_without_a_network_fits_and_is_accessible(name, view, pages, browser, tmp_path):
     scheme, (width, height) = VIEWS[view]
     context = browser.new_context(
