@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 
 from ..config import Config
 from ..errors import LakeError
@@ -56,11 +57,11 @@ def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]
 
 
 def readings(config: Config, window: Window, tagpath: str) -> tuple[np.ndarray, np.ndarray]:
-    """Times (ms) and values of one tag in the lake; empty where it has no numbers."""
+    """Times (ms) and values of one tag in the lake, its numbers or, where it has none, its texts as NaN."""
     found = read(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
-    found = found.filter(found.column("value").is_valid())
-    times = found.column("datetime").to_numpy().astype("datetime64[ms]").astype(np.int64)
-    return times, found.column("value").to_numpy()
+    times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
+    numbers = np.isfinite(values)
+    return (times[numbers], values[numbers]) if numbers.any() else (times, np.full(len(times), np.nan))
 
 
 def panel(
@@ -87,12 +88,16 @@ def panel(
         if levels:
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
-        axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=4))
+        axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=5))
         axes.xaxis.set_major_formatter(
             mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         )
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: plain(value))
+        if np.isnan(values).all():
+            # Texts have a time and no height.
+            axes.plot(line, np.zeros(len(line)), "|", color=KEPT, markersize=14)
+            axes.set_yticks([])
         axes.tick_params(colors=NEUTRAL)
         axes.margins(x=0.01)
     return drawing.picture()
@@ -100,7 +105,7 @@ def panel(
 
 def _words(levels: Levels, times: np.ndarray, values: np.ndarray, timezone: str) -> str:
     """What is usual, and when it was lowest and highest."""
-    if not len(values):
+    if np.isnan(values).all():
         return "No numbers in the lake now."
 
     def told(place: np.intp) -> str:

@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sensorstream.config import load
+from sensorstream.errors import LakeCheckFailed
 from sensorstream.reading import read
 from sensorstream.report import page as report_page
 from sensorstream.report.index import build
@@ -23,7 +24,7 @@ from tests.unit.test_report_index import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-DESK, PHONE = (1280, 1250), (390, 1400)
+DESK, PHONE = (1280, 1120), (390, 1400)
 VIEWS = {
     "light": ("light", DESK),
     "dark": ("dark", DESK),
@@ -36,7 +37,7 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 @pytest.fixture(scope="module")
 def pages(plant, tmp_path_factory) -> dict[str, Path]:
-    """The report of a real run, with what its lake shows of gaps noted; and the page of four hundred nights."""
+    """The report of a real run with its gaps, the same as if it had failed, and the page of four hundred nights."""
     folder = tmp_path_factory.mktemp("pages")
     values = json.loads(plant.config_path.read_text()) | {"s3_directory": "seen/", "reports_path": str(folder / "runs")}
     (folder / "config.json").write_text(json.dumps(values))
@@ -50,12 +51,24 @@ def pages(plant, tmp_path_factory) -> dict[str, Path]:
         {"kind": "gap", "tagpath": path, "text": f"silent for {silent // 60_000:,} min", "start": at(a), "end": at(b)}
         for silent, path, a, b in gaps[:200]
     ]
-    told = json.loads(check.read_text()) | {"notable": noted, "notable_total": {"gap": len(gaps)}}
+    # What the check itself has noted counts.
+    told = {"notable": noted, "notable_total": {"gap": len(gaps)}} | json.loads(check.read_text())
     check.write_text(json.dumps(told))
     report = report_page.write(Path(done.folder), config, plant.window, None)
+    failed = Path(shutil.copytree(done.folder, folder / "failed"))
+    broken = {
+        "verdict": "fails",
+        "success": False,
+        "expectation": "most is good",
+        "found": "1 tag: plant1/press/unit1/flow",
+    }
+    (failed / "check_lake.json").write_text(
+        json.dumps(told | {"success": False, "findings": [broken, *told["findings"]]})
+    )
+    report_page.write(failed, config, plant.window, LakeCheckFailed("lake check failed: 1 tag: set it right"))
     years(folder / "nights", 400)
     index = build(config.model_copy(update={"reports_path": str(folder / "nights")}))
-    return {"report": report, "index": Path(index.place)}
+    return {"report": report, "failed": failed / "report.html", "index": Path(index.place)}
 
 
 def at(milliseconds: int) -> str:
@@ -73,7 +86,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["report", "index"])
+@pytest.mark.parametrize("name", ["report", "failed", "index"])
 def test_a_page_opens_without_a_network_fits_and_is_accessible(name, view, pages, browser, tmp_path):
     scheme, (width, height) = VIEWS[view]
     context = browser.new_context(

@@ -114,6 +114,8 @@ def test_a_picture_of_a_tag_shades_what_is_worth_a_look_and_breaks_its_line_at_g
     assert "#d9622b" in shaded.svg and "words" in shaded.alt
     nothing = panel("a/b", "words", times[:0], np.empty(0), "UTC", spans=[(600_000, 3_000_000)])
     assert "#d9622b" in nothing.svg, "a tag that is not in the lake yet"
+    texts = panel("a/recipe", "words", times, np.full(len(times), np.nan), "UTC")
+    assert texts.svg.count("<use") > 100, "readings that are no numbers are marks in time"
 
 
 def test_how_long_is_said_in_two_units():
