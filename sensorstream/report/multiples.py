@@ -45,11 +45,9 @@ def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
     try:
         return [
-            panel(path, _more([each.text for each in notes]), times, values, config.timezone,
+            panel(path, _more([each.text for each in notes]), *readings(config, window, path), config.timezone,
                   spans=[each.span_ms for each in notes], group="flagged")
             for path, notes in tags.items()
-            for times, values in [readings(config, window, path)]
-            if len(values)  # a tag of texts has nothing to draw
         ], ""  # fmt: skip
     except LakeError as error:
         # Also a run that failed on the lake has a report.

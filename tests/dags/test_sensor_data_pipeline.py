@@ -57,6 +57,7 @@ def test_no_password_is_in_anything_that_a_run_leaves(night, home, sandbox):
         assert secret not in said(night) and not home.holding(secret)
 
 
+@pytest.mark.slow
 def test_a_failing_expectation_stops_the_run_and_is_told_with_its_reason_and_report(home, plant):
     asked = {"start": "2026-11-03", "end": "2026-11-04"}  # a day that the historian has no reading of
     with mail_server() as (port, mails), http_server() as (url, posts):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -21,16 +22,16 @@ print(spark.range(3).count())
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """An environment whose cache holds an archive."""
-    environ = dict(os.environ) | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+def made():
+    """An environment whose cache holds an archive: the one that set-up has made here, as a rule."""
+    environ = dict(os.environ)
     assert class_archive.make(java_home(environ), environ)
     return environ
 
 
 def archive(environ):
-    (found,) = class_archive.cache_folder(environ).glob("classes-*.jsa")
-    return found
+    option, _ = class_archive.options(java_home(environ), environ)
+    return Path(option.removeprefix("-XX:SharedArchiveFile="))
 
 
 def session(environ):
