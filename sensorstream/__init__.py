@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .checks import check_lake, check_source
     from .config import Config, load
     from .errors import SensorStreamError
+    from .exploration import explore
     from .frames import publish, readings
     from .pipeline import ingest, plan
     from .planning import Plan
@@ -37,6 +38,7 @@ _HOME = {
     "Plan": ".planning",
     "plan": ".pipeline",
     "ingest": ".pipeline",
+    "explore": ".exploration",
     "readings": ".frames",
     "publish": ".frames",
     "RunRecord": ".record",
@@ -58,6 +60,7 @@ __all__ = [
     "Window",
     "check_lake",
     "check_source",
+    "explore",
     "ingest",
     "load",
     "plan",

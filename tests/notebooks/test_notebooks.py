@@ -37,5 +37,6 @@ def test_explore_runs_top_to_bottom(plant, sandbox, spark, tmp_path):
     executed = tmp_path / "explore.ipynb"
     notebook.execute(notebook.find("explore"), executed, {"config_path": str(plant.config_path)})
     outputs = [o for cell in nbformat.read(executed, as_version=4).cells for o in cell.get("outputs", ())]
-    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
+    for kind in ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/html"):
+        assert any(kind in output.get("data", {}) for output in outputs)
     assert not [output for output in outputs if output.output_type == "error"]
