@@ -7,6 +7,7 @@
     lake        a window from the lake; what was read once is kept in bounded memory
     source      the same window from the historian, through its index
     view        what is seen of a window, whichever of the two it comes from
+    fit         the width and the colours of the page, for the figure
     figure      the view as a Plotly figure
     telling     the view in words
     app         search, list, window and figure as one widget

@@ -34,17 +34,9 @@ SPANS = {
     "month": timedelta(days=30),
     "year": timedelta(days=365),
 }
+BUTTONS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
+CONFIG = {"modeBarButtons": [BUTTONS], "displaylogo": False, "scrollZoom": True, "showTips": False, "responsive": True}
 EMPTY_LAKE = "In the sandbox, make demo fills the lake; the historian can be looked at without one."
-# Plotly draws in colours of its own; these follow the theme of JupyterLab.
-STYLE = """<style>
-.sensorstream-explore .js-plotly-plot text { fill: var(--jp-content-font-color1, #767676) !important; }
-.sensorstream-explore .js-plotly-plot .hoverlayer text { fill: #fff !important; }
-.sensorstream-explore select { font-family: var(--jp-code-font-family, monospace); }
-.sensorstream-explore table { border-collapse: collapse; margin: 0; }
-.sensorstream-explore th, .sensorstream-explore td
-  { padding: 2px 12px 2px 0; text-align: left; line-height: 1.5; font-variant-numeric: tabular-nums; }
-.sensorstream-explore td.n, .sensorstream-explore th.n { text-align: right; }
-</style>"""
 
 
 def explore(
@@ -139,6 +131,8 @@ class Workbench:
     def _build(self) -> None:
         import ipywidgets as w
 
+        from .fit import Fit
+
         tz = zone(self.config.timezone)
         wide = w.Layout(width="100%")
         self._search = w.Text(placeholder="press temperature   unit:bar   type:string", layout=wide)
@@ -162,16 +156,17 @@ class Workbench:
         for control in (self._from, self._to, self._span):
             control.style.description_width = "auto"
             control.layout.width = "auto"
+        row = w.Layout(flex_flow="row wrap", align_items="center")
         self._widget = w.VBox(
             [
-                w.HTML(STYLE, layout=w.Layout(display="none")),
                 w.HBox([
-                    w.VBox([self._search, self._count, self._found], layout=w.Layout(width="55%")),
-                    w.VBox([w.HBox([self._keep, self._clear]), self._chips], layout=w.Layout(width="45%")),
-                ]),
-                w.HBox([back, self._from, self._to, on, self._span, self._sources, self._ways],
-                       layout=w.Layout(flex_flow="row wrap", align_items="center")),
+                    w.VBox([self._search, self._count, self._found], layout=w.Layout(width="58%")),
+                    w.VBox([w.HBox([self._keep, self._clear]), self._chips], layout=w.Layout(width="40%")),
+                ], layout=w.Layout(justify_content="space-between")),
+                w.HBox([w.HBox([back, self._from, self._to, on, self._span]), w.HBox([self._sources, self._ways])],
+                       layout=row),
                 self._status,
+                Fit(),
                 self._place,
                 self._facts,
             ]
@@ -294,7 +289,7 @@ class Workbench:
                 self._figure.layout.xaxis.range = layout["xaxis"]["range"]
             return
         self._figure = go.FigureWidget(go.Figure(traces, layout))
-        self._figure._config = {"displaylogo": False, "scrollZoom": True, "responsive": True}
+        self._figure._config = CONFIG
         self._figure.layout.on_change(self._zoomed, "xaxis.range")
         self._drawn = made
         self._place.children = (self._figure,)

@@ -76,10 +76,6 @@ def drawn(
             "anchor": axes.name(len(rows) - 1),
             "gridcolor": GRID,
             "linecolor": GRID,
-            "showspikes": True,
-            "spikemode": "across",
-            "spikethickness": 1,
-            "spikecolor": INK,
         },
         **axes.layout,
         "annotations": axes.titles,
@@ -179,14 +175,15 @@ class _Axes:
             self._foot |= dict.fromkeys(row.tags, foot)
 
     def _row_axis(self, axis: Any, number: int, row: Row, known: TagList) -> str:
-        style = {"gridcolor": GRID, "zeroline": False, "nticks": 6, "linecolor": GRID}
+        # A drag zooms the time alone; the values follow.
+        style = {"gridcolor": GRID, "zeroline": False, "nticks": 6, "linecolor": GRID, "fixedrange": True}
         units = dict.fromkeys(_unit(tag, known) for tag in row.tags)
         kind = {"type": "category", "categoryorder": "category ascending"} if row.words else {"type": "linear"}
         first, *others = units
         name = axis(domain=self.domain(number), title={"text": first, "standoff": 4}, **style, **kind)
         names = {first: name} | {
-            unit: axis(overlaying=name, side="right", anchor="free", autoshift=True, showgrid=False, zeroline=False,
-                       title={"text": unit, "standoff": 4})
+            unit: axis(overlaying=name, side="right", anchor="free", autoshift=True,
+                       title={"text": unit, "standoff": 4}, **style | {"showgrid": False})
             for unit in others
         }  # fmt: skip
         for tag in row.tags:

@@ -1,7 +1,9 @@
 """The same window from the historian: through its index on tag and time, two connections at most.
 
 What fits is read whole, cleaned by the rule of the configuration as a run would; of more, the first readings of each of
-many short stretches are, so that no window keeps the historian busy.
+many short stretches are, so that no window keeps the historian busy. Measured on 2.7 M readings of a tag (a month at
+1 Hz): packed and thinned here 1.1 s; least and greatest by stretch in SQL 0.9 s, without what the rule needs, which is
+why it is not done; sampled 0.1 s.
 """
 
 from __future__ import annotations
@@ -10,23 +12,24 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
 
 from ..config import Config
+from ..credentials import Login
 from ..errors import ConfigError
 from ..extract.unpack import Packed, cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
-from ..historian.connect import snapshot_connection, source_errors
+from ..historian.connect import Connection, snapshot_connection, source_errors
 from ..reading import labelled
 from ..transform import RAW, Clean, QualityRule, clean, quality_rule
 from ..windows import Window
 from .reduction import Reduced, reduced
 
 CONNECTIONS = 2
-MOST_READINGS = 1_000_000  # of one tag, by the planner's estimate; more are sampled
+MOST_READINGS = 2_000_000  # of all tags that are looked at, by the planner's estimate; of more, samples are read
+MOST_WHOLE = 20_000_000  # of one tag that is read in full
 STRETCHES, OF_EACH = 1000, 16  # readings, where sampled
 SETTINGS = {"statement_timeout": "20s", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 
@@ -55,10 +58,13 @@ class FromSource:
     sampled: bool
 
 
-def look(config: Config, tagpaths: Sequence[str], window: Window, points: int) -> dict[str, FromSource]:
+def look(
+    config: Config, tagpaths: Sequence[str], window: Window, points: int, *, most: int | None = None
+) -> dict[str, FromSource]:
     """About ``points`` readings of each tag; one that has none in the window is there with none.
 
-    Raises ``SourceError`` and ``ConfigError`` as ``plan`` does.
+    Of a tag with more than ``most`` readings samples are read. Raises ``SourceError`` and ``ConfigError`` as ``plan``
+    does.
     """
     if not tagpaths:
         return {}
@@ -72,7 +78,7 @@ def look(config: Config, tagpaths: Sequence[str], window: Window, points: int) -
             raise ConfigError(f'the historian has no tag "{path}": look in the lake, or choose another')
 
     def one(path: str) -> FromSource:
-        return _look(asked, where, tags[path], points)
+        return _look(asked, where, tags[path], points, most or MOST_READINGS // len(tagpaths))
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         return dict(zip(tagpaths, pool.map(one, tagpaths), strict=True))
@@ -88,36 +94,36 @@ def read(config: Config, tagpaths: Sequence[str], window: Window) -> pa.Table:
 
     Raises ``ConfigError`` where a tag has more than is read at once.
     """
-    whole = look(config, tagpaths, window, points=2**31)
+    whole = look(config, tagpaths, window, points=2**31, most=MOST_WHOLE)
     for path, found in whole.items():
         if found.sampled:
             raise ConfigError(
-                f"{path} has more than {MOST_READINGS:,} readings in {window}: choose a shorter window, or ingest it"
+                f"{path} has more than {MOST_WHOLE:,} readings in {window}: choose a shorter window, or ingest it"
             )
     parts = [labelled(path, found.kept.readings) for path, found in whole.items()]
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def _look(asked: Asked, where: Any, tag: Tag, points: int) -> FromSource:
+def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromSource:
     with (
         snapshot_connection(where, None, SETTINGS) as connection,
         source_errors(where, f"reading {tag.path}"),
     ):
-        sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > MOST_READINGS
+        sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > most
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
     return FromSource(reduced(found.kept, points), found.rejected, sampled)
 
 
-def _estimate(connection: Any, asked: Asked, table: PartitionTable, tag: Tag) -> int:
+def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
     query = readings_sql.count(asked.schema, table, asked.window, tag.ids)
-    plan = connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) ") + query).fetchone()[0]
+    ((plan,),) = connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) ") + query).fetchall()
     node = plan[0]["Plan"]
     while "Plans" in node:
         node = node["Plans"][0]
     return int(node["Plan Rows"])
 
 
-def _whole(connection: Any, asked: Asked, tag: Tag) -> Clean:
+def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     parts = []
     for place, table in enumerate(asked.tables):
         query = readings_sql.packed_by_tag(asked.schema, table, asked.window, tag.ids)
@@ -127,7 +133,7 @@ def _whole(connection: Any, asked: Asked, tag: Tag) -> Clean:
     return cleaned(parts, asked.rule)[0]
 
 
-def _sampled(connection: Any, asked: Asked, tag: Tag) -> Clean:
+def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     width = -(-(asked.window.end_ms - asked.window.start_ms) // STRETCHES)
     found = []
     for place, table in enumerate(asked.tables):

@@ -31,12 +31,14 @@ def status(view: View, window: Window, seconds: float) -> str:
 
 def facts(view: View, known: TagList, window: Window, tz: str) -> str:
     """The tags of a view as an HTML table: what they hold, what was not good, where they were silent."""
-    kinds = ["n" if name in NUMBERS else "" for name in COLUMNS]
-    head = "".join(f"<th class='{kind}' scope='col'>{name}</th>" for name, kind in zip(COLUMNS, kinds, strict=True))
+    rows = [dict(zip(COLUMNS, _cells(view, known, tag, window, tz), strict=True)) for tag in view.rows]
+    names = {name: "n" if name in NUMBERS else "" for name in COLUMNS if any(row[name] for row in rows)}
+    head = "".join(f"<th class='{kind}' scope='col'>{name}</th>" for name, kind in names.items())
     body = ""
-    for tag in view.rows:
-        cells = zip(_cells(view, known, tag, window, tz), kinds, strict=True)
-        body += "<tr>" + "".join(f"<td class='{kind}'>{escape(text)}</td>" for text, kind in cells) + "</tr>"
+    for row in rows:
+        body += (
+            "<tr>" + "".join(f"<td class='{kind}'>{escape(row[name])}</td>" for name, kind in names.items()) + "</tr>"
+        )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -49,13 +51,7 @@ def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> lis
     marks = view.marks_of(tag)
     more = "+" if marks.num_rows >= MOST_DOUBTFUL else ""  # what is not drawn is not counted
     count = f"{_inside(marks, window).num_rows:,}{more}"
-    return [
-        tag,
-        known.unit(tag),
-        *numbers,
-        count,
-        _silences(view, tag, window, tz),
-    ]
+    return [tag, known.unit(tag), *numbers, count, _silences(view, tag, window, tz)]
 
 
 def _silences(view: View, tag: str, window: Window, tz: str) -> str:

@@ -99,6 +99,7 @@ def test_lake_and_historian_show_the_same_of_every_kind_of_tag(demo, plant):
 def test_of_a_window_too_full_for_the_historian_samples_are_shown_and_said_to_be(demo, plant, monkeypatch):
     tag = exploration.find(exploration.tag_list(demo), "temperature")[0]
     monkeypatch.setattr(source, "MOST_READINGS", 100)
+    monkeypatch.setattr(source, "MOST_WHOLE", 100)
     monkeypatch.setattr(source, "OF_EACH", 2)
     seen = exploration.look(demo, [tag], plant.window, 2000, "historian")
     assert seen.sampled == {tag} and 1000 <= seen.readings.num_rows <= 2000
