@@ -19,7 +19,18 @@ def lab(root: Path = ROOT) -> None:
     """Become JupyterLab on the notebooks; they find the sandbox through ``SENSORSTREAM_CONFIG``."""
     sandbox = _sandbox(root)
     os.environ["SENSORSTREAM_CONFIG"] = str(sandbox.config_path.resolve())
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={NOTEBOOKS}"])
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # the kernel of this environment, not one of the user's home
+    os.execv(sys.executable, lab_command())
+
+
+def lab_command(notebooks: Path = NOTEBOOKS) -> list[str]:
+    """JupyterLab on this machine alone, behind its token, that opens ``explore`` and asks nobody for news."""
+    return [
+        sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={notebooks}",
+        "--LabApp.default_url=/lab/tree/explore.ipynb", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
 
 
 def airflow(root: Path = ROOT) -> None:

@@ -68,6 +68,7 @@ def drawn(
         "font": {"color": INK, "size": 12},
         "hovermode": "closest",
         "dragmode": "zoom",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": COLORS[0]},
         "showlegend": any(len(row.tags) > 1 for row in rows),
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "xaxis": {
@@ -108,7 +109,7 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
         "text": texts,
         "yaxis": axes.of(tag),
         "mode": "lines+markers" if words or len(times) <= FEW_POINTS else "lines",
-        "line": {"color": color, "width": 1.3, "shape": "hv" if words else "linear"},
+        "line": {"color": color, "width": 1.3, "shape": "hv" if axes.steps(tag) else "linear"},
         "marker": {"size": 4, "color": color},
         "hovertemplate": "%{text}<br>%{x}<extra></extra>" if words else "%{y:.6~g}<br>%{x}<extra></extra>",
     }
@@ -153,7 +154,7 @@ class _Axes:
     """Vertical axes: one a row, more where tags of one row have several units, and a foot for marks each row."""
 
     def __init__(self, rows: Sequence[Row], known: TagList) -> None:
-        self.rows = rows
+        self.rows, self.known = rows, known
         self.layout: dict[str, dict[str, Any]] = {}
         self.titles: list[dict[str, Any]] = []
         self._of: dict[str, str] = {}
@@ -183,7 +184,7 @@ class _Axes:
         name = axis(domain=self.domain(number), title={"text": first, "standoff": 4}, **style, **kind)
         names = {first: name} | {
             unit: axis(overlaying=name, side="right", anchor="free", autoshift=True,
-                       title={"text": unit, "standoff": 4}, **style | {"showgrid": False})
+                       title={"text": unit, "standoff": 4}, **style | {"showgrid": False, "tickmode": "auto"})
             for unit in others
         }  # fmt: skip
         for tag in row.tags:
@@ -202,6 +203,10 @@ class _Axes:
         high = (1 + room) / count
         top = 1 - number * high
         return [max(round(top - high + room, 4), 0.0), round(top, 4)]
+
+    def steps(self, tag: str) -> bool:
+        """Whether the tag holds its state until the next reading: text, switches, counts."""
+        return self.words(tag) or self.known.datatype(tag) == "int"
 
     def words(self, tag: str) -> bool:
         return any(row.words for row in self.rows if tag in row.tags)

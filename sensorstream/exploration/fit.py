@@ -27,7 +27,6 @@ class Fit(anywidget.AnyWidget):
     .sensorstream-explore { --ink: var(--jp-content-font-color1, #767676); }
     .sensorstream-explore .js-plotly-plot text { fill: var(--ink) !important; }
     .sensorstream-explore .js-plotly-plot .hoverlayer text { fill: #fff !important; }
-    .sensorstream-explore .js-plotly-plot .modebar-btn path { fill: var(--jp-ui-font-color2, #767676) !important; }
     .sensorstream-explore select { font-family: var(--jp-code-font-family, monospace); }
     .sensorstream-explore table { border-collapse: collapse; margin: 4px 0; color: var(--ink); }
     .sensorstream-explore th, .sensorstream-explore td {

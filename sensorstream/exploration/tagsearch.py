@@ -36,8 +36,11 @@ class TagList:
     def unit(self, path: str) -> str:
         return self.facts.get(path, ("", "", ""))[0]
 
+    def datatype(self, path: str) -> str:
+        return self.facts.get(path, ("", "", ""))[2]
+
     def is_text(self, path: str) -> bool:
-        return self.facts.get(path, ("", "", ""))[2] in ("string", "date")
+        return self.datatype(path) in ("string", "date")
 
     @cached_property
     def _searched(self) -> list[tuple[str, str]]:
