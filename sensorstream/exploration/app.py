@@ -138,7 +138,7 @@ class Workbench:
         self._search = w.Text(placeholder="press temperature   unit:bar   type:string", layout=wide)
         self._search.tooltip = "words of path, unit or description; area:plant1/press, unit:bar, type:string"
         self._count = w.HTML()
-        self._found = w.SelectMultiple(options=(), rows=9, layout=wide)
+        self._found = w.SelectMultiple(options=(), rows=7, layout=wide)
         self._chips = w.TagsInput(value=list(self._kept), allow_duplicates=False, layout=wide)
         self._keep = w.Button(description="Keep selected", icon="thumb-tack", tooltip="Keep them while you search on")
         self._clear = w.Button(description="Clear", icon="times", tooltip="Keep none")

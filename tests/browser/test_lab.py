@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 from sensorstream.config import load
 from sensorstream.pipeline import ingest
 from sensorstream.sandbox.processes import HOST, answers, free_port, spawn, wait_until
-from sensorstream.workbench import NOTEBOOKS, lab_command
+from sensorstream.workbench import NOTEBOOKS, lab_command, lab_environment
 
 VALVE = "plant2/packaging/unit1/valve"
 TOKEN = "only-for-this-test"
@@ -30,12 +30,8 @@ def address(plant, sandbox, spark, tmp_path) -> Iterator[str]:
     port = free_port()
     own = {f"JUPYTER_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{what}_DIR": str(tmp_path / what) for what in ("SETTINGS", "WORKSPACES")}
-    environ = {
-        **os.environ,
-        **own,
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-        "SENSORSTREAM_CONFIG": str(plant.config_path),
-    }
+    own |= {"IPYTHONDIR": str(tmp_path / "ipython"), **lab_environment(tmp_path / "ours", plant.config_path)}
+    environ = {**os.environ, **own}
     command = [*lab_command(copy), "--no-browser", f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
     server = spawn(command, log=tmp_path / "lab.log", folder=tmp_path, environ=environ)
     try:
@@ -111,6 +107,7 @@ def test_an_analyst_opens_the_lab_finds_a_tag_and_zooms_in(address, tmp_path):
         app.get_by_text("historian", exact=True).click()
         app.get_by_text("historian, 4 tags").wait_for()
         page.screenshot(path=shots / "explore-together.png")
+        assert not page.get_by_text("notified about official").count()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert plot.bounding_box()["width"] > 0.9 * app.bounding_box()["width"]
     assert not wrong
