@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backlog import changed_days, missing_days
     from .checks import check_lake, check_source
     from .config import Config, load
     from .errors import SensorStreamError
@@ -38,6 +39,8 @@ _HOME = {
     "Plan": ".planning",
     "plan": ".pipeline",
     "ingest": ".pipeline",
+    "changed_days": ".backlog",
+    "missing_days": ".backlog",
     "explore": ".exploration",
     "readings": ".frames",
     "publish": ".frames",
@@ -58,11 +61,13 @@ __all__ = [
     "SensorStreamError",
     "Verification",
     "Window",
+    "changed_days",
     "check_lake",
     "check_source",
     "explore",
     "ingest",
     "load",
+    "missing_days",
     "plan",
     "publish",
     "read",
