@@ -12,13 +12,16 @@ import pyarrow.compute as pc
 import pytest
 
 import sensorstream
-from sensorstream import encode, exploration
+from sensorstream import encode, exploration, publishing
+from sensorstream.changes import files_of
 from sensorstream.config import load
 from sensorstream.exploration import lake, source, view
 from sensorstream.exploration.app import Workbench
 from sensorstream.exploration.reduction import inside_ms, times_ms
+from sensorstream.held import HeldHere
 from sensorstream.pipeline import ingest
 from sensorstream.stores import open_store
+from sensorstream.transform import readings
 from sensorstream.windows import Window, window_of
 from tests.lakes import publish, scope_of
 
@@ -107,6 +110,29 @@ def test_of_a_window_too_full_for_the_historian_samples_are_shown_and_said_to_be
     assert set(times_ms(seen.readings)) <= set(times_ms(whole))
     with pytest.raises(sensorstream.SensorStreamError, match=r"more than 100 readings .* choose a shorter window"):
         source.read(demo, [tag], plant.window)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["local", "s3"])
+def test_a_year_at_one_reading_a_second_is_zoomed_in_less_than_a_second(kind, make_config):
+    config = make_config(lake=kind)
+    store, year = open_store(config), window_of("UTC", start="2025-01-01", end="2026-01-01")
+    for month, part in year.months("UTC"):
+        times = np.arange(part.start_ms, part.end_ms, 1000)
+        values = np.round(50 + 10 * np.sin(times / 1.2e7) + np.random.default_rng(7).normal(0, 0.5, len(times)), 2)
+        table = readings(times, pa.array(values), None, 192)
+        scope = scope_of(config, part, [TAG])
+        files = files_of((TAG, month), part, table, config.max_records_per_file)
+        publishing.publish(HeldHere(dict(files), store), store, scope, publishing.look(store, scope), append=False)
+    reader = view.Reader(config)
+    assert reader.look([TAG], year, 3000).rows == {TAG: 365 * 86_400}
+    middle = year.start + timedelta(days=200)
+    for hours in (24 * 60, 24 * 14, 48, 24, 1, 0.02):
+        begin = time.perf_counter()
+        seen = reader.look([TAG], Window(middle, middle + timedelta(seconds=round(hours * 3600))), 3000)
+        assert time.perf_counter() - begin < 1
+        assert min(hours * 3600, 2500) <= seen.readings.num_rows <= 3002
+    assert reader._lake.gists.held < 8 * 2**20 and reader._lake.groups.held <= 256 * 2**20
 
 
 def test_fifty_thousand_tags_are_searched_while_one_types():
