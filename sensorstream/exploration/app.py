@@ -82,9 +82,13 @@ class Workbench:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Tags that are kept, then those that are selected in the list."""
+        """Tags that are kept, then those that are selected in the list; eight at most."""
+        return self._wanted[:MOST_TAGS]
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
         selected = self._found.value if self._widget else ()
-        return tuple(dict.fromkeys((*self._kept, *selected)))[:MOST_TAGS]
+        return tuple(dict.fromkeys((*self._kept, *selected)))
 
     def show(
         self, tagpaths: Iterable[str] | None = None, window: Window | None = None, source: Source | None = None
@@ -271,7 +275,9 @@ class Workbench:
                 self._say(self.problem or self._nothing_chosen())
                 return
             self._put_figure(self.view, tags)
-            self._say(status(self.view, self.window, seconds))
+            more = len(self._wanted) - len(tags)
+            left = f"; {more:,} more are not drawn, {MOST_TAGS} is the most" if more else ""
+            self._say(status(self.view, self.window, seconds) + left)
             self._facts.value = facts(self.view, self.known, self.window, self.config.timezone)
         finally:
             self._quiet = False

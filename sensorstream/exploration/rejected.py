@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ from .reduction import MOST_DOUBTFUL, inside_ms
 REJECTED = pa.schema([*SCHEMA, ("reason", pa.string())])
 KEY = re.compile(r"^rejected/run_id=(?P<window>[^_]+_[^_]+)_[^/]+/(?P<kind>part|late)[^/]*\.parquet$")
 MEMORY_BYTES = 64 * 2**20
-MOST_RUNS = 100  # files looked into for one window; the latest where there are more
+MOST_RUNS = 400  # files looked into for one window; the latest where there are more
+FETCHES_AT_ONCE = 4
 
 
 class RejectedReader:
@@ -33,7 +35,8 @@ class RejectedReader:
 
     def look(self, tagpaths: Sequence[str], window: Window) -> dict[str, pa.Table]:
         """At most 1,000 rejected readings (``REJECTED``) of each tag, in order of time."""
-        parts = [self._of(key, size, tagpaths) for key, size in self._keys(window)]
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), self._keys(window)))
         every = pa.concat_tables(parts) if parts else pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
         found = {}
         for path in tagpaths:

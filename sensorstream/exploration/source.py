@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from psycopg import sql
@@ -23,9 +23,10 @@ from ..extract.unpack import Packed, cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
 from ..historian.connect import Connection, snapshot_connection, source_errors
 from ..reading import labelled
+from ..report.series import GAP_FACTOR
 from ..transform import RAW, Clean, QualityRule, clean, quality_rule
 from ..windows import Window
-from .reduction import Reduced, reduced
+from .reduction import Reduced, reduced, silences, times_ms
 
 CONNECTIONS = 2
 MOST_READINGS = 2_000_000  # of all tags that are looked at, by the planner's estimate; of more, samples are read
@@ -111,7 +112,10 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
     ):
         sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > most
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
-    return FromSource(reduced(found.kept, points), found.rejected, sampled)
+    kept = reduced(found.kept, points)
+    if sampled:  # between the samples of two stretches there is no silence, but where one between them is empty
+        kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * _width(asked) / GAP_FACTOR)))
+    return FromSource(kept, found.rejected, sampled)
 
 
 def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
@@ -133,8 +137,13 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     return cleaned(parts, asked.rule)[0]
 
 
+def _width(asked: Asked) -> int:
+    """Of a stretch, ms."""
+    return -(-(asked.window.end_ms - asked.window.start_ms) // STRETCHES)
+
+
 def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
-    width = -(-(asked.window.end_ms - asked.window.start_ms) // STRETCHES)
+    width = _width(asked)
     found = []
     for place, table in enumerate(asked.tables):
         query = sql.SQL(

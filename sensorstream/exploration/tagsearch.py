@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from .. import reading
 from ..config import Config
-from ..errors import LakeError
+from ..errors import LakeError, SensorStreamError
 from ..historian import open_historian
 
 FIELDS = ("unit", "area", "type")
@@ -59,6 +59,8 @@ def find(tags: TagList, text: str) -> list[str]:
     plain = [word for word in words if word.partition(":")[0] not in FIELDS or ":" not in word]
     found = [path for path, searched in tags._searched if all(word in searched for word in plain)]
     for field, value in named:
+        if not value:
+            continue  # half typed
         found = [path for path in found if _has(tags, path, field, value)]
     if plain:
         found.sort(key=lambda path: not reading.measure(path).casefold().startswith(plain[0]))
@@ -83,7 +85,7 @@ def tag_list(config: Config) -> TagList:
         try:
             with open_historian(config) as historian:
                 found = historian.tags()
-        except Exception as source:
+        except SensorStreamError as source:
             raise LakeError(f"{lake}; and the historian does not help: {source}") from None
     columns = {name: [getattr(tag, name) for tag in found] for name in ("unit", "description", "datatype")}
     return TagList.of(pa.table({"tagpath": [tag.path for tag in found], **columns}))

@@ -106,6 +106,7 @@ def test_of_a_window_too_full_for_the_historian_samples_are_shown_and_said_to_be
     monkeypatch.setattr(source, "OF_EACH", 2)
     seen = exploration.look(demo, [tag], plant.window, 2000, "historian")
     assert seen.sampled == {tag} and 1000 <= seen.readings.num_rows <= 2000
+    assert not len(seen.gaps[tag])
     whole = sensorstream.read(demo, plant.window.start, plant.window.end, [exploration.exactly(tag)])
     assert set(times_ms(seen.readings)) <= set(times_ms(whole))
     with pytest.raises(sensorstream.SensorStreamError, match=r"more than 100 readings .* choose a shorter window"):
@@ -186,6 +187,9 @@ def test_kept_tags_stay_while_one_searches_on_and_may_share_one_axis(demo):
     assert states.line.shape == "hv" and "steel" in " ".join(filter(None, states.y))
     bench._chips.value = []
     assert bench.tags == (second,)
+    bench._search.value = ""
+    bench._found.value = bench._found.options[:9]
+    assert len(bench.tags) == 8 and "1 more are not drawn" in bench._status.value
 
 
 def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown_all_the_same(plant, make_config):
