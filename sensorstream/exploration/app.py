@@ -115,7 +115,8 @@ class Workbench:
         """What is seen as a picture that stays in the notebook, for who reads it without a kernel."""
         from ..report.series import series
 
-        view = self.view or self.reader.look(self.tags, self.window, POINTS, self.source)
+        # Not what is drawn beyond the window, so that a zoom is at hand.
+        view = self.reader.look(self.tags, self.window, POINTS, self.source)
         return series(view.readings, self.config)
 
     # -- the widget -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import sensorstream
 from sensorstream import encode, exploration, publishing
 from sensorstream.changes import files_of
 from sensorstream.config import load
-from sensorstream.exploration import lake, source, view
+from sensorstream.exploration import figure, lake, source, view
 from sensorstream.exploration.app import Workbench
 from sensorstream.exploration.reduction import inside_ms, times_ms
 from sensorstream.held import HeldHere
@@ -190,6 +190,16 @@ def test_kept_tags_stay_while_one_searches_on_and_may_share_one_axis(demo):
     bench._search.value = ""
     bench._found.value = bench._found.options[:9]
     assert len(bench.tags) == 8 and "1 more are not drawn" in bench._status.value
+
+
+def test_times_are_drawn_and_zoomed_as_the_clocks_of_the_configured_zone_show_them():
+    berlin = "Europe/Berlin"
+    for day, hours in (("2026-10-25", 25), ("2026-03-29", 23)):
+        window = window_of(berlin, day=day)
+        assert (window.end_ms - window.start_ms) / 3_600_000 == hours
+        assert figure.local(np.array([window.start_ms, window.end_ms - 1]), berlin)[0] == f"{day}T00:00:00.000"
+        shown = [figure.text_of(window.start, berlin).replace("T", " "), figure.text_of(window.end, berlin)]
+        assert figure.window_seen(shown, berlin) == window
 
 
 def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown_all_the_same(plant, make_config):
