@@ -13,9 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backlog import changed_days, missing_days
     from .checks import check_lake, check_source
     from .config import Config, load
     from .errors import SensorStreamError
+    from .exploration import explore
     from .frames import publish, readings
     from .pipeline import ingest, plan
     from .planning import Plan
@@ -37,6 +39,9 @@ _HOME = {
     "Plan": ".planning",
     "plan": ".pipeline",
     "ingest": ".pipeline",
+    "changed_days": ".backlog",
+    "missing_days": ".backlog",
+    "explore": ".exploration",
     "readings": ".frames",
     "publish": ".frames",
     "RunRecord": ".record",
@@ -56,10 +61,13 @@ __all__ = [
     "SensorStreamError",
     "Verification",
     "Window",
+    "changed_days",
     "check_lake",
     "check_source",
+    "explore",
     "ingest",
     "load",
+    "missing_days",
     "plan",
     "publish",
     "read",

@@ -23,7 +23,8 @@ from .encode import SCHEMA
 from .errors import ConfigError, LakeError
 from .keys import TAGS
 from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, read_manifest
-from .stage import READINGS_DDL, labelled
+from .stage import READINGS_DDL
+from .stage import labelled as spelled_out
 from .stored import read_entry, why_gone
 from .stores import Store, open_store
 from .windows import Moment, Window, day_window, instant, zone
@@ -109,11 +110,16 @@ def read(
         return _spark_readings(config, window, patterns, spark, persist=persist)
     if persist or spark:
         raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
-    polars = _polars() if into == "polars" else None
-    found = _arrow_readings(config, window, patterns)
+    if into == "polars":
+        _polars()  # before anything is read
+    return converted(_arrow_readings(config, window, patterns), into)
+
+
+def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) -> Any:
+    """A table as another library has it; ``ConfigError`` where that one is not installed."""
     if into == "pandas":
-        return found.to_pandas()
-    return polars.from_arrow(found) if polars else found
+        return readings.to_pandas()
+    return _polars().from_arrow(readings) if into == "polars" else readings
 
 
 def entries(config: Config, window: Window, patterns: Patterns = None) -> list[Entry]:
@@ -128,12 +134,12 @@ def places(config: Config) -> list[tuple[str, str]]:
     """Every tag path and month that has committed readings: the partitions of the lake, in order."""
 
     def look(manifest: Manifest) -> list[tuple[str, str]]:
-        months = _present(manifest, config).months
+        months = present(manifest, config).months
         return sorted(
             {(path, month) for month in months for path in manifest.files(month)["tagpath"].unique().to_pylist()}
         )
 
-    return at_one_commit(_lake(config), look)
+    return at_one_commit(open_lake(config), look)
 
 
 def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
@@ -148,19 +154,19 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
 
 
 def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
-    store = _lake(config)
+    store = open_lake(config)
 
     def look(manifest: Manifest) -> pa.Table:
         def one(entry: Entry) -> pa.Table:
             try:
-                return _labelled(entry, within(read_entry(store, entry, manifest), window))
+                return labelled(entry.tagpath, within(read_entry(store, entry, manifest), window))
             except StateGone:
                 if read_manifest(store).version != manifest.version:
                     raise  # another run has committed: all is looked at again
                 why = why_gone(store, entry)
                 raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
 
-        chosen = _entries(_present(manifest, config), config, window, patterns)
+        chosen = _entries(present(manifest, config), config, window, patterns)
         with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(one, chosen))
         return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
@@ -172,7 +178,7 @@ def _spark_readings(
     config: Config, window: Window, patterns: Patterns, spark: SparkSession | None, *, persist: bool
 ) -> DataFrame:
     """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
-    found = at_one_commit(_lake(config), lambda now: _entries(_present(now, config), config, window, patterns))
+    found = at_one_commit(open_lake(config), lambda now: _entries(present(now, config), config, window, patterns))
     if spark is None:
         from .spark import spark_session
 
@@ -190,7 +196,7 @@ def _spark_readings(
                     remedy = "read again if a run has replaced it since the DataFrame was made, else run verify"
                     why = why_gone(store, entry)
                     raise LakeError(f"lake {store.place}: {entry.key} {why}: {remedy}") from None
-                yield from labelled(entry.tagpath, readings).to_batches()
+                yield from spelled_out(entry.tagpath, readings).to_batches()
 
     if found:
         pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
@@ -207,7 +213,7 @@ def _spark_readings(
 
 def tags(config: Config, pattern: str = ".*") -> pa.Table:
     """Tags that the last run saw in the historian, with their metadata, those whose path matches ``pattern``."""
-    store = open_store(config)
+    store = open_lake(config)
     data = store.get(TAGS)
     if data is None:
         raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
@@ -218,7 +224,7 @@ def tags(config: Config, pattern: str = ".*") -> pa.Table:
 
 def last_day(config: Config) -> Window:
     """The last day, in the configured time zone, of which the lake holds a reading."""
-    store = open_store(config)
+    store = open_lake(config)
 
     def look(manifest: Manifest) -> Entry:
         if not manifest.months:
@@ -241,14 +247,14 @@ def measure(tagpath: str) -> str:
     return tagpath.rsplit("/", 1)[-1]
 
 
-def _lake(config: Config) -> Store:
+def open_lake(config: Config) -> Store:
     """The store of a lake that is there to be read; nothing is made where nothing is."""
     if config.local_path and not Path(config.local_path).is_dir():
         raise LakeError(f'lake folder {config.local_path} does not exist: check "local_path" or run ingest first')
     return open_store(config)
 
 
-def _present(manifest: Manifest, config: Config) -> Manifest:
+def present(manifest: Manifest, config: Config) -> Manifest:
     """``manifest`` where there is one; ``LakeError`` that says what is there instead."""
     if manifest.version is not None:
         return manifest
@@ -266,10 +272,10 @@ def _polars() -> Any:
     return polars
 
 
-def _labelled(entry: Entry, readings: pa.Table) -> pa.Table:
-    """``readings`` of one file with their tag path in front, stored once."""
+def labelled(tagpath: str, readings: pa.Table) -> pa.Table:
+    """``readings`` of one tag with their tag path in front, stored once."""
     codes = pa.repeat(pa.scalar(0, pa.int32()), readings.num_rows)
-    names = pa.DictionaryArray.from_arrays(codes, pa.array([entry.tagpath], pa.string()))
+    names = pa.DictionaryArray.from_arrays(codes, pa.array([tagpath], pa.string()))
     return readings.add_column(0, READINGS.field("tagpath"), names)
 
 

@@ -20,6 +20,11 @@ def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> 
     Raises ``manifest.StateGone`` if it is neither: another run has committed since, or the lake was damaged
     (``manifest.at_one_commit`` tells the two apart). Raises ``LakeError`` if what was committed are no readings.
     """
+    return decode(read_bytes(store, entry, manifest))
+
+
+def read_bytes(store: Store, entry: Entry, manifest: Manifest | None = None) -> bytes:
+    """The same as the bytes of its Parquet file, for who wants a part of them."""
     data = store.get(entry.key)
     if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
         turn = manifest.root.turn if manifest else None
@@ -28,7 +33,7 @@ def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> 
         raise StateGone(entry.key)
     if why := drift(data):
         raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
-    return decode(data)
+    return data
 
 
 def why_gone(store: Store, entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -18,8 +19,31 @@ DAGS = Path(__file__).resolve().parent.parent / "dags"
 def lab(root: Path = ROOT) -> None:
     """Become JupyterLab on the notebooks; they find the sandbox through ``SENSORSTREAM_CONFIG``."""
     sandbox = _sandbox(root)
-    os.environ["SENSORSTREAM_CONFIG"] = str(sandbox.config_path.resolve())
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={NOTEBOOKS}"])
+    os.environ.update(lab_environment(root / "jupyter", sandbox.config_path))
+    os.execv(sys.executable, lab_command())
+
+
+def lab_command(notebooks: Path = NOTEBOOKS) -> list[str]:
+    """JupyterLab on this machine alone, behind its token; it opens ``explore`` and asks nobody for updates."""
+    return [
+        sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={notebooks}",
+        "--LabApp.default_url=/lab/tree/explore.ipynb",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+
+
+def lab_environment(home: Path, config: Path) -> dict[str, str]:
+    """What JupyterLab and its kernels find the lake by; in ``home`` is what differs from the user's own settings."""
+    settings = home.resolve() / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {
+        "SENSORSTREAM_CONFIG": str(config.resolve()),
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([str(home.resolve()), *([others] if others else [])]),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not one of the user's home
+    }
 
 
 def airflow(root: Path = ROOT) -> None:

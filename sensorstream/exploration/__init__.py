@@ -1,0 +1,25 @@
+"""Looking at readings: tags found as one types, any window at any zoom, from the lake or the historian.
+
+::
+
+    tagsearch   which tags there are, and those that a few words find
+    reduction   few readings that look like many: least and greatest, gaps, doubtful ones
+    lake        a window from the lake; what was read once is kept in bounded memory
+    source      the same window from the historian, through its index
+    view        what is seen of a window, whichever of the two it comes from
+    fit         the width and the colours of the page, for the figure
+    figure      the view as a Plotly figure
+    telling     the view in words
+    app         search, list, window and figure as one widget
+
+Plotly and the widgets are imported where they are used.
+"""
+
+from __future__ import annotations
+
+from .app import Workbench, explore
+from .source import exactly
+from .tagsearch import TagList, find, tag_list
+from .view import View, look, overview
+
+__all__ = ["TagList", "View", "Workbench", "exactly", "explore", "find", "look", "overview", "tag_list"]

@@ -1,0 +1,75 @@
+"""Rejected readings as the lake keeps them, a file a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..config import Config
+from ..encode import SCHEMA
+from ..stores import Store
+from ..windows import Window, from_name
+from .memory import Memory
+from .reduction import MOST_DOUBTFUL, inside_ms
+
+REJECTED = pa.schema([*SCHEMA, ("reason", pa.string())])
+KEY = re.compile(r"^rejected/run_id=(?P<window>[^_]+_[^_]+)_[^/]+/(?P<kind>part|late)[^/]*\.parquet$")
+MEMORY_BYTES = 64 * 2**20
+MOST_RUNS = 400  # files looked into for one window; the latest where there are more
+FETCHES_AT_ONCE = 4
+
+
+class RejectedReader:
+    """Reads from one lake; keeps up to 64 MB of what it has read."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        self._read: Memory[pa.Table] = Memory(MEMORY_BYTES)
+
+    def look(self, tagpaths: Sequence[str], window: Window) -> dict[str, pa.Table]:
+        """At most 1,000 rejected readings (``REJECTED``) of each tag, in order of time."""
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), self._keys(window)))
+        every = pa.concat_tables(parts) if parts else pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
+        found = {}
+        for path in tagpaths:
+            own = every.filter(pc.equal(every.column("tagpath"), path)).select(REJECTED.names).sort_by("datetime")
+            own = inside_ms(own.combine_chunks(), window.start_ms, window.end_ms)
+            own = own.group_by(["datetime", "quality"], use_threads=False).aggregate(
+                [("value", "first"), ("text", "first"), ("reason", "first")]
+            )  # several runs may have read and rejected the same one
+            own = own.rename_columns(["datetime", "quality", "value", "text", "reason"]).select(REJECTED.names)
+            step = -(-own.num_rows // MOST_DOUBTFUL) or 1
+            found[path] = own.take(pa.array(range(0, own.num_rows, step), pa.int64())).cast(REJECTED)
+        return found
+
+    def _keys(self, window: Window) -> list[tuple[str, int]]:
+        """Of runs that can have read the window, or days before their own that were late."""
+        found = []
+        for key, size in self.store.list("rejected"):
+            if not (parts := KEY.match(key)):
+                continue
+            read = from_name(parts["window"])
+            if parts["kind"] == "late":
+                read = Window(read.start - timedelta(days=self.config.lookback_days + 1), read.end)
+            if read.overlaps(window):
+                found.append((key, size))
+        return found[-MOST_RUNS:]
+
+    def _of(self, key: str, size: int, tagpaths: Sequence[str]) -> pa.Table:
+        table = self._read.get((key, size))
+        if table is None:
+            data = self.store.get(key)
+            columns = ["tagpath", *REJECTED.names]
+            if data is None:  # a run that rejected nothing has taken its place since
+                return pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
+            table = pq.read_table(pa.BufferReader(data), columns=columns)
+            self._read.put((key, size), table)
+        return table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(tagpaths), pa.string())))
