@@ -38,7 +38,10 @@ class Group(NamedTuple):
 
 
 # A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
-SETTINGS = "SELECT set_config('enable_sort', 'off', true), set_config('work_mem', '256MB', true)"
+SETTINGS = (
+    "SELECT set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),"
+    " set_config('work_mem', '256MB', true)"
+)
 
 # Whether a unique index forbids two readings of one id and time, and whether a row may lack one of the two.
 TABLE_FACTS = """
