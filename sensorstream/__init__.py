@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .errors import SensorStreamError
     from .exploration import explore
     from .frames import publish, readings
+    from .lake.reading import read
     from .pipeline import ingest, plan
     from .planning import Plan
-    from .reading import read
     from .record import RunRecord
     from .runner import run
     from .spark import spark_session
-    from .verification import Verification, verify
+    from .verification.verifying import Verification, verify
     from .windows import Window, window_of
 
 __version__ = "0.1.0"
@@ -46,12 +46,12 @@ _HOME = {
     "publish": ".frames",
     "RunRecord": ".record",
     "spark_session": ".spark",
-    "read": ".reading",
+    "read": ".lake.reading",
     "check_source": ".checks",
     "check_lake": ".checks",
     "run": ".runner",
-    "Verification": ".verification",
-    "verify": ".verification",
+    "Verification": ".verification.verifying",
+    "verify": ".verification.verifying",
 }
 
 __all__ = [

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from . import reading
 from .config import Config
 from .errors import ConfigError
 from .historian import coverage, open_historian
-from .late import look, lookback
-from .manifest import Manifest, at_one_commit
-from .pieces import window_of
-from .reading import open_lake
-from .stores import open_store
+from .lake import reading
+from .lake.manifest import Manifest, at_one_commit
+from .lake.pieces import window_of
+from .lake.reading import open_lake
+from .lake.stores import open_store
+from .late.lookback import look, lookback
 from .windows import Window, day_window, zone
 
 if TYPE_CHECKING:

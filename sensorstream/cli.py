@@ -142,7 +142,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print every difference as JSON in the last line.")] = False,
 ) -> None:
     """Hold the lake against the source and against its own manifest: every difference is named."""
-    from .verification import verify as hold
+    from .verification.verifying import verify as hold
 
     settings, window = _asked(config, config_source, date, start, end)
     with shown() as tell:
@@ -207,7 +207,7 @@ def compact(
     ] = None,
 ) -> None:
     """Merge the small files of months that are over; no reading changes."""
-    from .compaction import compact as merge
+    from .lake.compaction import compact as merge
 
     with shown() as tell:
         done = merge(_settings(config, config_source), month, progress=tell)
@@ -217,8 +217,8 @@ def compact(
 @app.command()
 def recover(config: ConfigFile = None, config_source: ConfigSource = "file") -> None:
     """Finish or undo what a killed run left; the next run would do it by itself."""
-    from .stores import open_store
-    from .turns import recover as put_right
+    from .lake.stores import open_store
+    from .lake.turns import recover as put_right
 
     settings = _settings(config, config_source)
     Console().print(put_right(open_store(settings)) or f"nothing to recover: no run was ended in {settings.lake}")
@@ -297,9 +297,9 @@ def ddl(
     ] = False,
 ) -> None:
     """Print the SQL that makes the lake a table of an engine, or register it in the AWS Glue catalog."""
-    from .ddl import statements
-    from .glue import register as put
-    from .reading import places
+    from .lake.ddl import statements
+    from .lake.glue import register as put
+    from .lake.reading import places
 
     settings = _settings(config, config_source)
     if not register:

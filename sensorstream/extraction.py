@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from .config import Config
 from .extract import ENGINES
 from .hearing import Mouth
-from .manifest import Entry
+from .lake.manifest import Entry
 from .planning import Plan
 from .record import reconcile
 from .stage import Target, read_prints, read_rejected, read_tally

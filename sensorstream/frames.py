@@ -24,17 +24,17 @@ from .encode import SCHEMA
 from .errors import ConfigError
 from .extract import READERS
 from .extraction import measure, persisted
-from .held import HeldBySpark
 from .historian import open_historian
 from .historian.readings_sql import PLAIN
-from .keys import storable
+from .lake.held import HeldBySpark
+from .lake.keys import storable
+from .lake.publishing import look
+from .lake.publishing import publish as publish_files
+from .lake.stores import open_store
 from .pipeline import Clock, scope_of
-from .publishing import look
-from .publishing import publish as publish_files
 from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
 from .stage import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
-from .stores import open_store
 from .transform import Tally, quality_rule
 from .windows import Window
 

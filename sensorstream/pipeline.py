@@ -17,19 +17,19 @@ from .config import Config
 from .errors import SourceError
 from .extraction import measure, parquet, parquet_or_none, persisted, stage
 from .hearing import listening
-from .held import HeldBySpark
 from .historian import Historian, open_historian
-from .keys import TAGS, rejected_key, storable
-from .late import Late, Lookback, look, lookback
-from .manifest import Manifest, at_one_commit
-from .pieces import Grid, days
+from .lake.held import HeldBySpark
+from .lake.keys import TAGS, rejected_key, storable
+from .lake.manifest import Manifest, at_one_commit
+from .lake.pieces import Grid, days
+from .lake.publishing import Known, Scope, Seen, publish, seen_in
+from .lake.stores import open_store
+from .late.lookback import Late, Lookback, look, lookback
+from .late.rereading import late_record, read_again
 from .planning import Plan
 from .progress import Progress, watched
-from .publishing import Known, Scope, Seen, publish, seen_in
 from .record import RunRecord, run_id
-from .rereading import late_record, read_again
 from .spark import spark_errors, start_early
-from .stores import open_store
 from .windows import Window, without
 
 if TYPE_CHECKING:

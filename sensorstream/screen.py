@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from .checks.result import CheckResult
-from .compaction import Compacted
+from .lake.compaction import Compacted
 from .origins import Value
 from .planning import Plan
 from .record import RunRecord, summary
-from .verification import MOST_SHOWN, Verification
-from .verification import summary as looked_at
+from .verification.verifying import MOST_SHOWN, Verification
+from .verification.verifying import summary as looked_at
 
 MOST_SLICES = 24  # rows of the table
 

@@ -11,18 +11,18 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sensorstream import publishing, turns
-from sensorstream.changes import files_of, inside
 from sensorstream.config import Config
 from sensorstream.encode import SCHEMA
-from sensorstream.held import HeldHere
-from sensorstream.keys import BOOKS, READINGS, parse_reading_key
-from sensorstream.manifest import ROOT, Entry, at_one_commit, read_manifest
-from sensorstream.pieces import Grid, days
-from sensorstream.publishing import Known, Published, Scope, Seen
+from sensorstream.lake import publishing, turns
+from sensorstream.lake.changes import files_of, inside
+from sensorstream.lake.held import HeldHere
+from sensorstream.lake.keys import BOOKS, READINGS, parse_reading_key
+from sensorstream.lake.manifest import ROOT, Entry, at_one_commit, read_manifest
+from sensorstream.lake.pieces import Grid, days
+from sensorstream.lake.publishing import Known, Published, Scope, Seen
+from sensorstream.lake.stored import read_entry
+from sensorstream.lake.stores import Store
 from sensorstream.stage import PRINTS
-from sensorstream.stored import read_entry
-from sensorstream.stores import Store
 from sensorstream.windows import Window
 
 Values = Mapping[tuple[str, int], float]  # tag path, ms since 1970 -> value

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pyarrow.parquet as pq
 
 from sensorstream.config import Config
-from sensorstream.keys import READINGS, parse_reading_key
-from sensorstream.manifest import ROOT
-from sensorstream.stores import open_store
+from sensorstream.lake.keys import READINGS, parse_reading_key
+from sensorstream.lake.manifest import ROOT
+from sensorstream.lake.stores import open_store
 
 Reading = tuple[str, int, bytes | None, str | None, int]  # path, ms, value's bits, text, quality
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Config
-from ..keys import rejected_key
-from ..manifest import at_one_commit
+from ..lake.keys import rejected_key
+from ..lake.manifest import at_one_commit
+from ..lake.stores import open_store
 from ..pipeline import covered_months, plan
 from ..record import RunRecord, run_id
-from ..stores import open_store
 from ..transform import quality_rule
 from ..windows import Window
 from .data_docs import DataDocs

@@ -36,9 +36,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..encode import SCHEMA
-from ..keys import folder, parse_reading_key
-from ..manifest import Entry, Manifest
-from ..stores import Store
+from ..lake.keys import folder, parse_reading_key
+from ..lake.manifest import Entry, Manifest
+from ..lake.stores import Store
 from ..transform import QualityRule
 from ..windows import Window, zone
 from .lake_behaviour import NOTHING, Beside, behaviour

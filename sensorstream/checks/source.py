@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..historian import open_historian
-from ..keys import rejected_key
+from ..lake.keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
 from ..windows import Window

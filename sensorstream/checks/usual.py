@@ -8,8 +8,8 @@ from datetime import timedelta
 from statistics import median
 
 from ..config import Config
-from ..manifest import Manifest, at_one_commit
-from ..stores import open_store
+from ..lake.manifest import Manifest, at_one_commit
+from ..lake.stores import open_store
 from ..windows import Window, day_window, zone
 
 WEEKS = 4

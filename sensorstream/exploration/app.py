@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from .. import reading
 from ..config import Config
 from ..errors import ConfigError, LakeError, SensorStreamError
+from ..lake import reading
 from ..report.figures import Picture
 from ..windows import Window, zone
 from . import source as historian

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..reading import measure
+from ..lake.reading import measure
 from ..windows import Window, zone
 from .reduction import times_ms
 from .tagsearch import TagList

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from ..config import Config
 from ..encode import SCHEMA
-from ..manifest import Entry, Manifest, at_one_commit
-from ..reading import open_lake, present
-from ..stored import read_bytes
-from ..stores import Store
+from ..lake.manifest import Entry, Manifest, at_one_commit
+from ..lake.reading import open_lake, present
+from ..lake.stored import read_bytes
+from ..lake.stores import Store
 from ..windows import Window
 from .memory import Memory
 from .reduction import Reduced, inside_ms, joined, reduced

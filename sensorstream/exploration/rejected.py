@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ..config import Config
 from ..encode import SCHEMA
-from ..stores import Store
+from ..lake.stores import Store
 from ..windows import Window, from_name
 from .memory import Memory
 from .reduction import MOST_DOUBTFUL, inside_ms

@@ -22,7 +22,7 @@ from ..errors import ConfigError
 from ..extract.unpack import Packed, cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
 from ..historian.connect import Connection, snapshot_connection, source_errors
-from ..reading import labelled
+from ..lake.reading import labelled
 from ..report.series import GAP_FACTOR
 from ..transform import RAW, Clean, QualityRule, clean, quality_rule
 from ..windows import Window

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from .. import reading
 from ..config import Config
 from ..errors import LakeError, SensorStreamError
 from ..historian import open_historian
+from ..lake import reading
 
 FIELDS = ("unit", "area", "type")
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..config import Config
 from ..errors import ConfigError
-from ..reading import READINGS, labelled
+from ..lake.reading import READINGS, labelled
 from ..windows import Window
 from . import source as historian
 from .lake import LakeReader

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..config import Config
-from ..keys import rejected_key
-from ..manifest import Entry
-from ..reading import FETCHES_AT_ONCE, area, entries
+from ..lake.keys import rejected_key
+from ..lake.manifest import Entry
+from ..lake.reading import FETCHES_AT_ONCE, area, entries
+from ..lake.stores import Store, open_store
 from ..record import RunRecord
-from ..stores import Store, open_store
 from ..windows import Window, parse_instant
 from .levels import Levels, Tally, most_moved
 

@@ -149,7 +149,7 @@ def _base(config: Config, out: Path) -> str:
     """The way from ``out`` to the reports: relative to a folder, an address on S3 (for those who may read there)."""
     if not remote(config):
         return quote(os.path.relpath(Path(config.reports_path).resolve(), out.resolve().parent)) + "/"
-    from ..stores.bucket import address
+    from ..lake.stores.bucket import address
 
     place = place_of(config)
     endpoint, virtual_hosted = address(place)

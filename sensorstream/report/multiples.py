@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..config import Config
 from ..errors import LakeError
-from ..reading import read
+from ..lake.reading import read
 from ..windows import Window, zone
 from ..wording import plain
 from .facts import Facts

@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ..config import Config
-from ..reading import FETCHES_AT_ONCE
+from ..lake.reading import FETCHES_AT_ONCE
+from ..lake.stores import Store
 from ..record import RunRecord
-from ..stores import Store
 from ..windows import zone
 from .outcome import NAME, Outcome, Verdict, count_warnings, counts
 from .shelf import folders, of_reports, open_shelf

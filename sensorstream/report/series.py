@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..config import Config
-from ..reading import area, measure
+from ..lake.reading import area, measure
 from ..windows import zone
 from .figures import GRID, KEPT, REJECTED, WIDTH, Picture, canvas
 

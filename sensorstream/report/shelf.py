@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..errors import ConfigError, LakeError
-from ..stores import Store
+from ..lake.stores import Store
 
 S3 = "s3://"
 
@@ -24,10 +24,10 @@ def remote(config: Config) -> bool:
 def open_shelf(config: Config) -> Store:
     """The store of ``reports_path``; endpoint, region and encryption as the lake's. A folder is made."""
     if not remote(config):
-        from ..stores.folder import Folder
+        from ..lake.stores.folder import Folder
 
         return Folder(Path(config.reports_path).resolve())
-    from ..stores.bucket import Bucket
+    from ..lake.stores.bucket import Bucket
 
     return Bucket(place_of(config))
 

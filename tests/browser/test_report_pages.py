@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sensorstream.config import load
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.reading import read
+from sensorstream.lake.reading import read
 from sensorstream.report import page as report_page
 from sensorstream.report.index import build
 from sensorstream.report.series import gaps_of

@@ -65,7 +65,7 @@ def _serve() -> None:
     import boto3  # noqa: F401  what the children would each import
     import obstore.auth.boto3  # noqa: F401
 
-    from sensorstream.stores import open_store
+    from sensorstream.lake.stores import open_store
     from tests.faults.works import WORKS
 
     while True:

@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 
-from sensorstream import turns
-from sensorstream.stores import open_store
+from sensorstream.lake import turns
+from sensorstream.lake.stores import open_store
 from tests.faults.killed import killed
 from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
 from tests.lakes import as_committed, assert_whole, in_prefix, put_all

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from sensorstream.config import Config
-from sensorstream.manifest import read_manifest
+from sensorstream.lake.manifest import read_manifest
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
-from sensorstream.stores import open_store
 from tests.lakes import as_committed, assert_whole, in_prefix
 from tests.oracle import readings_of
 

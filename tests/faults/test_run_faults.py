@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from sensorstream import turns
 from sensorstream.config import Config
 from sensorstream.errors import LakeError, WindowBusy
-from sensorstream.manifest import ROOT, read_manifest
+from sensorstream.lake import turns
+from sensorstream.lake.manifest import ROOT, read_manifest
+from sensorstream.lake.stores import Store, open_store
 from sensorstream.pipeline import ingest
-from sensorstream.stores import Store, open_store
 from sensorstream.windows import window_of
 from tests.faults.proxy import Answer, Fault, Kind, Proxy
 from tests.faults.works import CASES, NEW, publish_new

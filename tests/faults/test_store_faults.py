@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sensorstream.config import Config
 from sensorstream.errors import LakeError
-from sensorstream.stores import Conflict, Store, open_store
+from sensorstream.lake.stores import Conflict, Store, open_store
 from tests.faults.proxy import Answer, Fault, Kind, Proxy
 
 PATIENCE_SECONDS = 2.0

@@ -11,16 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sensorstream.changes import entry_of
 from sensorstream.checks import CheckResult, check_lake, check_source
 from sensorstream.config import Config, load
 from sensorstream.encode import SCHEMA
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
-from sensorstream.keys import encode_tagpath, reading_key
-from sensorstream.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.changes import entry_of
+from sensorstream.lake.keys import encode_tagpath, reading_key
+from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
 from sensorstream.record import RunRecord
-from sensorstream.stores import open_store
 from sensorstream.windows import Window, window_of
 
 DAY = window_of("UTC", day="2026-10-14")

@@ -9,10 +9,10 @@ import boto3
 import pytest
 
 from sensorstream.cli import main
-from sensorstream.ddl import statements
-from sensorstream.keys import encode_tagpath
-from sensorstream.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
-from sensorstream.stores import open_store
+from sensorstream.lake.ddl import statements
+from sensorstream.lake.keys import encode_tagpath
+from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.stores import open_store
 from sensorstream.windows import month_window
 
 NAMES = {"database": "plant", "table": "readings"}

@@ -12,15 +12,16 @@ import pyarrow.compute as pc
 import pytest
 
 import sensorstream
-from sensorstream import encode, exploration, publishing
-from sensorstream.changes import files_of
+from sensorstream import encode, exploration
 from sensorstream.config import load
 from sensorstream.exploration import figure, lake, source, view
 from sensorstream.exploration.app import Workbench
 from sensorstream.exploration.reduction import inside_ms, times_ms
-from sensorstream.held import HeldHere
+from sensorstream.lake import publishing
+from sensorstream.lake.changes import files_of
+from sensorstream.lake.held import HeldHere
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
-from sensorstream.stores import open_store
 from sensorstream.transform import readings
 from sensorstream.windows import Window, window_of
 from tests.lakes import publish, scope_of

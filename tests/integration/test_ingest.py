@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sensorstream.errors import ConfigError, LakeError, SourceError
-from sensorstream.keys import TAGS, parse_reading_key, rejected_key
+from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox.plant import PlantOptions, seed
-from sensorstream.stores import open_store
 from sensorstream.windows import window_of
 from tests.oracle import Row, bits, expect, objects, readings_of, without_marks
 
@@ -226,7 +226,7 @@ def test_bad_input_is_one_sentence_and_the_lake_untouched(break_it, failure, say
 def test_refused_credentials_are_said_so(plant, make_config, spark, monkeypatch):
     config = make_config(lake="s3", s3_directory="elsewhere/")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    from sensorstream.stores.bucket import _credentials
+    from sensorstream.lake.stores.bucket import _credentials
 
     _credentials.cache_clear()
     with pytest.raises(LakeError, match="credentials are refused"):

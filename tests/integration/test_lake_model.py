@@ -17,15 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 
 import sensorstream
-from sensorstream import compaction, publishing, turns
-from sensorstream.changes import files_of, inside
 from sensorstream.config import Config
 from sensorstream.errors import WindowBusy
-from sensorstream.held import HeldHere
-from sensorstream.manifest import PIECES, ROOT, read_manifest
-from sensorstream.pieces import whole
-from sensorstream.publishing import Known, Seen
-from sensorstream.stores import Store, open_store
+from sensorstream.lake import compaction, publishing, turns
+from sensorstream.lake.changes import files_of, inside
+from sensorstream.lake.held import HeldHere
+from sensorstream.lake.manifest import PIECES, ROOT, read_manifest
+from sensorstream.lake.pieces import whole
+from sensorstream.lake.publishing import Known, Seen
+from sensorstream.lake.stores import Store, open_store
 from sensorstream.windows import Window, midnight, month_window
 from tests.faults.killed import CHANGES
 from tests.lakes import as_committed, assert_whole, ended, in_prefix, publish, scope_of, table

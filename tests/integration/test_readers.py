@@ -16,8 +16,8 @@ from pyarrow import fs
 
 import sensorstream
 from sensorstream.config import Config
-from sensorstream.ddl import statements
 from sensorstream.errors import ConfigError
+from sensorstream.lake.ddl import statements
 from sensorstream.pipeline import ingest
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian

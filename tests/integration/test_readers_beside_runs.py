@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 
 import sensorstream
-from sensorstream import publishing
-from sensorstream.changes import files_of, inside
 from sensorstream.config import Config
 from sensorstream.errors import WindowBusy
-from sensorstream.held import HeldHere
-from sensorstream.pieces import days as pieces_of
-from sensorstream.publishing import Known
-from sensorstream.stores import open_store
+from sensorstream.lake import publishing
+from sensorstream.lake.changes import files_of, inside
+from sensorstream.lake.held import HeldHere
+from sensorstream.lake.pieces import days as pieces_of
+from sensorstream.lake.publishing import Known
+from sensorstream.lake.stores import open_store
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values
 from tests.lakes import as_committed, assert_whole, publish, scope_of, table

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import sensorstream
-from sensorstream import reading
 from sensorstream.encode import SCHEMA, decode
 from sensorstream.errors import ConfigError, LakeError
-from sensorstream.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake import reading
+from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.reading import places
+from sensorstream.lake.stored import read_entry
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
-from sensorstream.reading import places
-from sensorstream.stored import read_entry
-from sensorstream.stores import open_store
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from sensorstream.config import Config, check
 from sensorstream.errors import LakeError
-from sensorstream.keys import encode_tagpath, parse_reading_key, reading_key
-from sensorstream.stores import Conflict, Store, open_store
-from sensorstream.stores.bucket import address
+from sensorstream.lake.keys import encode_tagpath, parse_reading_key, reading_key
+from sensorstream.lake.stores import Conflict, Store, open_store
+from sensorstream.lake.stores.bucket import address
 from sensorstream.windows import window_of
 from tests.faults.proxy import Fault, Kind, Proxy
 
@@ -277,7 +277,7 @@ def test_a_folder_keeps_no_empty_folders_and_no_foreign_names(make_config):
 WRITER = """
 import os, sys
 from pathlib import Path
-from sensorstream.stores.folder import Folder
+from sensorstream.lake.stores.folder import Folder
 os.fsync = lambda descriptor: print("writing", flush=True) or sys.stdin.read()
 Folder(Path(sys.argv[1])).put("a/b", b"half")
 """

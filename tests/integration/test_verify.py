@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sensorstream import compaction, turns, verification
 from sensorstream.config import Config
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.keys import READINGS, reading_key
-from sensorstream.manifest import ROOT, Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake import compaction, turns
+from sensorstream.lake.keys import READINGS, reading_key
+from sensorstream.lake.manifest import ROOT, Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.publishing import look
+from sensorstream.lake.stores import Store, open_store
 from sensorstream.pipeline import ingest
-from sensorstream.publishing import look
-from sensorstream.stores import Store, open_store
-from sensorstream.verification import Verification, verify
+from sensorstream.verification import verifying as verification
+from sensorstream.verification.verifying import Verification, verify
 from sensorstream.windows import Window, window_of
 from tests.faults.killed import killed
 from tests.integration.test_ingest import small_historian

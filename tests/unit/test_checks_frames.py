@@ -12,8 +12,8 @@ from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
 from sensorstream.checks.summary_sql import Group
 from sensorstream.encode import SCHEMA, encode
 from sensorstream.historian import Tag
-from sensorstream.keys import reading_key
-from sensorstream.manifest import Entry
+from sensorstream.lake.keys import reading_key
+from sensorstream.lake.manifest import Entry
 from sensorstream.transform import QualityRule
 from sensorstream.windows import window_of
 

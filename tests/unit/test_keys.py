@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sensorstream.keys import decode_tagpath, encode_tagpath, parse_reading_key, reading_key
+from sensorstream.lake.keys import decode_tagpath, encode_tagpath, parse_reading_key, reading_key
 from sensorstream.windows import day_window
 
 DAY = day_window(date(2026, 10, 14), "UTC")

@@ -16,9 +16,9 @@ import pytest
 from sensorstream import report
 from sensorstream.config import check
 from sensorstream.errors import LakeCheckFailed, SensorStreamError, SourceError
+from sensorstream.lake.reading import READINGS, area, measure
 from sensorstream.notebook import failure
 from sensorstream.origins import explain
-from sensorstream.reading import READINGS, area, measure
 from sensorstream.record import RunRecord
 from sensorstream.report import page
 from sensorstream.report.facts import MOST_BARS, Facts, bar_width

@@ -14,11 +14,11 @@ import pytest
 
 from sensorstream import report
 from sensorstream.errors import LakeError
+from sensorstream.lake.stores import open_store
 from sensorstream.report import page
 from sensorstream.report.levels import Tally, most_moved
 from sensorstream.report.multiples import MOST_TAGS, panel
 from sensorstream.report.notable import by_tag, length, listed
-from sensorstream.stores import open_store
 from tests.lakes import publish, scope_of
 from tests.unit.test_report import CONFIG, DAY, FACTS, RECORD
 

@@ -16,16 +16,16 @@ import numpy as np
 import pyarrow as pa
 from psycopg import sql
 
-from .config import Config
-from .errors import SourceError
-from .fingerprint import MODULUS
-from .historian import Historian, PartitionTable
-from .historian import fingerprint_sql as prints
-from .historian.connect import source_errors
-from .historian.heap import CannotVouch, Mark, TableState, Tail, count_rows, table_state, tail, take_mark
-from .manifest import PIECES, Manifest
-from .pieces import Grid, Piece, chosen
-from .windows import Window, midnight, zone
+from ..config import Config
+from ..errors import SourceError
+from ..fingerprint import MODULUS
+from ..historian import Historian, PartitionTable
+from ..historian import fingerprint_sql as prints
+from ..historian.connect import source_errors
+from ..historian.heap import CannotVouch, Mark, TableState, Tail, count_rows, table_state, tail, take_mark
+from ..lake.manifest import PIECES, Manifest
+from ..lake.pieces import Grid, Piece, chosen
+from ..windows import Window, midnight, zone
 
 HEAP_TAIL, FINGERPRINT = "heap tail", "fingerprint"
 

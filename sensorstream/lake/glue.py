@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .config import Config
+from ..config import Config
+from ..errors import ConfigError, LakeError
 from .ddl import COLUMNS, PARTITIONS_AT_ONCE, Place, check_names, location, needs_s3, portions
-from .errors import ConfigError, LakeError
 
 DELETED_AT_ONCE = 25  # what one call of Glue may remove
 HIVE_PARQUET = "org.apache.hadoop.hive.ql.io.parquet"

@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-from .errors import ConfigError
-from .windows import Window, from_name
+from ..errors import ConfigError
+from ..windows import Window, from_name
 
 READINGS = "readings/"
 TAGS = "tags/tags.parquet"

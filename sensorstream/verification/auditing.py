@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..errors import ConfigError, LakeError
+from ..lake.drift import drift
+from ..lake.keys import BOOKS, READINGS, decode_tagpath, parse_reading_key
+from ..lake.manifest import ROOT, Entry, Manifest, StateGone, read_manifest
+from ..lake.stores import Store
+from ..lake.turns import free, keys_of
+from ..windows import Window
 from .differences import Difference
-from .drift import drift
-from .errors import ConfigError, LakeError
-from .keys import BOOKS, READINGS, decode_tagpath, parse_reading_key
-from .manifest import ROOT, Entry, Manifest, StateGone, read_manifest
-from .stores import Store
-from .turns import free, keys_of
-from .windows import Window
 
 LOOKS = 20
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")

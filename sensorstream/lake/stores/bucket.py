@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import obstore
 from obstore.store import S3Store
 
-from ..config import Config
-from ..errors import LakeError
+from ...config import Config
+from ...errors import LakeError
 from ..keys import BOOKS
 from .patience import FAILURES, LOST, absent, patiently, why
 from .store import Conflict

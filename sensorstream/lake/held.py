@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from .config import Config
-from .hearing import Mouth
+from ..config import Config
+from ..hearing import Mouth
 from .manifest import Entry
 from .stores import Store, open_store
 

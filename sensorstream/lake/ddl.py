@@ -13,9 +13,9 @@ from typing import Literal, TypeVar, get_args
 
 import pyarrow as pa
 
-from .config import Config
-from .encode import SCHEMA
-from .errors import ConfigError, LakeError
+from ..config import Config
+from ..encode import SCHEMA
+from ..errors import ConfigError, LakeError
 from .keys import READINGS, encode_tagpath, folder
 
 Engine = Literal["athena", "redshift", "spark", "duckdb"]

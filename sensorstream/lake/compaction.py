@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from ..config import Config
+from ..errors import ConfigError, NotReconciled
+from ..progress import Progress, Step
+from ..windows import Window, month_window
 from . import turns
 from .changes import entry_of, places
-from .config import Config
-from .errors import ConfigError, NotReconciled
 from .manifest import Entry, Manifest, MonthChange, StateGone, damaged, write_states
-from .progress import Progress, Step
 from .stored import read_entry
 from .stores import Conflict, Store, open_store
 from .turns import Turn
-from .windows import Window, month_window
 
 MEGABYTE = 1 << 20
 MERGES_AT_ONCE = 4  # each holds the readings of about one target file

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .encode import SCHEMA, cut, encode
+from ..encode import SCHEMA, cut, encode
+from ..windows import Window
 from .manifest import Entry
 from .turns import Place
-from .windows import Window
 
 Committed = Mapping[str, Mapping[str, Entry]]  # month -> key -> entry
 News = Sequence[tuple[Window, pa.Table]]  # parts of a tag path and month, and what is read there now

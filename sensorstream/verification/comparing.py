@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from ..encode import SCHEMA, decode
+from ..lake.held import Staged
+from ..lake.manifest import Entry
+from ..lake.merging import portions
+from ..lake.stores import Store
+from ..windows import Window, joined, without
 from .auditing import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
-from .encode import SCHEMA, decode
-from .held import Staged
-from .manifest import Entry
-from .merging import portions
-from .stores import Store
-from .windows import Window, joined, without
 
 READERS = 8  # threads; each holds the files of one tag path and month
 

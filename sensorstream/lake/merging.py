@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
+from ..encode import SCHEMA, decode
+from ..windows import Window
 from .changes import Changes, Committed, both, covered, inside, within
-from .encode import SCHEMA, decode
 from .held import Staged
 from .manifest import Entry
 from .stored import read_entry
 from .stores import Store
-from .windows import Window
 
 REQUESTS_AT_ONCE = 8
 HELD_BYTES = 64 << 20  # staged files brought to this process at once

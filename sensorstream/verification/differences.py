@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .changes import inside
-from .encode import SCHEMA
-from .windows import Window
+from ..encode import SCHEMA
+from ..lake.changes import inside
+from ..windows import Window
 
 Kind = Literal[
     "killed run",  # a run ended while it published

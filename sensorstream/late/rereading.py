@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import planning
-from .config import Config
-from .errors import WindowBusy
-from .extraction import Measured, measure, parquet_or_none, persisted, stage
-from .held import HeldBySpark
-from .historian import Historian
-from .keys import late_rejected_key
-from .late import Late
-from .manifest import Root
-from .pieces import Grid, Piece, days, window_of
-from .planning import Plan
-from .publishing import Known, Published, Scope, look, patch
-from .stores import Store
-from .windows import Window, zone
+from .. import planning
+from ..config import Config
+from ..errors import WindowBusy
+from ..extraction import Measured, measure, parquet_or_none, persisted, stage
+from ..historian import Historian
+from ..lake.held import HeldBySpark
+from ..lake.keys import late_rejected_key
+from ..lake.manifest import Root
+from ..lake.pieces import Grid, Piece, days, window_of
+from ..lake.publishing import Known, Published, Scope, look, patch
+from ..lake.stores import Store
+from ..planning import Plan
+from ..windows import Window, zone
+from .lookback import Late
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .encode import SCHEMA
+from ..encode import SCHEMA
 
 
 def drift(data: bytes | None) -> str | None:

@@ -17,10 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..errors import WindowBusy
+from ..windows import Window
 from . import pieces as of_source
 from . import turns
 from .changes import Changes, both, covered, files_of, inside, over, places
-from .errors import WindowBusy
 from .held import Staged
 from .manifest import (
     Entry,
@@ -38,7 +39,6 @@ from .merging import appended, patched
 from .stored import read_entry
 from .stores import Conflict, Store
 from .turns import Place, Turn
-from .windows import Window
 
 REQUESTS_AT_ONCE = 8
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..windows import Window
 from .manifest import PIECES, chosen
-from .windows import Window
 
 Piece = tuple[str, int, int]  # tag path, start, end (s since 1970)
 

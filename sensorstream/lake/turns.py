@@ -29,7 +29,7 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Literal
 
-from .errors import LakeError, NotSettled, WindowBusy
+from ..errors import LakeError, NotSettled, WindowBusy
 from .keys import BOOKS
 from .manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from .stores import Conflict, Store

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..config import Config
+from ..encode import SCHEMA
+from ..errors import ConfigError, LakeError
+from ..stage import READINGS_DDL
+from ..stage import labelled as spelled_out
+from ..windows import Moment, Window, day_window, instant, zone
 from .changes import inside as within
-from .config import Config
-from .encode import SCHEMA
-from .errors import ConfigError, LakeError
 from .keys import TAGS
 from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, read_manifest
-from .stage import READINGS_DDL
-from .stage import labelled as spelled_out
 from .stored import read_entry, why_gone
 from .stores import Store, open_store
-from .windows import Moment, Window, day_window, instant, zone
 
 if TYPE_CHECKING:
     import pandas
@@ -180,7 +180,7 @@ def _spark_readings(
     """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
     found = at_one_commit(open_lake(config), lambda now: _entries(present(now, config), config, window, patterns))
     if spark is None:
-        from .spark import spark_session
+        from ..spark import spark_session
 
         spark = spark_session(config)
 

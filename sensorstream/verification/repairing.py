@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from . import pieces as of_source
-from . import turns
+from ..config import Config
+from ..encode import decode
+from ..errors import WindowBusy
+from ..historian import Historian, coverage, open_historian
+from ..lake import pieces as of_source
+from ..lake import turns
+from ..lake.drift import drift
+from ..lake.held import HeldBySpark
+from ..lake.keys import READINGS
+from ..lake.manifest import Entry, Manifest, MonthChange, write_states
+from ..lake.pieces import Piece
+from ..lake.publishing import Known, look, patch
+from ..lake.stores import Conflict, Store
+from ..lake.turns import Place
+from ..late.rereading import counted, late_plan, rejected_again, scope_around, staged_again
+from ..progress import Progress, watched
+from ..record import run_id
+from ..spark import spark_errors
+from ..windows import Window, joined, month_window, without
 from .auditing import Foreign, at_rest, overlapping, spelled
-from .config import Config
 from .differences import times_of
-from .drift import drift
-from .encode import decode
-from .errors import WindowBusy
-from .held import HeldBySpark
-from .historian import Historian, coverage, open_historian
-from .keys import READINGS
-from .manifest import Entry, Manifest, MonthChange, write_states
-from .pieces import Piece
-from .progress import Progress, watched
-from .publishing import Known, look, patch
-from .record import run_id
-from .rereading import counted, late_plan, rejected_again, scope_around, staged_again
-from .spark import spark_errors
-from .stores import Conflict, Store
-from .turns import Place
-from .windows import Window, joined, month_window, without
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from .verification import Found
+    from .verifying import Found
 
 READS_AT_ONCE = 8
 

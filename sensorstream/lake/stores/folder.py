@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import LakeError
+from ...errors import LakeError
 from ..keys import decode_tagpath
 from .store import Conflict
 

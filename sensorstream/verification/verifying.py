@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import pieces as of_source
-from . import planning, turns
+from .. import planning
+from ..config import Config
+from ..errors import LakeCheckFailed, LakeError
+from ..extraction import Measured, measure, persisted, stage
+from ..historian import Historian, coverage, open_historian
+from ..lake import pieces as of_source
+from ..lake import turns
+from ..lake.held import HeldBySpark
+from ..lake.keys import storable
+from ..lake.manifest import PIECES, Entry, Manifest, StateGone
+from ..lake.pieces import Grid
+from ..lake.publishing import Scope, seen_in
+from ..lake.stores import Store, open_store
+from ..progress import Progress, Step, watched
+from ..spark import spark_errors, start_early
+from ..windows import Window, without
 from .auditing import AtRest, Foreign, at_rest, whole_months
 from .comparing import Asked, Place, Where, compare_places
-from .config import Config
 from .differences import Difference
-from .errors import LakeCheckFailed, LakeError
-from .extraction import Measured, measure, persisted, stage
-from .held import HeldBySpark
-from .historian import Historian, coverage, open_historian
-from .keys import storable
-from .manifest import PIECES, Entry, Manifest, StateGone
-from .pieces import Grid
-from .progress import Progress, Step, watched
-from .publishing import Scope, seen_in
-from .spark import spark_errors, start_early
-from .stores import Store, open_store
-from .windows import Window, without
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

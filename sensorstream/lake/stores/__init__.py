@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import Config
+from ...config import Config
 from .store import Conflict, Store
 
 __all__ = ["Conflict", "Store", "open_store"]

@@ -6,9 +6,9 @@ import hashlib
 
 import pyarrow as pa
 
+from ..encode import decode
+from ..errors import LakeError
 from .drift import drift
-from .encode import decode
-from .errors import LakeError
 from .manifest import Entry, Manifest, StateGone
 from .stores import Store
 from .turns import staged_key

@@ -29,10 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .errors import LakeError
+from ..errors import LakeError
+from ..windows import Window
 from .keys import BOOKS, reading_key
 from .stores import Conflict, Store
-from .windows import Window
 
 ROOT = f"{BOOKS}manifest.json"
 STATES = f"{BOOKS}state/"

@@ -1,0 +1,1 @@
+"""The lake held against the source and against its own manifest: every difference named, and repaired on request."""
