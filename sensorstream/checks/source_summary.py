@@ -93,9 +93,8 @@ class TagSum:
         if not self.values:
             return None
         lows = [low for _, low, _ in sorted(self.values)]
-        lowest, highest = lows_and_highs(self.values)
         rises = len(lows) > 2 and lows == sorted(lows) and lows[0] < lows[-1]
-        return Seen(lowest, highest, counter=rises)
+        return Seen(min(lows), max(high for *_, high in self.values), counter=rises)
 
     def clock_steps(self) -> list[tuple[int, int]]:
         """Runs of pieces that an id wrote twice."""
@@ -103,10 +102,6 @@ class TagSum:
         for (tagid, table, _), cell in self.cells.items():
             of_id[tagid, table].append(cell)
         return sorted({run for cells in of_id.values() for run in written_twice(cells)})
-
-
-def lows_and_highs(values: Sequence[tuple[int, float, float]]) -> tuple[float, float]:
-    return min(low for _, low, _ in values), max(high for *_, high in values)
 
 
 def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:

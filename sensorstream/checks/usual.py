@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
 from statistics import median
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..config import Config
 from ..lake.manifest import Manifest, at_one_commit
 from ..lake.stores import open_store
-from ..windows import Window, day_window, zone
+from ..windows import Window, day_window
 
 WEEKS = 4
 
@@ -23,30 +26,25 @@ def usual_readings(config: Config, window: Window) -> Mapping[str, float]:
     days = list(window.days(config.timezone))
     if any(part != day_window(day, config.timezone) for day, part in days):
         return {}
-    store = open_store(config)
+    weeks = [[day - timedelta(weeks=week) for day, _ in days] for week in range(1, WEEKS + 1)]
+    start_of = {day: day_window(day, config.timezone).start_ms // 1000 for week in weeks for day in week}
+    wanted = pa.array(list(start_of.values()), pa.int64())
 
-    def known(manifest: Manifest) -> dict[int, dict[str, int]]:
+    def known(manifest: Manifest) -> dict[int, Counter[str]]:
         """Rows of each day (its start, s since 1970) and tag path."""
-        wanted = {
-            day_window(day - timedelta(weeks=week), config.timezone).start_ms // 1000
-            for day, _ in days
-            for week in range(1, WEEKS + 1)
-        }
-        rows: dict[int, dict[str, int]] = defaultdict(dict)
-        months = {f"{(window.start - timedelta(weeks=w)).astimezone(zone(config.timezone)):%Y-%m}" for w in range(6)}
-        months |= {f"{(window.end - timedelta(weeks=w)).astimezone(zone(config.timezone)):%Y-%m}" for w in range(6)}
-        for month in sorted(months & set(manifest.root.pieces)):
-            for piece in manifest.pieces(month).select(["tagpath", "start", "rows"]).to_pylist():
-                if piece["start"] in wanted and piece["rows"] is not None:
-                    of_day = rows[piece["start"]]
-                    of_day[piece["tagpath"]] = of_day.get(piece["tagpath"], 0) + piece["rows"]
+        rows: dict[int, Counter[str]] = defaultdict(Counter)
+        for month in sorted({f"{day:%Y-%m}" for day in start_of} & set(manifest.root.pieces)):
+            pieces = manifest.pieces(month).select(["tagpath", "start", "rows"])
+            pieces = pieces.filter(pc.and_(pc.is_in(pieces["start"], wanted), pc.is_valid(pieces["rows"])))
+            for piece in pieces.to_pylist():
+                rows[piece["start"]][piece["tagpath"]] += piece["rows"]
         return rows
 
-    rows = at_one_commit(store, known)
+    rows = at_one_commit(open_store(config), known)
     counts: dict[str, list[int]] = defaultdict(list)
-    for week in range(1, WEEKS + 1):
-        before = [day_window(day - timedelta(weeks=week), config.timezone).start_ms // 1000 for day, _ in days]
-        if all(start in rows for start in before):
-            for path in set().union(*(rows[start] for start in before)):
-                counts[path].append(sum(rows[start].get(path, 0) for start in before))
+    for week in weeks:
+        of_days = [rows[start_of[day]] for day in week if start_of[day] in rows]
+        if len(of_days) == len(week):
+            for path in set().union(*of_days):
+                counts[path].append(sum(of_day[path] for of_day in of_days))
     return {path: median(found) for path, found in counts.items()}

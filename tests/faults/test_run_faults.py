@@ -26,6 +26,7 @@ from tests.oracle import Row, objects, readings_of
 PATIENCE_SECONDS = 1.5
 KINDS = (Kind.PUT, Kind.SWAP, Kind.COPY, Kind.GET, Kind.LIST, Kind.DELETE)
 FAULTS = [fault for fault in Fault if fault is not Fault.UNCONDITIONAL]
+SILENCES = (Fault.STALL, Fault.HANG)
 AT_ONCE = 8
 WORKS = ("overwrite across borders", "compaction")
 
@@ -61,7 +62,7 @@ def faulty(sandbox, make_config) -> Iterator[Callable[[str], Faulty]]:
     prepared: dict[str, dict[str, bytes]] = {}
     proxies: list[Proxy] = []
 
-    def make(case: str) -> Faulty:
+    def make(case: str, patience: float = PATIENCE_SECONDS) -> Faulty:
         config = make_config(lake="s3")
         if case not in prepared:
             CASES[case][0](open_store(config), config)
@@ -69,7 +70,7 @@ def faulty(sandbox, make_config) -> Iterator[Callable[[str], Faulty]]:
         else:
             put_all(open_store(config), prepared[case])
         proxies.append(Proxy(sandbox.s3_endpoint))
-        keys = {"s3_endpoint_url": proxies[-1].url, "s3_patience_seconds": PATIENCE_SECONDS}
+        keys = {"s3_endpoint_url": proxies[-1].url, "s3_patience_seconds": patience}
         return Faulty(config, config.model_copy(update=keys), proxies[-1], case)
 
     with ended():  # the next run need not wait for this one, which goes on living
@@ -137,7 +138,7 @@ def lasts(case: str, kind: Kind, fault: Fault, skip: int, lake: Faulty) -> None:
 
 
 def test_faults_that_last_are_one_sentence_and_the_lake_is_whole(faulty):
-    quick = [fault for fault in FAULTS if fault not in (Fault.STALL, Fault.HANG)]
+    quick = [fault for fault in FAULTS if fault not in SILENCES]
     at_once(lasts, [(*case, random.randrange(4), faulty(case[0])) for case in shared_out(quick)])
 
 
@@ -193,7 +194,7 @@ def test_a_run_that_has_lost_its_turn_removes_nothing_of_who_has_it_now(faulty, 
 
 @pytest.mark.parametrize("seeds", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_store_that_fails_at_random_is_not_noticed(seeds, faulty):
-    lakes = [(seed, faulty(WORKS[seed % 2])) for seed in random.sample(range(10**6), seeds)]
+    lakes = [(seed, faulty(WORKS[seed % 2], patience=6)) for seed in random.sample(range(10**6), seeds)]
 
     def check(seed: int, lake: Faulty) -> None:
         at_random(lake.proxy, seed, 12)
@@ -204,15 +205,17 @@ def test_a_store_that_fails_at_random_is_not_noticed(seeds, faulty):
 
 
 def at_random(proxy: Proxy, seed: int, faults: int) -> None:
-    """Faults that come alone, here and there; the listing that a run begins with has little patience."""
+    """Faults that come alone, here and there; the listing that a run begins with has little patience.
+
+    One silence for each kind of request: several in a row are an outage, which takes all the patience there is.
+    """
     chance, kinds = random.Random(seed), [kind for kind in KINDS if kind is not Kind.LIST]
+    silent: set[Kind] = set()
     for _ in range(faults):
-        proxy.fail(
-            chance.choice(kinds),
-            chance.choice(FAULTS),
-            times=1,
-            skip=chance.randrange(1, 6),
-        )
+        kind = chance.choice(kinds)
+        fault = chance.choice([fault for fault in FAULTS if fault not in SILENCES or kind not in silent])
+        silent |= {kind} if fault in SILENCES else set()
+        proxy.fail(kind, fault, times=1, skip=chance.randrange(1, 6))
 
 
 def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, make_config, spark):

@@ -24,7 +24,7 @@ print(spark.range(3).count())
 @pytest.fixture(scope="module")
 def made():
     """An environment whose cache holds an archive: the one that set-up has made here, as a rule."""
-    environ = dict(os.environ)
+    environ = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}  # of another test's session
     assert class_archive.make(java_home(environ), environ)
     return environ
 

@@ -461,9 +461,9 @@ def test_many_damages_at_once_are_all_repaired(round_, make_lake):
 def damage(lake: Lake, chance: random.Random) -> None:
     """Something happens to the source, or to an object of the lake."""
     keys = sorted(key for key, _ in lake.store.list(READINGS.rstrip("/")))
-    key, time = chance.choice(keys), chance.randrange(WHOLE.start_ms, WHOLE.end_ms)
+    key, time = chance.choice(keys or [""]), chance.randrange(WHOLE.start_ms, WHOLE.end_ms)
     tag, some = chance.choice(list(PATHS)), f"t_stamp > {time} AND t_stamp < {time + 9 * HOUR}"
-    what = chance.randrange(8)
+    what = chance.randrange(8 if keys else 3)  # with no object left, the source
     if what == 0:
         lake.execute(f"UPDATE sqlt_data_1_2026_10 SET floatvalue = floatvalue + 1 WHERE tagid = {tag} AND {some}")
     elif what == 1:
