@@ -69,6 +69,7 @@ def packed(order: Order, spark, monkeypatch: pytest.MonkeyPatch) -> Entrant:
     return Entrant("packed", kind, order, Inside(import_module("speak"), import_module("engine"), state))
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_what_was_moved(floor: Entrant, packed: Entrant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SETTLE_SECONDS", 0)
     box = packed.order.sandbox

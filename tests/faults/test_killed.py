@@ -14,9 +14,13 @@ from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
 from tests.lakes import as_committed, assert_whole, in_prefix, put_all
 from tests.oracle import objects
 
+LATER = ("append", "compaction")  # the same steps as the others: with the slow tests
+
 
 @pytest.mark.parametrize("lake", ["local", pytest.param("s3", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case in LATER else []) for case in CASES]
+)
 def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config):
     prepare, work, before, after = CASES[case]
     first = make_config(lake=lake)

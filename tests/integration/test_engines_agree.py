@@ -58,7 +58,7 @@ def historian(database):
 
 
 @pytest.mark.timeout(900)
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=14, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans())
 def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed):
     wanted = expect(

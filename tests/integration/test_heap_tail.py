@@ -339,7 +339,7 @@ steps = st.sampled_from(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=6, max_size=15), st.sampled_from([0, 1, 8, 1024]))
 def test_any_mixture_is_named_or_declined(plant, mixture, margin):
     plant.begin()

@@ -117,7 +117,7 @@ def test_a_rerun_of_the_same_disturbs_no_reader(make_config):
     assert looks[0] >= 1
 
 
-@pytest.mark.parametrize("lake", ["local", "s3"])
+@pytest.mark.parametrize("lake", [pytest.param("local", marks=pytest.mark.slow), "s3"])
 def test_sensorstream_read_gets_one_committed_state_whole(lake, make_config):
     config = make_config(lake=lake, max_records_per_file=30)
     states = [values(WHOLE, 1.0)]
