@@ -106,6 +106,11 @@ def staged(tagpath: str, kept: pa.Table, windows: Iterable[Window], target: Targ
         yield from files(tagpath, kept, window, target)
 
 
+def size_of(files: Iterable[Mapping[str, object]]) -> int:
+    """Bytes of staged files."""
+    return sum(len(data) for file in files if isinstance(data := file["data"], bytes))
+
+
 def labelled(tagpath: str, kept: pa.Table) -> pa.Table:
     """Clean readings of one path with the path in front (``READINGS``)."""
     paths = pa.repeat(pa.scalar(tagpath, pa.string()), kept.num_rows)

@@ -24,6 +24,7 @@ from ..stage import (
     prints_of,
     prints_row,
     rejected_row,
+    size_of,
     staged,
     tally_row,
 )
@@ -124,8 +125,7 @@ def stage_jdbc(
         prints = prints_row(prints_of(path, borders, fingerprints_of_raw(raw, borders)))
         files = list(staged(path, readings.kept, [window], target))
         if mouth:
-            size = sum(file["size"] for file in files)  # type: ignore[misc]
-            mouth.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size)
+            mouth.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))
         found = [*files, prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))

@@ -33,6 +33,7 @@ from ..stage import (
     prints_of,
     prints_row,
     rejected_row,
+    size_of,
     staged,
     tally_row,
 )
@@ -104,7 +105,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
             total.add(done.tally)
             if saying:
-                saying.add(finished=done.tally.read, size=sum(file["size"] for file in done.files))  # type: ignore[misc]
+                saying.add(finished=done.tally.read, size=size_of(done.files))
             yield from done.files
             prints += done.prints
             if done.rejected.num_rows:
