@@ -103,7 +103,7 @@ class HistorianReader(DataSourceReader):
         with open_historian(self.config) as historian:
             plan = make_plan(historian, self.config, window, self.patterns, only=self.wanted.takes)
         rule = quality_rule(self.config, plan.layout)
-        fetch = Fetch(self.config, plan.tables, plan.order, plan.connections, None, rule, None)
+        fetch = Fetch.of(plan, self.config, None, rule)
         return [SharePartition(fetch, share) for share in plan.shares]
 
     def read(self, partition: InputPartition | None) -> Iterator[pa.RecordBatch]:

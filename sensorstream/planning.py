@@ -43,6 +43,7 @@ class Plan:
     layout: str
     tables: tuple[PartitionTable, ...]
     tags: tuple[Tag, ...]
+    every_tag: bool  # whether the historian has no other
     order: Order
     shares: tuple[Share, ...]
     connections: int  # of each share
@@ -101,10 +102,11 @@ def make_plan(
 
     Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape).
     """
+    every = historian.tags()
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
     tables = historian.partition_tables(window)
     known = [statistics(historian, table, window) for table in tables]
-    weights = estimate_by_tag(known, tags, [number for tag in historian.tags() for number in tag.ids])
+    weights = estimate_by_tag(known, tags, [number for tag in every for number in tag.ids])
     parts = stretches_of(historian, config, tables, known, tags, weights, window)
     reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
     workers, connections = _workers(config)
@@ -127,6 +129,7 @@ def make_plan(
         layout=historian.layout,
         tables=tables,
         tags=tags,
+        every_tag=len(tags) == len(every),
         order=order,
         shares=tuple(shares) if tables and tags else (),
         connections=each,
@@ -166,6 +169,7 @@ def make_late_plan(
         layout=historian.layout,
         tables=tables,
         tags=tuple(tags.values()),
+        every_tag=False,
         order="tag",
         shares=tuple(shares),
         connections=max(1, connections // count),

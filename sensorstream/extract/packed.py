@@ -6,8 +6,8 @@ tag; a stretch of a tag whose slices have all been read is cleaned and encoded, 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ from ..stage import (
 from ..transform import Clean, QualityRule, Tally
 from .crew import work_through
 from .spool import Spool
-from .unpack import Packed, cleaned, counted, fingerprints_of_parts
+from .unpack import Batch, Packed, counted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -52,6 +52,7 @@ BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 REJECTED_AT_ONCE = 100_000  # readings
 BATCH_READINGS = 100_000
+TOGETHER = 200_000  # readings that are cleaned at once, where no tag has more
 COLUMNS = ("numbers", "others", "texts")
 Piece = tuple[int, int, int, str]  # stretch, tag id, table, column
 
@@ -64,10 +65,19 @@ class Fetch:
     tables: tuple[PartitionTable, ...]
     order: Order
     connections: int
+    every_tag: bool  # a share wants every tag of the historian
     snapshot: str | None
     rule: QualityRule
     target: Target | None  # only where files are made
     mouth: Mouth | None = None
+
+    @classmethod
+    def of(
+        cls, plan: Plan, config: Config, snapshot: str | None, rule: QualityRule, target: Target | None = None,
+        mouth: Mouth | None = None,
+    ) -> Fetch:  # fmt: skip
+        every_tag = plan.every_tag and len(plan.shares) == 1
+        return cls(config, plan.tables, plan.order, plan.connections, every_tag, snapshot, rule, target, mouth)
 
 
 def stage_packed(
@@ -81,7 +91,7 @@ def stage_packed(
     mouth: Mouth | None = None,
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: one Spark task a share."""
-    fetch = Fetch(config, plan.tables, plan.order, plan.connections, snapshot, rule, target, mouth)
+    fetch = Fetch.of(plan, config, snapshot, rule, target, mouth)
     shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -108,9 +118,8 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
                 saying.add(finished=done.tally.read, size=size_of(done.files))
             yield from done.files
             prints += done.prints
-            if done.rejected.num_rows:
-                rejected.append((done.tagpath, done.rejected))
-                waiting += done.rejected.num_rows
+            rejected += done.rejected
+            waiting += sum(table.num_rows for _, table in done.rejected)
             if waiting > REJECTED_AT_ONCE:
                 yield rejected_row(rejected)
                 rejected, waiting = [], 0
@@ -126,14 +135,15 @@ def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
     """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
     with Spool[Piece]() as spool:
         gathering = Gathering(fetch, share, spool)
-        for path, readings, _ in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
-            if readings.kept.num_rows:
-                yield labelled(path, readings.kept)
+        for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
+            for path, readings in found:
+                if readings.kept.num_rows:
+                    yield labelled(path, readings.kept)
 
 
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each query seeing what is committed when it runs."""
-    fetch = Fetch(config, plan.tables, plan.order, plan.connections, None, rule, None)
+    fetch = Fetch.of(plan, config, None, rule)
     shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -148,11 +158,10 @@ def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: Quali
 
 @dataclass(frozen=True)
 class Done:
-    """A stretch of a tag, cleaned and encoded."""
+    """Some stretches, cleaned and encoded."""
 
-    tagpath: str
     files: list[dict[str, object]]
-    rejected: pa.Table
+    rejected: list[tuple[str, pa.Table]]
     prints: list[dict[str, object]]
     tally: Tally
 
@@ -169,13 +178,13 @@ class Gathering:
         self._lock = Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
         self._awaited = [0] * len(share.stretches)
-        self._seen: dict[int, set[tuple[int, int]]] = defaultdict(set)  # stretch -> (tag id, table)
+        self._seen: dict[int, Counter[tuple[int, int]]] = defaultdict(Counter)  # stretch -> (tag id, table) -> readings
         for piece in share.slices:
             for position in piece.stretches:
                 self._awaited[position] += 1
 
-    def read(self, piece: Slice) -> Iterator[int]:
-        """Read a slice into the spool; yields the stretches that are complete by it."""
+    def read(self, piece: Slice) -> Iterator[list[int]]:
+        """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
         of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
         order = self._order[id(piece)]
         with (
@@ -185,25 +194,30 @@ class Gathering:
             for tagid, count, *columns in connection.cursor(binary=True).stream(self._query(piece, list(of_id))):
                 if not count:
                     continue
+                position = of_id.get(tagid)
+                if position is None:  # an id that no tag has
+                    continue
                 counted(tagid, count, columns[0], columns[1])
                 if self.saying:
                     self.saying.add(read=count)
-                position = of_id[tagid]
                 for name, data in zip(COLUMNS, columns, strict=True):
                     if data:
                         self.spool.put((position, tagid, piece.table, name), order, data)
                 with self._lock:
-                    self._seen[position].add((tagid, piece.table))
-        for position in piece.stretches:
-            with self._lock:
+                    self._seen[position][tagid, piece.table] += count
+        complete = []
+        with self._lock:
+            for position in piece.stretches:
                 self._awaited[position] -= 1
-                complete = not self._awaited[position]
-            if complete:
-                yield position
+                if not self._awaited[position]:
+                    complete.append((position, self._seen[position].total()))
+        yield from _bundles(complete)
 
-    def clean(self, position: int) -> tuple[str, Clean, Tally]:
-        """The readings of a complete stretch, with its tag path."""
-        return self.share.stretches[position].tag.path, *cleaned(self._complete(position), self.fetch.rule)
+    def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
+        """The readings of complete stretches, with their tag paths."""
+        found = Batch([self._complete(position) for position in positions]).cleaned(self.fetch.rule)
+        paths = (self.share.stretches[position].tag.path for position in positions)
+        return [(path, readings) for path, (readings, _) in zip(paths, found, strict=True)]
 
     def _complete(self, position: int) -> list[Packed]:
         with self._lock:
@@ -213,16 +227,23 @@ class Gathering:
             for tagid, table in seen
         ]
 
-    def encode(self, position: int) -> Done:
-        """Clean, encode and fingerprint a complete stretch."""
-        stretch, target = self.share.stretches[position], self.fetch.target
+    def encode(self, positions: Sequence[int]) -> Done:
+        """Clean, encode and fingerprint complete stretches."""
+        target = self.fetch.target
         assert target is not None
-        parts = self._complete(position)
-        readings, tally = cleaned(parts, self.fetch.rule)
-        files = list(staged(stretch.tag.path, readings.kept, [stretch.window], target))
-        borders = borders_ms(stretch.window, target.timezone)
-        prints = prints_of(stretch.tag.path, borders, fingerprints_of_parts(parts, borders))
-        return Done(stretch.tag.path, files, readings.rejected, prints, tally)
+        stretches = [self.share.stretches[position] for position in positions]
+        borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
+        batch = Batch([self._complete(position) for position in positions])
+        done = Done([], [], [], Tally.empty())
+        found = zip(stretches, borders, batch.cleaned(self.fetch.rule), batch.fingerprints(borders), strict=True)
+        for stretch, days, (readings, tally), prints in found:
+            path = stretch.tag.path
+            done.files.extend(staged(path, readings.kept, [stretch.window], target))
+            done.prints.extend(prints_of(path, days, prints))
+            done.tally.add(tally)
+            if readings.rejected.num_rows:
+                done.rejected.append((path, readings.rejected))
+        return done
 
     def _way(self, piece: Slice) -> dict[str, str]:
         if self.fetch.order == "tag":
@@ -233,7 +254,21 @@ class Gathering:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
         if self.fetch.order == "tag":
             return queries.packed_by_tag(schema, table, piece.window, ids)
-        where = queries.in_window(piece.window, ids)
+        where = queries.in_window(piece.window, None if self.fetch.every_tag else ids)
         if piece.pages:
             where = sql.SQL("{} AND {}").format(queries.in_pages(*piece.pages), where)
         return queries.packed(schema, table, where)
+
+
+def _bundles(stretches: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Stretches, each with its readings, in bundles of about ``TOGETHER`` readings."""
+    bundle: list[int] = []
+    readings = 0
+    for position, more in stretches:
+        if bundle and readings + more > TOGETHER:
+            yield bundle
+            bundle, readings = [], 0
+        bundle.append(position)
+        readings += more
+    if bundle:
+        yield bundle

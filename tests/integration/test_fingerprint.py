@@ -12,8 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.extract.unpack import Packed
-from sensorstream.extract.unpack import fingerprints as unpacked
+from sensorstream.extract.unpack import Batch, Packed
 from sensorstream.fingerprint import Fingerprint, by_piece, read_fingerprints, row_hashes
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
@@ -100,11 +99,12 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     """What a run makes of its own packed read of the table."""
     window = Window(datetime.fromtimestamp(BORDERS[0] // 1000, UTC), datetime.fromtimestamp(BORDERS[-1] // 1000, UTC))
     query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]))
-    result = {}
-    for tagid, _, *columns in connection.cursor(binary=True).execute(query):
-        part = Packed(tagid, 0, *(column or b"" for column in columns))
-        result |= {(tagid, n): fingerprint for n, fingerprint in unpacked(part, BORDERS).items()}
-    return result
+    parts = [
+        Packed(tagid, 0, *(column or b"" for column in columns))
+        for tagid, _, *columns in connection.cursor(binary=True).execute(query)
+    ]
+    found = Batch([[part] for part in parts]).fingerprints([BORDERS] * len(parts))
+    return {(p.tagid, n): one for p, prints in zip(parts, found, strict=True) for n, one in prints.items()}
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
