@@ -54,12 +54,18 @@ def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "2g",
             "spark.driver.extraJavaOptions": " ".join(
-                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *jvm]
+                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *jvm, *_compiler(config)]
             ),
         }
         if _workers_find_us():
             chosen["spark.python.daemon.module"] = f"{__package__}.worker_daemon"
     return chosen | config.spark_conf
+
+
+def _compiler(config: Config) -> list[str]:
+    """The packed engine hands Java some hundred rows a run: its second compiler, made for hot loops, takes a second of
+    a first run and half a second of a later one, and gives nothing back."""
+    return ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
 
 
 def local(config: Config) -> bool:
