@@ -7,11 +7,12 @@ tag; a stretch of a tag whose slices have all been read is cleaned and encoded, 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from psycopg import sql
 
@@ -39,8 +40,9 @@ from ..stage import (
 )
 from ..transform import Clean, QualityRule, Tally
 from .crew import work_through
+from .mixed import Mixed
 from .spool import Spool
-from .unpack import Batch, Packed, counted
+from .unpack import NUMBER, OTHER, Batch, Packed, counted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -54,6 +56,7 @@ REJECTED_AT_ONCE = 100_000  # readings
 BATCH_READINGS = 100_000
 TOGETHER = 200_000  # readings that are cleaned at once, where no tag has more
 COLUMNS = ("numbers", "others", "texts")
+ROW_BYTES = (NUMBER.itemsize, OTHER.itemsize, None)
 Piece = tuple[int, int, int, str]  # stretch, tag id, table, column
 
 
@@ -186,32 +189,52 @@ class Gathering:
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
         of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
-        order = self._order[id(piece)]
+        mix = piece.pages is not None and queries.can_mix(piece.window, list(of_id))
         with (
             snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
             source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
         ):
-            for tagid, count, *columns in connection.cursor(binary=True).stream(self._query(piece, list(of_id))):
-                if not count:
-                    continue
-                position = of_id.get(tagid)
-                if position is None:  # an id that no tag has
-                    continue
-                counted(tagid, count, columns[0], columns[1])
-                if self.saying:
-                    self.saying.add(read=count)
-                for name, data in zip(COLUMNS, columns, strict=True):
-                    if data:
-                        self.spool.put((position, tagid, piece.table, name), order, data)
-                with self._lock:
-                    self._seen[position][tagid, piece.table] += count
+            rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id), mix=mix))
+            counts = (self._keep_mixed if mix else self._keep)(rows, piece, of_id)
         complete = []
         with self._lock:
+            for tagid, count in counts.items():
+                self._seen[of_id[tagid]][tagid, piece.table] += count
             for position in piece.stretches:
                 self._awaited[position] -= 1
                 if not self._awaited[position]:
                     complete.append((position, self._seen[position].total()))
         yield from _bundles(complete)
+
+    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
+        """Put the readings of each tag id into the spool, as they come; the readings of each id."""
+        counts = {}
+        for tagid, count, *columns in rows:
+            position = of_id.get(tagid)
+            if not count or position is None:  # an id that no tag has
+                continue
+            counted(count, columns[0], columns[1])
+            counts[tagid] = count
+            for name, data in zip(COLUMNS, columns, strict=True):
+                if data:
+                    self.spool.put((position, tagid, piece.table, name), self._order[id(piece)], data)
+            if self.saying:
+                self.saying.add(read=count)
+        return counts
+
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
+        """The same of all tag ids in one row."""
+        ((count, *columns),) = rows
+        counted(count, columns[0], columns[1])
+        mixed = Mixed(list(of_id), piece.window.start_ms)
+        counts = np.zeros(len(mixed.ids), int)
+        for name, each, (data, sizes) in zip(COLUMNS, ROW_BYTES, mixed.apart(*columns), strict=True):
+            keys = ((of_id[number], number, piece.table, name) for number in mixed.ids)
+            self.spool.put_each(keys, sizes.tolist(), self._order[id(piece)], data)
+            counts += sizes // each if each else 0
+        if self.saying:
+            self.saying.add(read=int(counts.sum()))
+        return {number: n for number, n in zip(mixed.ids, counts.tolist(), strict=True) if n}
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""
@@ -250,8 +273,10 @@ class Gathering:
             return BY_TAG
         return {} if piece.pages else THROUGH_INDEX
 
-    def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
+    def _query(self, piece: Slice, ids: list[int], *, mix: bool) -> sql.Composed:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
+        if mix and piece.pages:
+            return queries.mixed(schema, table, piece.pages, piece.window, ids, every=self.fetch.every_tag)
         if self.fetch.order == "tag":
             return queries.packed_by_tag(schema, table, piece.window, ids)
         where = queries.in_window(piece.window, None if self.fetch.every_tag else ids)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ Key = TypeVar("Key", bound=Hashable)
 class Place(NamedTuple):
     """Where a piece waits: its bytes, or their place in the file."""
 
-    data: bytes | None
+    data: memoryview | None
     start: int
     size: int
 
@@ -37,22 +37,30 @@ class Spool(Generic[Key]):
 
     def put(self, key: Key, order: int, data: bytes) -> None:
         """Keep ``data``; pieces of one key are taken in the order of ``order``, not of arrival."""
+        self.put_each([key], [len(data)], order, memoryview(data))
+
+    def put_each(self, keys: Iterable[Key], sizes: Iterable[int], order: int, data: memoryview) -> None:
+        """The same for pieces of several keys, end to end in ``data``."""
+        pieces = [(key, size) for key, size in zip(keys, sizes, strict=True) if size]
         size = len(data)
         with self._lock:
             held = size <= self._free
             if held:
                 self._free -= size
-                place = Place(data, 0, size)
+                at = 0
             else:
                 if self._file is None:
                     self._file = _nameless_file()
-                place = Place(None, self._end, size)
+                at = self._end
                 self._end += size
-                self._waiting += 1
+                self._waiting += len(pieces)
         if not held:
-            _write(self._file or 0, data, place.start)
+            _write(self._file or 0, data, at)
         with self._lock:
-            self._pieces.setdefault(key, []).append((order, place))
+            for key, size in pieces:
+                place = Place(data[at : at + size] if held else None, at, size)
+                self._pieces.setdefault(key, []).append((order, place))
+                at += size
 
     def take(self, key: Key) -> bytearray:
         """All pieces of ``key``, end to end; they are gone from the spool afterwards."""
@@ -90,8 +98,7 @@ def _nameless_file() -> int:
     return descriptor
 
 
-def _write(file: int, data: bytes, start: int) -> None:
-    rest = memoryview(data)
+def _write(file: int, rest: memoryview, start: int) -> None:
     while rest:
         written = os.pwrite(file, rest, start)
         rest, start = rest[written:], start + written

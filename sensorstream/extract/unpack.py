@@ -36,11 +36,11 @@ class Packed:
     texts: bytes | bytearray | memoryview
 
 
-def counted(tagid: int, count: int, numbers: bytes | None, others: bytes | None) -> None:
+def counted(count: int, numbers: bytes | None, others: bytes | None) -> None:
     """Hold the bytes of a row against the server's own count; ``ValueError`` if they disagree."""
     found = len(numbers or b"") / NUMBER.itemsize + len(others or b"") / OTHER.itemsize
     if found != count:
-        raise ValueError(f"tag id {tagid}: {count:,} readings counted, {found:,} packed")
+        raise ValueError(f"{count:,} readings counted, {found:,} packed")
 
 
 class Batch:
@@ -142,7 +142,7 @@ class Batch:
             np.repeat(np.array([part.source for part in self.parts], "i8"), counts),
             rows["t"].astype("i8"),
             pa.array(rows["v"].astype("f8"), mask=(rows["has"] & HAS_VALUE) == 0),
-            _texts(rows["n"].astype("i8"), texts),
+            texts_of(rows["n"].astype("i8"), texts),
             pa.array(rows["q"].astype("i4"), mask=(rows["has"] & HAS_QUALITY) == 0),
         )
 
@@ -183,7 +183,7 @@ def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> dict[int, Fing
     return by_piece(times, hashes, borders)
 
 
-def _texts(lengths: np.ndarray, texts: bytes | bytearray) -> pa.Array:
+def texts_of(lengths: np.ndarray, texts: bytes | bytearray) -> pa.Array:
     """Texts laid end to end, cut by their lengths; -1 is no text."""
     ends = np.cumsum(np.maximum(lengths, 0))
     if (total := int(lengths[lengths > 0].sum())) != len(texts):

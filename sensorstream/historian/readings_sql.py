@@ -20,6 +20,8 @@ STRING = "stringvalue"
 # The quality code of nearly every reading (OPC's "good"): readings that have it are packed without it.
 PLAIN = 192
 HAS_VALUE, HAS_QUALITY = 1, 2
+# Of the 53 bits that a double keeps: 32 for a time of 49 days in milliseconds, so that 21 are left for two million ids.
+DOUBLE_BITS, MIXED_BITS = 53, 32
 
 
 def value_of(table: PartitionTable) -> sql.Composable:
@@ -92,7 +94,41 @@ def packed(schema: str, table: PartitionTable, where: sql.Composable) -> sql.Com
     the packing of a plain reading to one expression (a ``CASE`` costs 15 % more), and sending it as a ``point`` saves
     ``int8send`` and ``||`` (10 %); every time in a window is exact as a double.
     """
-    return _packed(schema, table, where, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
+    time = sql.SQL("t_stamp::float8")
+    return _packed(schema, table, where, time, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
+
+
+def mixed(
+    schema: str,
+    table: PartitionTable,
+    pages: tuple[int, int | None],
+    window: Window,
+    ids: Sequence[int],
+    *,
+    every: bool,
+) -> sql.Composed:
+    """All readings of some pages packed together, one row: ``count, numbers, others, texts`` as ``packed`` has them.
+
+    In place of a time stands ``tagid << MIXED_BITS | t_stamp - start``, ms from the window's beginning. It is exact as
+    a double where ``can_mix`` says so. To sort the readings of a slice by tag is the client's: at 400 tags that costs it
+    what PostgreSQL saves (30 ns a reading); ten thousand tags are one row still, not ten thousand groups in work_mem.
+
+    ``every`` tells that other ids are not in the way, so that none is looked up; those beyond ``ids`` are left out.
+    """
+    where = sql.SQL("{} AND {}").format(in_pages(*pages), in_window(window, None if every else ids))
+    if every:
+        between = sql.SQL(" AND tagid BETWEEN {} AND {}").format(sql.Literal(min(ids)), sql.Literal(max(ids)))
+        where = sql.Composed([where, between])
+    time = sql.SQL("(tagid::int8 << {} | t_stamp - {})::float8").format(
+        sql.Literal(MIXED_BITS), sql.Literal(window.start_ms)
+    )
+    return _packed(schema, table, where, time, head=sql.SQL(""), tail=sql.SQL(""))
+
+
+def can_mix(window: Window, ids: Sequence[int]) -> bool:
+    """Whether ``mixed`` can hold these ids and times."""
+    fits = window.end_ms - window.start_ms <= 1 << MIXED_BITS
+    return fits and min(ids, default=0) >= 0 and max(ids, default=0) < 1 << DOUBLE_BITS - MIXED_BITS
 
 
 def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
@@ -100,21 +136,24 @@ def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Seque
     one = sql.SQL("tagid = wanted.id AND t_stamp >= {} AND t_stamp < {}").format(
         sql.Literal(window.start_ms), sql.Literal(window.end_ms)
     )
+    time = sql.SQL("t_stamp::float8")
     return sql.SQL(
         "SELECT wanted.id::int8, packed.* FROM unnest({}::int8[]) WITH ORDINALITY AS wanted(id, place)"
         " CROSS JOIN LATERAL ({}) packed ORDER BY wanted.place"
-    ).format(sql.Literal(list(ids)), _packed(schema, table, one, head=sql.SQL(""), tail=sql.SQL("")))
+    ).format(sql.Literal(list(ids)), _packed(schema, table, one, time, head=sql.SQL(""), tail=sql.SQL("")))
 
 
-def _packed(schema: str, table: PartitionTable, where: sql.Composable, *, head: sql.SQL, tail: sql.SQL) -> sql.Composed:
+def _packed(
+    schema: str, table: PartitionTable, where: sql.Composable, time: sql.Composable, *, head: sql.SQL, tail: sql.SQL
+) -> sql.Composed:
     texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
     numbers = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in NUMBERS if c in table.columns]
     has_text = sql.SQL("({})").format(sql.SQL(" OR ").join(texts)) if texts else sql.SQL("false")
     has_value = sql.SQL("({})").format(sql.SQL(" OR ").join(numbers)) if numbers else sql.SQL("false")
     return sql.SQL(
         "SELECT {head}count(*),"
-        " string_agg(point_send(point(t_stamp::float8, {value})), ''::bytea) FILTER (WHERE {plain}),"
-        " string_agg(point_send(point(t_stamp::float8, coalesce({value}, 0)))"
+        " string_agg(point_send(point({time}, {value})), ''::bytea) FILTER (WHERE {plain}),"
+        " string_agg(point_send(point({time}, coalesce({value}, 0)))"
         " || int4send(coalesce(dataintegrity::int4, 0)) || int4send(coalesce(octet_length({utf8}), -1))"
         " || int2send(({has_value}::int + 2 * (dataintegrity IS NOT NULL)::int)::int2), ''::bytea)"
         " FILTER (WHERE ({plain}) IS NOT TRUE),"
@@ -123,6 +162,7 @@ def _packed(schema: str, table: PartitionTable, where: sql.Composable, *, head: 
     ).format(
         head=head,
         tail=tail,
+        time=time,
         value=value_of(table),
         utf8=sql.SQL("convert_to({}, 'UTF8')").format(text_of(table)),
         plain=sql.SQL("dataintegrity = {} AND NOT {} AND {}").format(sql.Literal(PLAIN), has_text, has_value),
