@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 Words = NDArray[np.uint32]
 
-STRETCH = 16_384  # rows; four arrays of 64 kB. Shorter ones pay numpy's cost of a call, longer ones the memory's
+STRETCH = 32_768  # rows; four arrays of 128 kB. Shorter ones pay numpy's cost of a call, longer ones the memory's
 BLOCK_BYTES = 12
 START = 0x9E3779B9 + 3923095
 MIX = (4, 6, 8, 16, 19, 4)

@@ -54,7 +54,7 @@ BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 REJECTED_AT_ONCE = 100_000  # readings
 BATCH_READINGS = 100_000
-TOGETHER = 200_000  # readings that are cleaned at once, where no tag has more
+TOGETHER = 400_000  # readings that are cleaned at once, where no tag has more
 COLUMNS = ("numbers", "others", "texts")
 ROW_BYTES = (NUMBER.itemsize, OTHER.itemsize, None)
 Piece = tuple[int, int, int, str]  # stretch, tag id, table, column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .plants import Plant
 
-EVERY = ("floor", "floor2", "packed", "jdbc", "spark", "duckdb", "connectorx", "adbc", "dlt")
+EVERY = ("floor", "floor2", "packed", "jdbc", "spark", "duckdb", "connectorx", "adbc", "dlt", "dlt-files")
 SOME = ("floor2", "packed", "jdbc", "duckdb")
 FEW_TAGS = ("^plant1/press/unit1[0-4]/temperature$",)
 SCALES = (0.1, 1.0, 5.0)

@@ -73,7 +73,14 @@ KINDS: dict[str, Kind] = {
     ),
     "dlt": Kind(
         "peer_dlt.py",
-        "cannot partition by tag: one table of files; holds the whole window in memory; cannot remove duplicates",
+        "partitions only by its Delta table format; holds the whole window in memory; cannot remove duplicates",
+        {"partitioned": True},
+        peer=True,
+    ),
+    "dlt-files": Kind(
+        "peer_dlt.py",
+        "dlt without Delta: one table of files that are not partitioned, which is in its favour",
+        {"partitioned": False},
         peer=True,
     ),
 }

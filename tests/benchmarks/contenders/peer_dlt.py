@@ -1,4 +1,7 @@
-"""dlt: a resource that yields Arrow from ConnectorX, to the filesystem destination on S3, as Parquet."""
+"""dlt: a resource that yields Arrow from ConnectorX, to the filesystem destination on S3, as Parquet.
+
+dlt partitions a table of files only where its format is Delta, by hints on the columns.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,18 @@ def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
     tags = cx.read_sql(where, "SELECT id, tagpath FROM sqlth_te", return_type="arrow")
     count = 0
 
-    @dlt.resource(name="readings", write_disposition="replace")
+    partitioned = order["options"]["partitioned"]
+    hints: Any = {"tagpath": {"partition": True}, "month": {"partition": True}} if partitioned else {}
+    columns = ["tagpath", "month", *KEPT] if partitioned else ["tagpath", *KEPT]
+
+    @dlt.resource(
+        name="readings", write_disposition="replace", columns=hints, table_format="delta" if partitioned else None
+    )
     def readings() -> Iterator[pa.Table]:
         nonlocal count
         table = cx.read_sql(where, [rows(order, *half) for half in halves(order)], return_type="arrow")
         count += table.num_rows
-        yield named(table, tags).select(["tagpath", *KEPT])
+        yield named(table, tags).select(columns)
 
     s3 = order["s3"]
     place = dlt.destinations.filesystem(
