@@ -30,6 +30,8 @@ PACKED_US = 0.3  # a reading packed on the way
 BY_TAG_US = 1.0  # a reading through the index on (tagid, t_stamp), with a margin for a cold cache
 ENCODED_FILE_US = 250.0  # what encoding a file costs beside its readings
 
+PAGES_AT_ONCE = 250_000  # readings of a slice by pages: they come as one value, which a worker holds several times over
+
 # Stretches that a busy tag's files are cut into: borders of the calendar, so that they stay from run to run.
 HOURS = (1, 2, 3, 4, 6, 8, 12)
 DAYS = (1, 2, 4, 8, 16)
@@ -164,7 +166,8 @@ def shares_by_time(
         slices: list[Slice] = []
         for number, reach in enumerate(reaches):
             readings = selected * reach.readings / rows
-            pieces = max(-(-round(readings) // per_slice), min(4 * at_once, round(reach.readings / 100_000)), 1)
+            most = min(per_slice, PAGES_AT_ONCE) if reach.by_pages else per_slice
+            pieces = max(-(-round(readings) // most), min(4 * at_once, round(reach.readings / 100_000)), 1)
             slices += _slices(number, reach, mine, pieces, readings)
         found.append(Share(mine, tuple(slices)))
     return found

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 APP = "sensorstream"
+ARROW_BATCH_BYTES = 8 << 20
 
 
 def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
@@ -37,6 +38,8 @@ def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
         "spark.sql.adaptive.skewJoin.enabled": str(config.enable_skew_handling).lower(),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Rows may be whole files: without it a worker is handed ten thousand of them at once.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.python.worker.reuse": "true",
         "spark.sql.python.filterPushdown.enabled": "true",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -56,9 +56,15 @@ class HeldBySpark:
                         mouth.about("publish", key).add(size=len(row["data"]))
 
             with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
-                for batch in batches:
-                    list(pool.map(one, batch.to_pylist()))
+                before: list[Future[None]] = []
+                for batch in batches:  # the next one comes while the files of this one are put
+                    now = [pool.submit(one, row) for row in batch.to_pylist()]
+                    for putting in before:
+                        putting.result()
+                    before = now
                     yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
+                for putting in before:
+                    putting.result()
 
         files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
         try:
