@@ -20,15 +20,15 @@ class Mixed:
     """Readings of ``ids``, and of others that lie between them; their times count from ``start_ms``."""
 
     def __init__(self, ids: Sequence[int], start_ms: int) -> None:
-        self.ids = sorted(ids)
+        self.places = {number: place for place, number in enumerate(sorted(ids))}
         self.start_ms = start_ms
-        self._first, last = self.ids[0], self.ids[-1]
-        # The place of an id among the ids; one that is not there has the place behind them all.
-        self._place = np.full(last - self._first + 1, len(self.ids), np.int32)
-        self._place[np.array(self.ids) - self._first] = np.arange(len(self.ids))
+        self._first, self._none = min(ids), len(ids)
+        # An id that is not among them has the place behind them all.
+        self._place = np.full(max(ids) - self._first + 1, self._none, np.int32)
+        self._place[np.array(list(self.places)) - self._first] = np.arange(len(ids))
 
     def apart(self, numbers: bytes | None, others: bytes | None, texts: bytes | None) -> list[Column]:
-        """The three columns as ``readings_sql.packed`` has them, in the order of ``ids``."""
+        """The three columns as ``readings_sql.packed`` has them, in the order of ``places``."""
         rows, places, _ = self._sorted(np.frombuffer(numbers or b"", NUMBER))
         found = np.frombuffer(others or b"", OTHER)
         rest, places_of_rest, order = self._sorted(found)
@@ -42,15 +42,15 @@ class Mixed:
         ]
 
     def _sum(self, places: NDArray[np.int32], weights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Of each of ``ids``: how often its place is there, or the sum of its weights."""
-        return np.bincount(places, weights, len(self.ids) + 1)[:-1].astype(np.int64)
+        """Of each id: how often its place is there, or the sum of its weights."""
+        return np.bincount(places, weights, self._none + 1)[:-1].astype(np.int64)
 
     def _sorted(self, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]]:
         """The rows of ``ids`` in their order, with times for keys; the place of every row, and the order."""
         keys = rows["t"].astype(np.int64)
         places = self._place[(keys >> MIXED_BITS) - self._first]
-        order = stable_order(places, len(self.ids) + 1)
-        order = order[: np.count_nonzero(places < len(self.ids))]
+        order = stable_order(places, self._none + 1)
+        order = order[: np.count_nonzero(places < self._none)]
         found = rows.take(order)
         found["t"] = (keys & (1 << MIXED_BITS) - 1).take(order) + self.start_ms
         return found, places, order

@@ -57,7 +57,8 @@ BATCH_READINGS = 100_000
 TOGETHER = 400_000  # readings that are cleaned at once, where no tag has more
 COLUMNS = ("numbers", "others", "texts")
 ROW_BYTES = (NUMBER.itemsize, OTHER.itemsize, None)
-Piece = tuple[int, int, int, str]  # stretch, tag id, table, column
+# What pieces of a tag id lie in: the stretch that they are of (``None``: all have one window), the table, the column.
+Group = tuple[int | None, int, str]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def stage_packed(
     shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it was once given, a third of the peak
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 yield from batches(work(fetch, shares.value[number], number))
@@ -112,7 +114,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[dict[str, object]] = []
     waiting = 0
-    with Spool[Piece]() as spool:
+    with Spool[int]() as spool:
         saying = fetch.mouth.about("extract", number) if fetch.mouth else None
         gathering = Gathering(fetch, share, spool, saying)
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
@@ -136,7 +138,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
 
 def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
     """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
-    with Spool[Piece]() as spool:
+    with Spool[int]() as spool:
         gathering = Gathering(fetch, share, spool)
         for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
             for path, readings in found:
@@ -169,10 +171,19 @@ class Done:
     tally: Tally
 
 
+def mixed_of(share: Share) -> Mixed | None:
+    """What tells the tags of the share's pages apart, where it has any and they can be mixed."""
+    by_pages = next((piece for piece in share.slices if piece.pages), None)
+    ids = [number for stretch in share.stretches for number in stretch.tag.ids]
+    if by_pages is None or not queries.can_mix(by_pages.window, ids):
+        return None
+    return Mixed(ids, by_pages.window.start_ms)
+
+
 class Gathering:
     """The readings of a share while its slices come in."""
 
-    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Piece], saying: Saying | None = None) -> None:
+    def __init__(self, fetch: Fetch, share: Share, spool: Spool[int], saying: Saying | None = None) -> None:
         self.fetch = fetch
         self.saying = saying
         self.share = share
@@ -181,7 +192,9 @@ class Gathering:
         self._lock = Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
         self._awaited = [0] * len(share.stretches)
-        self._seen: dict[int, Counter[tuple[int, int]]] = defaultdict(Counter)  # stretch -> (tag id, table) -> readings
+        # Of each stretch the readings of a tag id, a table, and the stretch of its group.
+        self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
+        self._mixed = mixed_of(share)
         for piece in share.slices:
             for position in piece.stretches:
                 self._awaited[position] += 1
@@ -189,17 +202,18 @@ class Gathering:
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
         of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
-        mix = piece.pages is not None and queries.can_mix(piece.window, list(of_id))
+        mixed = self._mixed if piece.pages else None
         with (
             snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
             source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
         ):
-            rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id), mix=mix))
-            counts = (self._keep_mixed if mix else self._keep)(rows, piece, of_id)
+            rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id)))
+            counts = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
         complete = []
         with self._lock:
             for tagid, count in counts.items():
-                self._seen[of_id[tagid]][tagid, piece.table] += count
+                position = of_id[tagid]
+                self._seen[position][tagid, piece.table, None if mixed else position] += count
             for position in piece.stretches:
                 self._awaited[position] -= 1
                 if not self._awaited[position]:
@@ -217,24 +231,22 @@ class Gathering:
             counts[tagid] = count
             for name, data in zip(COLUMNS, columns, strict=True):
                 if data:
-                    self.spool.put((position, tagid, piece.table, name), self._order[id(piece)], data)
+                    self.spool.put((position, piece.table, name), tagid, self._order[id(piece)], data)
             if self.saying:
                 self.saying.add(read=count)
         return counts
 
-    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[int, int]:
         """The same of all tag ids in one row."""
         ((count, *columns),) = rows
         counted(count, columns[0], columns[1])
-        mixed = Mixed(list(of_id), piece.window.start_ms)
-        counts = np.zeros(len(mixed.ids), int)
+        counts = np.zeros(len(mixed.places), int)
         for name, each, (data, sizes) in zip(COLUMNS, ROW_BYTES, mixed.apart(*columns), strict=True):
-            keys = ((of_id[number], number, piece.table, name) for number in mixed.ids)
-            self.spool.put_each(keys, sizes.tolist(), self._order[id(piece)], data)
+            self.spool.put_each((None, piece.table, name), mixed.places, sizes.tolist(), self._order[id(piece)], data)
             counts += sizes // each if each else 0
         if self.saying:
             self.saying.add(read=int(counts.sum()))
-        return {number: n for number, n in zip(mixed.ids, counts.tolist(), strict=True) if n}
+        return {number: n for number, n in zip(mixed.places, counts.tolist(), strict=True) if n}
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""
@@ -244,10 +256,10 @@ class Gathering:
 
     def _complete(self, position: int) -> list[Packed]:
         with self._lock:
-            seen = sorted(self._seen.pop(position, ()))
+            seen = sorted(self._seen.pop(position, ()), key=lambda key: key[:2])
         return [
-            Packed(tagid, table, *(self.spool.take((position, tagid, table, name)) for name in COLUMNS))
-            for tagid, table in seen
+            Packed(tagid, table, *(self.spool.take((of, table, name), tagid) for name in COLUMNS))
+            for tagid, table, of in seen
         ]
 
     def encode(self, positions: Sequence[int]) -> Done:
@@ -273,9 +285,9 @@ class Gathering:
             return BY_TAG
         return {} if piece.pages else THROUGH_INDEX
 
-    def _query(self, piece: Slice, ids: list[int], *, mix: bool) -> sql.Composed:
+    def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
-        if mix and piece.pages:
+        if self._mixed and piece.pages:
             return queries.mixed(schema, table, piece.pages, piece.window, ids, every=self.fetch.every_tag)
         if self.fetch.order == "tag":
             return queries.packed_by_tag(schema, table, piece.window, ids)

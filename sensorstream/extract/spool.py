@@ -7,81 +7,108 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Mapping, Sequence
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+import numpy as np
 
 IN_MEMORY_BYTES = 16 << 20
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Place(NamedTuple):
-    """Where a piece waits: its bytes, or their place in the file."""
+class Block(Generic[Key]):
+    """What waits together: pieces of several keys, end to end, in memory or at a place of the file."""
 
-    data: memoryview | None
-    start: int
-    size: int
+    def __init__(self, order: int, places: Mapping[Key, int], sizes: Sequence[int], start: int) -> None:
+        self.order = order
+        self.places = places  # of each key among the sizes; the same mapping serves many blocks
+        self.ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        self.size = self.left = int(self.ends[-1])
+        self.start = start
+        self.data: memoryview | None = None
+
+    def piece(self, key: Key) -> tuple[int, int]:
+        """Where a key's bytes begin in the block, and how many they are."""
+        number = self.places.get(key)
+        if number is None:
+            return 0, 0
+        start, end = self.ends[number : number + 2].tolist()
+        return start, end - start
 
 
 class Spool(Generic[Key]):
-    """Pieces by key, kept in the order of ``order``; every method may be called from several threads."""
+    """Pieces by group and key, in the order of ``order``; every method may be called from several threads."""
 
     def __init__(self, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
         self._free = in_memory_bytes
         self._lock = Lock()
-        self._pieces: dict[Key, list[tuple[int, Place]]] = {}
+        self._blocks: dict[Hashable, list[Block[Key]]] = {}
         self._file: int | None = None
         self._end = 0
-        self._waiting = 0  # pieces in the file that nobody has taken
+        self._waiting = 0  # bytes in the file that nobody has taken
 
-    def put(self, key: Key, order: int, data: bytes) -> None:
+    def put(self, group: Hashable, key: Key, order: int, data: bytes) -> None:
         """Keep ``data``; pieces of one key are taken in the order of ``order``, not of arrival."""
-        self.put_each([key], [len(data)], order, memoryview(data))
+        self.put_each(group, {key: 0}, [len(data)], order, memoryview(data))
 
-    def put_each(self, keys: Iterable[Key], sizes: Iterable[int], order: int, data: memoryview) -> None:
-        """The same for pieces of several keys, end to end in ``data``."""
-        pieces = [(key, size) for key, size in zip(keys, sizes, strict=True) if size]
-        size = len(data)
+    def put_each(
+        self, group: Hashable, places: Mapping[Key, int], sizes: Sequence[int], order: int, data: memoryview
+    ) -> None:
+        """The same for pieces of many keys, end to end in ``data``.
+
+        Parameters
+        ----------
+        places
+            The number of each key among ``sizes`` (bytes).
+        """
         with self._lock:
-            held = size <= self._free
-            if held:
-                self._free -= size
-                at = 0
+            block = Block(order, places, sizes, self._end)
+            if block.size <= self._free:
+                self._free -= block.size
+                block.data = data
             else:
                 if self._file is None:
                     self._file = _nameless_file()
-                at = self._end
-                self._end += size
-                self._waiting += len(pieces)
-        if not held:
-            _write(self._file or 0, data, at)
+                self._end += block.size
+                self._waiting += block.size
+        if block.data is None:
+            _write(self._file or 0, data, block.start)
         with self._lock:
-            for key, size in pieces:
-                place = Place(data[at : at + size] if held else None, at, size)
-                self._pieces.setdefault(key, []).append((order, place))
-                at += size
+            self._blocks.setdefault(group, []).append(block)
 
-    def take(self, key: Key) -> bytearray:
-        """All pieces of ``key``, end to end; they are gone from the spool afterwards."""
+    def take(self, group: Hashable, key: Key) -> bytearray:
+        """All pieces of ``key`` in a group, end to end; nobody may take them again."""
         with self._lock:
-            places = [place for _, place in sorted(self._pieces.pop(key, ()), key=lambda piece: piece[0])]
-        found = bytearray(sum(place.size for place in places))
+            blocks = sorted(self._blocks.get(group, ()), key=lambda block: block.order)
+            pieces = [(block, *block.piece(key)) for block in blocks]
+        found = bytearray(sum(size for *_, size in pieces))
         view, at = memoryview(found), 0
-        for place in places:
-            part = view[at : at + place.size]
-            if place.data is not None:
-                part[:] = place.data
+        for block, start, size in pieces:
+            part = view[at : at + size]
+            if block.data is not None:
+                part[:] = block.data[start : start + size]
             else:
-                _read(self._file or 0, part, place.start)
-            at += place.size
+                _read(self._file or 0, part, block.start + start)
+            at += size
         with self._lock:
-            self._free += sum(place.size for place in places if place.data is not None)
-            self._waiting -= sum(place.data is None for place in places)
-            if self._end and not self._waiting:  # nothing waits: the file may start anew
-                os.ftruncate(self._file or 0, 0)
-                self._end = 0
+            for block, _, size in pieces:
+                self._taken(group, block, size)
         return found
+
+    def _taken(self, group: Hashable, block: Block[Key], size: int) -> None:
+        block.left -= size
+        if block.data is None:
+            self._waiting -= size
+        if size and not block.left:
+            self._free += block.size if block.data is not None else 0
+            self._blocks[group].remove(block)
+            if not self._blocks[group]:
+                del self._blocks[group]
+        if self._end and not self._waiting:  # nothing waits: the file may start anew
+            os.ftruncate(self._file or 0, 0)
+            self._end = 0
 
     def __enter__(self) -> Spool[Key]:
         return self

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..lookup3 import Hashes
-from ..transform import RAW, Clean, QualityRule, Tally, clean_each, later, readings
+from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
 
 NUMBER = np.dtype([("t", ">f8"), ("v", ">f8")])
+HASHED_AT_ONCE = 1 << 18  # readings
 OTHER = np.dtype([("t", ">f8"), ("v", ">f8"), ("q", ">i4"), ("n", ">i4"), ("has", ">i2")])
 
 
@@ -50,35 +51,40 @@ class Batch:
     """
 
     def __init__(self, stretches: Sequence[Sequence[Packed]]) -> None:
-        self.parts = [part for stretch in stretches for part in stretch]
+        # Of several readings of one time the newest id's is kept, then the later table's: the last.
+        parts = [part for stretch in stretches for part in sorted(stretch, key=lambda one: (one.tagid, one.source))]
         self.stretch_of = np.repeat(np.arange(len(stretches)), [len(stretch) for stretch in stretches])
         self.count = len(stretches)
-        packed = np.frombuffer(b"".join(part.numbers for part in self.parts), NUMBER)
+        self.tagids = np.array([part.tagid for part in parts], "i8")
+        self.sources = np.array([part.source for part in parts], "i8")
+        # The packed numbers are not kept: of a busy tag they are many, and times and values say the same.
+        packed = np.frombuffer(_joined([part.numbers for part in parts]), NUMBER)
         self.times, self.values = packed["t"].astype("i8"), packed["v"].astype("f8")
-        self.number_ends = np.cumsum([0, *(len(part.numbers) // NUMBER.itemsize for part in self.parts)])
-        self.others = np.frombuffer(b"".join(part.others for part in self.parts), OTHER)
-        self.other_ends = np.cumsum([0, *(len(part.others) // OTHER.itemsize for part in self.parts)])
+        self.number_ends = np.cumsum([0, *(len(part.numbers) // NUMBER.itemsize for part in parts)])
+        self.others = np.frombuffer(_joined([part.others for part in parts]), OTHER)
+        self.other_ends = np.cumsum([0, *(len(part.others) // OTHER.itemsize for part in parts)])
+        self.texts = _joined([part.texts for part in parts])
 
     def cleaned(self, rule: QualityRule) -> list[tuple[Clean, Tally]]:
         """Each stretch, cleaned as ``transform.clean`` does.
 
-        Plain readings of one id in one table whose times rise, as nearly all do, need no table of raw rows.
+        Where nothing but plain readings is kept, as of nearly every tag, they need no table of raw rows.
         """
-        plain = self._plain(rule)
+        numbers = {n: one for n in np.flatnonzero(self._plain(rule)).tolist() if (one := self._one_a_time(n))}
         rows = [
             [
-                *(self._numbers(n) for n in range(*self._parts_of(stretch)) if not plain[stretch]),
+                *(self._numbers(n) for n in range(*self._parts_of(stretch)) if stretch not in numbers),
                 self._rest.slice(*_slice(self.other_ends, *self._parts_of(stretch))),
             ]
             for stretch in range(self.count)
         ]
         raw = pa.concat_tables([RAW.empty_table(), *(table for some in rows for table in some)])
         found = clean_each(raw, [sum(table.num_rows for table in some) for some in rows], rule)
-        for stretch in np.flatnonzero(plain).tolist():
-            (rest, tally), (start, end) = found[stretch], self.number_ends[[*self._parts_of(stretch)]].tolist()
-            tally.add(Tally.of(read=end - start, written=end - start, code=PLAIN))
-            kept = readings(self.times[start:end], pa.array(self.values[start:end]), None, PLAIN)
-            found[stretch] = Clean(kept, rest.rejected, rest.deduplicated), tally
+        for stretch, (read, times, values) in numbers.items():
+            rest, tally = found[stretch]
+            tally.add(Tally.of(read=read, written=len(times), code=PLAIN))
+            kept = readings(times, pa.array(values), None, PLAIN)
+            found[stretch] = Clean(kept, rest.rejected, tally.deduplicated), tally
         return found
 
     def fingerprints(self, borders: Sequence[Sequence[int]]) -> list[dict[int, Fingerprint]]:
@@ -87,16 +93,19 @@ class Batch:
         About 15 ns a plain reading and 0.05 ms a part. ``borders`` of each stretch as in ``fingerprint.by_piece``.
         """
         found: list[dict[int, Fingerprint]] = [{} for _ in range(self.count)]
-        hashes = [
-            (self.times, plain_hashes(self.times, self.values), self.number_ends),
-            (self.others["t"].astype("i8"), self._hashes_of_others(), self.other_ends),
-        ]
-        for times, mine, ends in hashes:
+
+        def add(times: NDArray[np.int64], hashes: Hashes, ends: NDArray[np.int64]) -> None:
             for stretch, (start, end) in zip(self.stretch_of.tolist(), pairwise(ends.tolist()), strict=True):
                 if start < end:
                     there = found[stretch]
-                    for piece, one in by_piece(times[start:end], mine[start:end], borders[stretch]).items():
+                    for piece, one in by_piece(times[start:end], hashes[start:end], borders[stretch]).items():
                         there[piece] = there.get(piece, Fingerprint()) + one
+
+        for first in range(0, len(self.times), HASHED_AT_ONCE):
+            some = slice(first, first + HASHED_AT_ONCE)
+            times = self.times[some]
+            add(times, plain_hashes(times, self.values[some]), np.clip(self.number_ends - first, 0, len(times)))
+        add(self.others["t"].astype("i8"), self._hashes_of_others(), self.other_ends)
         return found
 
     def _parts_of(self, stretch: int) -> tuple[int, int]:
@@ -104,45 +113,58 @@ class Batch:
         return first, end
 
     def _plain(self, rule: QualityRule) -> NDArray[np.bool_]:
-        """Whether a stretch keeps the plain readings of one part as they stand, and nothing else."""
-        counts = np.diff(self.number_ends)
-        found: NDArray[np.bool_] = np.bincount(self.stretch_of[counts > 0], minlength=self.count) == 1
+        """Whether a stretch has plain readings, and they are all that is kept of it."""
+        there: NDArray[np.bool_] = np.bincount(self.stretch_of, np.diff(self.number_ends), self.count) > 0
         if rule.reason(PLAIN) is not None:
             return np.zeros(self.count, bool)
-        of = np.repeat(self.stretch_of, counts)
-        found[of[1:][~later(self.times, of)]] = False
         codes = self._rest.column("dataintegrity")
         kept = [code for code in pc.unique(codes).to_pylist() if rule.reason(code) is None]
         if kept:
-            there = pc.is_in(codes, value_set=pa.array(kept, pa.int32())).to_numpy()
-            found[np.repeat(self.stretch_of, np.diff(self.other_ends))[there]] = False
-        return found
+            others = pc.is_in(codes, value_set=pa.array(kept, pa.int32())).to_numpy()
+            there[np.repeat(self.stretch_of, np.diff(self.other_ends))[others]] = False
+        return there
+
+    def _one_a_time(self, stretch: int) -> tuple[int, NDArray[np.int64], NDArray[np.float64]] | None:
+        """How many plain readings a stretch has, and the times and values of one a time: of the last part that has it.
+
+        ``None`` where a part has a time twice; ``transform.clean`` knows the winner then.
+        """
+        start, end = self.number_ends[[*self._parts_of(stretch)]].tolist()
+        times, values = self.times[start:end], self.values[start:end]
+        if (times[1:] > times[:-1]).all():
+            return end - start, times, values
+        order = np.argsort(times, kind="stable")
+        times = times[order]
+        same = np.flatnonzero(times[1:] == times[:-1])
+        part, next_part = (np.searchsorted(self.number_ends, start + order[n], side="right") for n in (same, same + 1))
+        if (part == next_part).any():
+            return None
+        last = np.ones(end - start, bool)
+        last[same] = False
+        return end - start, times[last], values[order[last]]
 
     def _hashes_of_others(self) -> Hashes:
         rows, has = self.others, self.others["has"]
-        texts = b"".join(part.texts for part in self.parts)
         columns = rows["v"].astype("f8"), (has & HAS_VALUE) != 0, rows["q"].astype("i4"), (has & HAS_QUALITY) != 0
-        return row_hashes(rows["t"].astype("i8"), *columns, rows["n"].astype("i8"), texts)
+        return row_hashes(rows["t"].astype("i8"), *columns, rows["n"].astype("i8"), self.texts)
 
     def _numbers(self, part: int) -> pa.Table:
         mine = slice(*self.number_ends[part : part + 2].tolist())
         count = mine.stop - mine.start
         quality = pa.repeat(pa.scalar(PLAIN, pa.int32()), count)
-        one = self.parts[part]
         columns = [self.times[mine], pa.array(self.values[mine]), pa.nulls(count, pa.string()), quality]
-        return _raw(np.full(count, one.tagid), np.full(count, one.source), *columns)
+        return _raw(np.full(count, self.tagids[part]), np.full(count, self.sources[part]), *columns)
 
     @cached_property
     def _rest(self) -> pa.Table:
         """All rows that are not plain."""
         rows, counts = self.others, np.diff(self.other_ends)
-        texts = b"".join(part.texts for part in self.parts)
         return _raw(
-            np.repeat(np.array([part.tagid for part in self.parts], "i8"), counts),
-            np.repeat(np.array([part.source for part in self.parts], "i8"), counts),
+            np.repeat(self.tagids, counts),
+            np.repeat(self.sources, counts),
             rows["t"].astype("i8"),
             pa.array(rows["v"].astype("f8"), mask=(rows["has"] & HAS_VALUE) == 0),
-            texts_of(rows["n"].astype("i8"), texts),
+            texts_of(rows["n"].astype("i8"), self.texts),
             pa.array(rows["q"].astype("i4"), mask=(rows["has"] & HAS_QUALITY) == 0),
         )
 
@@ -150,6 +172,10 @@ class Batch:
 def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
     """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does."""
     return Batch([parts]).cleaned(rule)[0]
+
+
+def _joined(pieces: Sequence[bytes | bytearray | memoryview]) -> bytes | bytearray | memoryview:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _slice(ends: NDArray[np.int64], first: int, end: int) -> tuple[int, int]:
@@ -183,7 +209,7 @@ def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> dict[int, Fing
     return by_piece(times, hashes, borders)
 
 
-def texts_of(lengths: np.ndarray, texts: bytes | bytearray) -> pa.Array:
+def texts_of(lengths: NDArray[np.int64], texts: bytes | bytearray | memoryview) -> pa.Array:
     """Texts laid end to end, cut by their lengths; -1 is no text."""
     ends = np.cumsum(np.maximum(lengths, 0))
     if (total := int(lengths[lengths > 0].sum())) != len(texts):

@@ -110,7 +110,7 @@ def mixed(
     """All readings of some pages packed together, one row: ``count, numbers, others, texts`` as ``packed`` has them.
 
     In place of a time stands ``tagid << MIXED_BITS | t_stamp - start``, ms from the window's beginning. It is exact as
-    a double where ``can_mix`` says so. To sort the readings of a slice by tag is the client's: at 400 tags that costs it
+    a double where ``can_mix`` says so. To sort the readings of a slice by tag is the client's: at 400 tags it costs
     what PostgreSQL saves (30 ns a reading); ten thousand tags are one row still, not ten thousand groups in work_mem.
 
     ``every`` tells that other ids are not in the way, so that none is looked up; those beyond ``ids`` are left out.
