@@ -30,7 +30,7 @@ PACKED_US = 0.3  # a reading packed on the way
 BY_TAG_US = 1.0  # a reading through the index on (tagid, t_stamp), with a margin for a cold cache
 ENCODED_FILE_US = 250.0  # what encoding a file costs beside its readings
 
-PAGES_AT_ONCE = 250_000  # readings of a slice by pages: they come as one value, which a worker holds several times over
+PAGES_AT_ONCE = 500_000  # readings of a slice by pages: they come as one value, which a worker holds several times over
 
 # Stretches that a busy tag's files are cut into: borders of the calendar, so that they stay from run to run.
 HOURS = (1, 2, 3, 4, 6, 8, 12)

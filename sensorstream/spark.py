@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 APP = "sensorstream"
-ARROW_BATCH_BYTES = 8 << 20
+ARROW_BATCH_BYTES = 4 << 20
 
 
 def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
@@ -42,6 +42,8 @@ def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
         "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.python.worker.reuse": "true",
+        # A heap for each thread of a worker would keep what none of them needs any more.
+        "spark.executorEnv.MALLOC_ARENA_MAX": "1",
         "spark.sql.python.filterPushdown.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -61,7 +61,7 @@ PRINTS = pa.schema(
     ]  # start: s since 1970
 )
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)

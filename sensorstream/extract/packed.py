@@ -270,8 +270,10 @@ class Gathering:
         borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
         batch = Batch([self._complete(position) for position in positions])
         done = Done([], [], [], Tally.empty())
-        found = zip(stretches, borders, batch.cleaned(self.fetch.rule), batch.fingerprints(borders), strict=True)
-        for stretch, days, (readings, tally), prints in found:
+        prints_of_each, readings_of_each = batch.fingerprints(borders), batch.cleaned(self.fetch.rule)
+        del batch
+        found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
+        for stretch, days, prints, (readings, tally) in found:
             path = stretch.tag.path
             done.files.extend(staged(path, readings.kept, [stretch.window], target))
             done.prints.extend(prints_of(path, days, prints))

@@ -57,13 +57,15 @@ class Batch:
         self.count = len(stretches)
         self.tagids = np.array([part.tagid for part in parts], "i8")
         self.sources = np.array([part.source for part in parts], "i8")
-        # The packed numbers are not kept: of a busy tag they are many, and times and values say the same.
-        packed = np.frombuffer(_joined([part.numbers for part in parts]), NUMBER)
-        self.times, self.values = packed["t"].astype("i8"), packed["v"].astype("f8")
         self.number_ends = np.cumsum([0, *(len(part.numbers) // NUMBER.itemsize for part in parts)])
-        self.others = np.frombuffer(_joined([part.others for part in parts]), OTHER)
+        # The packed numbers are not kept: of a busy tag they are many, and times and values say the same.
+        self.times, self.values = np.empty(self.number_ends[-1], "i8"), np.empty(self.number_ends[-1], "f8")
+        for part, (start, end) in zip(parts, pairwise(self.number_ends.tolist()), strict=True):
+            packed = np.frombuffer(part.numbers, NUMBER)
+            self.times[start:end], self.values[start:end] = packed["t"], packed["v"]
+        self.others = np.frombuffer(b"".join(part.others for part in parts), OTHER)
         self.other_ends = np.cumsum([0, *(len(part.others) // OTHER.itemsize for part in parts)])
-        self.texts = _joined([part.texts for part in parts])
+        self.texts = b"".join(part.texts for part in parts)
 
     def cleaned(self, rule: QualityRule) -> list[tuple[Clean, Tally]]:
         """Each stretch, cleaned as ``transform.clean`` does.
@@ -139,9 +141,9 @@ class Batch:
         part, next_part = (np.searchsorted(self.number_ends, start + order[n], side="right") for n in (same, same + 1))
         if (part == next_part).any():
             return None
-        last = np.ones(end - start, bool)
-        last[same] = False
-        return end - start, times[last], values[order[last]]
+        if len(same):
+            order, times = np.delete(order, same), np.delete(times, same)
+        return end - start, times, values[order]
 
     def _hashes_of_others(self) -> Hashes:
         rows, has = self.others, self.others["has"]
@@ -172,10 +174,6 @@ class Batch:
 def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
     """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does."""
     return Batch([parts]).cleaned(rule)[0]
-
-
-def _joined(pieces: Sequence[bytes | bytearray | memoryview]) -> bytes | bytearray | memoryview:
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _slice(ends: NDArray[np.int64], first: int, end: int) -> tuple[int, int]:
