@@ -37,7 +37,8 @@ from pyspark.sql.types import StructType
 
 from .config import Config, load
 from .errors import ConfigError
-from .extract.packed import BATCH_READINGS, Fetch, read_clean
+from .extract.gathering import Fetch
+from .extract.packed import BATCH_READINGS, read_clean
 from .historian import open_historian
 from .planning import make_plan
 from .slicing import Share

@@ -27,19 +27,23 @@ class Mixed:
         self._place = np.full(max(ids) - self._first + 1, self._none, np.int32)
         self._place[np.array(list(self.places)) - self._first] = np.arange(len(ids))
 
-    def apart(self, numbers: bytes | None, others: bytes | None, texts: bytes | None) -> list[Column]:
-        """The three columns as ``readings_sql.packed`` has them, in the order of ``places``."""
+    def apart(
+        self, numbers: bytes | None, others: bytes | None, texts: bytes | None
+    ) -> tuple[list[Column], NDArray[np.int64]]:
+        """The three columns as ``readings_sql.packed`` has them, and the readings of each id, in ``places``' order."""
         rows, places, _ = self._sorted(np.frombuffer(numbers or b"", NUMBER))
         found = np.frombuffer(others or b"", OTHER)
         rest, places_of_rest, order = self._sorted(found)
         lengths = found["n"].astype("i8")
         moved = texts_of(lengths, texts or b"").take(pa.array(order)).buffers()[2] or b""
+        counts, counts_of_rest = self._sum(places), self._sum(places_of_rest)
         sizes = self._sum(places_of_rest, np.maximum(lengths, 0))
-        return [
-            (_bytes(rows), self._sum(places) * NUMBER.itemsize),
-            (_bytes(rest), self._sum(places_of_rest) * OTHER.itemsize),
+        columns = [
+            (_bytes(rows), counts * NUMBER.itemsize),
+            (_bytes(rest), counts_of_rest * OTHER.itemsize),
             (memoryview(moved).cast("B")[: sizes.sum()], sizes),
         ]
+        return columns, counts + counts_of_rest
 
     def _sum(self, places: NDArray[np.int32], weights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Of each id: how often its place is there, or the sum of its weights."""

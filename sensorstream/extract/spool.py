@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 IN_MEMORY_BYTES = 16 << 20
 
@@ -21,7 +22,9 @@ Key = TypeVar("Key", bound=Hashable)
 class Block(Generic[Key]):
     """What waits together: pieces of several keys, end to end, in memory or at a place of the file."""
 
-    def __init__(self, order: int, places: Mapping[Key, int], sizes: Sequence[int], start: int) -> None:
+    def __init__(
+        self, order: int, places: Mapping[Key, int], sizes: Sequence[int] | NDArray[np.int64], start: int
+    ) -> None:
         self.order = order
         self.places = places  # of each key among the sizes; the same mapping serves many blocks
         self.ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
@@ -54,7 +57,12 @@ class Spool(Generic[Key]):
         self.put_each(group, {key: 0}, [len(data)], order, memoryview(data))
 
     def put_each(
-        self, group: Hashable, places: Mapping[Key, int], sizes: Sequence[int], order: int, data: memoryview
+        self,
+        group: Hashable,
+        places: Mapping[Key, int],
+        sizes: Sequence[int] | NDArray[np.int64],
+        order: int,
+        data: memoryview,
     ) -> None:
         """The same for pieces of many keys, end to end in ``data``.
 
@@ -63,6 +71,8 @@ class Spool(Generic[Key]):
         places
             The number of each key among ``sizes`` (bytes).
         """
+        if not len(data):
+            return
         with self._lock:
             block = Block(order, places, sizes, self._end)
             if block.size <= self._free:

@@ -31,8 +31,9 @@ def test_each_id_gets_its_own_in_order(numbers, others):
     lengths = [-1 if text is None else len(text) for text in utf8]
     cells = [(key(tagid, time), 0, 0, n, 0) for (tagid, time, _), n in zip(others, lengths, strict=True)]
     texts = b"".join(text or b"" for text in utf8)
-    found = Mixed(IDS, START).apart(packed.tobytes(), np.array(cells, OTHER).tobytes(), texts)
+    found, counts = Mixed(IDS, START).apart(packed.tobytes(), np.array(cells, OTHER).tobytes(), texts)
     pieces = [np.split(np.frombuffer(data, np.uint8), np.cumsum(sizes)[:-1]) for data, sizes in found]
+    assert counts.tolist() == [sum(row[0] == tagid for row in [*numbers, *others]) for tagid in IDS]
     for tagid, mine, rest, text in zip(IDS, *pieces, strict=True):
         assert mine.view(NUMBER).tolist() == [(START + t, v) for one, t, v in numbers if one == tagid]
         assert rest.view(OTHER)["t"].tolist() == [START + t for one, t, _ in others if one == tagid]

@@ -1,0 +1,208 @@
+"""The readings of a share between the historian and its files: read by slices, gathered by tag, encoded when whole."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from ..config import Config
+from ..credentials import Login, login
+from ..hearing import Mouth, Saying
+from ..historian import PartitionTable
+from ..historian import readings_sql as queries
+from ..historian.connect import snapshot_connection, source_errors
+from ..planning import WORK_MEM_MB, Plan
+from ..slicing import Order, Share, Slice
+from ..stage import Target, borders_ms, prints_of, staged
+from ..transform import Clean, QualityRule, Tally
+from .mixed import Mixed
+from .spool import Spool
+from .unpack import Batch, Packed, counted
+
+# The plan has chosen how a slice is read; the planner is held to it where its statistics are old or missing.
+SETTINGS = {"work_mem": f"{WORK_MEM_MB}MB", "jit": "off", "max_parallel_workers_per_gather": "0"}
+THROUGH_INDEX = {"enable_seqscan": "off"}
+BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+
+TOGETHER = 400_000  # readings that are cleaned at once, where no tag has more
+COLUMNS = ("numbers", "others", "texts")
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What a task needs besides its share. Carries the configuration; the login is looked up where it is used."""
+
+    config: Config
+    tables: tuple[PartitionTable, ...]
+    order: Order
+    connections: int
+    every_tag: bool  # a share wants every tag of the historian
+    snapshot: str | None
+    rule: QualityRule
+    target: Target | None  # only where files are made
+    mouth: Mouth | None = None
+
+    @classmethod
+    def of(
+        cls, plan: Plan, config: Config, snapshot: str | None, rule: QualityRule, target: Target | None = None,
+        mouth: Mouth | None = None,
+    ) -> Fetch:  # fmt: skip
+        every_tag = plan.every_tag and len(plan.shares) == 1
+        return cls(config, plan.tables, plan.order, plan.connections, every_tag, snapshot, rule, target, mouth)
+
+
+@dataclass(frozen=True)
+class Done:
+    """Some stretches, cleaned and encoded."""
+
+    files: list[dict[str, object]]
+    rejected: list[tuple[str, pa.Table]]
+    prints: list[dict[str, object]]
+    tally: Tally
+
+
+def mixed_of(share: Share) -> Mixed | None:
+    """What tells the tags of the share's pages apart, where it has any and they can be mixed."""
+    by_pages = next((piece for piece in share.slices if piece.pages), None)
+    ids = [number for stretch in share.stretches for number in stretch.tag.ids]
+    if by_pages is None or not queries.can_mix(by_pages.window, ids):
+        return None
+    return Mixed(ids, by_pages.window.start_ms)
+
+
+class Gathering:
+    """The readings of a share while its slices come in."""
+
+    def __init__(self, fetch: Fetch, share: Share, spool: Spool[int], saying: Saying | None = None) -> None:
+        self.fetch = fetch
+        self.saying = saying
+        self.share = share
+        self.spool = spool
+        self.where: Login = login(fetch.config)
+        self._lock = Lock()
+        self._order = {id(piece): number for number, piece in enumerate(share.slices)}
+        self._awaited = [0] * len(share.stretches)
+        # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
+        self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
+        self._mixed = mixed_of(share)
+        for piece in share.slices:
+            for position in piece.stretches:
+                self._awaited[position] += 1
+
+    def read(self, piece: Slice) -> Iterator[list[int]]:
+        """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
+        of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
+        mixed = self._mixed if piece.pages else None
+        with (
+            snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
+            source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
+        ):
+            rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id)))
+            counts = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
+        complete = []
+        with self._lock:
+            for tagid, count in counts.items():
+                position = of_id[tagid]
+                self._seen[position][tagid, piece.table, None if mixed else position] += count
+            for position in piece.stretches:
+                self._awaited[position] -= 1
+                if not self._awaited[position]:
+                    complete.append((position, self._seen[position].total()))
+        yield from _bundles(complete)
+
+    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
+        """Put the readings of each tag id into the spool, as they come; the readings of each id."""
+        counts = {}
+        for tagid, count, *columns in rows:
+            position = of_id.get(tagid)
+            if not count or position is None:  # an id that no tag has
+                continue
+            counted(count, columns[0], columns[1])
+            counts[tagid] = count
+            for name, data in zip(COLUMNS, columns, strict=True):
+                if data:
+                    self.spool.put((position, piece.table, name), tagid, self._order[id(piece)], data)
+            if self.saying:
+                self.saying.add(read=count)
+        return counts
+
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[int, int]:
+        """The same of all tag ids in one row."""
+        ((count, *columns),) = rows
+        counted(count, columns[0], columns[1])
+        found, counts = mixed.apart(*columns)
+        for name, (data, sizes) in zip(COLUMNS, found, strict=True):
+            self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
+        if self.saying:
+            self.saying.add(read=int(counts.sum()))
+        return {number: n for number, n in zip(mixed.places, counts.tolist(), strict=True) if n}
+
+    def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
+        """The readings of complete stretches, with their tag paths."""
+        found = Batch([self._complete(position) for position in positions]).cleaned(self.fetch.rule)
+        paths = (self.share.stretches[position].tag.path for position in positions)
+        return [(path, readings) for path, (readings, _) in zip(paths, found, strict=True)]
+
+    def _complete(self, position: int) -> list[Packed]:
+        with self._lock:
+            seen = sorted(self._seen.pop(position, ()), key=lambda key: key[:2])
+        return [
+            Packed(tagid, table, *(self.spool.take((of, table, name), tagid) for name in COLUMNS))
+            for tagid, table, of in seen
+        ]
+
+    def encode(self, positions: Sequence[int]) -> Done:
+        """Clean, encode and fingerprint complete stretches."""
+        target = self.fetch.target
+        assert target is not None
+        stretches = [self.share.stretches[position] for position in positions]
+        borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
+        batch = Batch([self._complete(position) for position in positions])
+        done = Done([], [], [], Tally.empty())
+        prints_of_each, readings_of_each = batch.fingerprints(borders), batch.cleaned(self.fetch.rule)
+        del batch
+        found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
+        for stretch, days, prints, (readings, tally) in found:
+            path = stretch.tag.path
+            done.files.extend(staged(path, readings.kept, [stretch.window], target))
+            done.prints.extend(prints_of(path, days, prints))
+            done.tally.add(tally)
+            if readings.rejected.num_rows:
+                done.rejected.append((path, readings.rejected))
+        return done
+
+    def _way(self, piece: Slice) -> dict[str, str]:
+        if self.fetch.order == "tag":
+            return BY_TAG
+        return {} if piece.pages else THROUGH_INDEX
+
+    def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
+        schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
+        if self._mixed and piece.pages:
+            return queries.mixed(schema, table, piece.pages, piece.window, ids, every=self.fetch.every_tag)
+        if self.fetch.order == "tag":
+            return queries.packed_by_tag(schema, table, piece.window, ids)
+        where = queries.in_window(piece.window, None if self.fetch.every_tag else ids)
+        if piece.pages:
+            where = sql.SQL("{} AND {}").format(queries.in_pages(*piece.pages), where)
+        return queries.packed(schema, table, where)
+
+
+def _bundles(stretches: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Stretches, each with its readings, in bundles of about ``TOGETHER`` readings."""
+    bundle: list[int] = []
+    readings = 0
+    for position, more in stretches:
+        if bundle and readings + more > TOGETHER:
+            yield bundle
+            bundle, readings = [], 0
+        bundle.append(position)
+        readings += more
+    if bundle:
+        yield bundle

@@ -1,0 +1,30 @@
+"""What is put into a spool comes out whole and in order, from memory or from its file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorstream.extract.spool import Spool
+
+PLACES = {"a": 0, "b": 1, "c": 2}
+pieces = st.lists(st.binary(max_size=9), min_size=len(PLACES), max_size=len(PLACES))
+
+
+@given(st.lists(st.tuples(st.sampled_from("xy"), pieces)), st.sampled_from([0, 20, 10_000]), st.randoms())
+def test_each_key_gets_its_pieces_in_order(blocks, in_memory_bytes, random):
+    wanted = defaultdict(bytes)
+    for group, block in blocks:
+        for key, data in zip(PLACES, block, strict=True):
+            wanted[group, key] += data
+    arriving = list(enumerate(blocks))
+    random.shuffle(arriving)
+    with Spool[str](in_memory_bytes) as spool:
+        for _ in range(2):  # the second time the file starts anew
+            for order, (group, block) in arriving:
+                spool.put_each(group, PLACES, [len(data) for data in block], order, memoryview(b"".join(block)))
+            keys = [(group, key) for group in "xy" for key in PLACES]
+            random.shuffle(keys)
+            assert {(group, key): bytes(spool.take(group, key)) for group, key in keys} == {k: wanted[k] for k in keys}
