@@ -94,14 +94,14 @@ def ingest(
             before, back = at_one_commit(store, beforehand)
             if config.write_mode == "overwrite":
                 refuse_to_empty(historian, what, scope, before)
-            snapshot = historian.export_snapshot(what.tables)
+            what, snapshot = planning.pinned(historian, what)
             seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
 
         def beside() -> tuple[int, Late | None]:
             # The historian counts for itself, on the connection that holds the snapshot.
-            count = sum(historian.count(table, window, what.ids) for table in what.tables)
+            count = planning.count(historian, what)
             return count, look(back, window, scope.paths, config.late_detector) if back else None
 
         with (

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import pyarrow as pa
 
 from .encode import cut, encode
@@ -61,6 +62,7 @@ PRINTS = pa.schema(
     ]  # start: s since 1970
 )
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
+BLOCKS = b"blocks"  # of the metadata of a stream of them: how many rows each tag path has, as JSON
 BATCH_BYTES = 4 << 20
 
 
@@ -118,20 +120,32 @@ def labelled(tagpath: str, kept: pa.Table) -> pa.Table:
 
 
 def rejected_row(blocks: Sequence[tuple[str, pa.Table]]) -> dict[str, object]:
-    """Rejected readings (tag path, ``transform.REJECTED``) as one Arrow stream, a batch a block."""
+    """Rejected readings (tag path, ``transform.REJECTED``) as one Arrow stream, whose schema tells the blocks.
+
+    They are compressed together: many small batches cost 0.3 ms each, and on the way back again.
+    """
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, REJECTED_OF_RUN, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        for tagpath, found in blocks:
-            paths = pa.repeat(pa.scalar(tagpath, pa.string()), found.num_rows)
-            writer.write_table(pa.table([paths, *found.columns], schema=REJECTED_OF_RUN).combine_chunks())
+    sizes = json.dumps([(path, found.num_rows) for path, found in blocks])
+    together = pa.concat_tables(found for _, found in blocks).combine_chunks().replace_schema_metadata({BLOCKS: sizes})
+    with pa.ipc.new_stream(sink, together.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(together)
     return {"kind": "rejected", "data": sink.getvalue().to_pybytes()}
 
 
 def read_rejected(streams: Iterable[bytes]) -> pa.Table:
-    """What ``rejected_row`` wrote, by tag path and time."""
-    blocks = [batch for data in streams for batch in pa.ipc.open_stream(data)]
-    blocks.sort(key=lambda batch: (batch.column(0)[0].as_py(), batch.column(2)[0].value))
-    return pa.Table.from_batches(blocks, REJECTED_OF_RUN)
+    """What ``rejected_row`` wrote, by tag path and time (``REJECTED_OF_RUN``)."""
+    blocks: list[tuple[str, pa.Table]] = []
+    for data in streams:
+        together = pa.ipc.open_stream(data).read_all()
+        start = 0
+        for path, rows in json.loads(together.schema.metadata[BLOCKS]):
+            blocks.append((path, together.slice(start, rows).cast(REJECTED)))
+            start += rows
+    blocks.sort(key=lambda block: (block[0], block[1].column("datetime")[0].value))
+    paths = pa.array([path for path, _ in blocks], pa.string())
+    places = np.repeat(np.arange(len(blocks)), [found.num_rows for _, found in blocks])
+    readings = pa.concat_tables([REJECTED.empty_table(), *(found for _, found in blocks)])
+    return pa.table([paths.take(pa.array(places)), *readings.columns], schema=REJECTED_OF_RUN)
 
 
 @lru_cache(maxsize=4096)

@@ -119,7 +119,7 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
 
 
 def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
-    query = readings_sql.count(asked.schema, table, asked.window, tag.ids)
+    query = readings_sql.count(asked.schema, table, readings_sql.in_window(asked.window, tag.ids))
     ((plan,),) = connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) ") + query).fetchall()
     node = plan[0]["Plan"]
     while "Plans" in node:
@@ -129,11 +129,12 @@ def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: 
 
 def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     parts = []
+    lift = readings_sql.lift(asked.window)
     for place, table in enumerate(asked.tables):
-        query = readings_sql.packed_by_tag(asked.schema, table, asked.window, tag.ids)
-        for tagid, count, *packed in connection.cursor(binary=True).execute(query):
-            if count:
-                parts.append(Packed(tagid, place, *(data or b"" for data in packed)))
+        query = readings_sql.packed_by_tag(asked.schema, table, asked.window, tag.ids, lift)
+        for tagid, rows, texts in connection.cursor(binary=True).execute(query):
+            if rows:
+                parts.append(Packed(tagid, place, rows, texts or b"", lift))
     return cleaned(parts, asked.rule)[0]
 
 

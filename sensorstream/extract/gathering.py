@@ -23,7 +23,8 @@ from ..stage import Target, borders_ms, prints_of, staged
 from ..transform import Clean, QualityRule, Tally
 from .mixed import Mixed
 from .spool import Spool
-from .unpack import Batch, Packed, counted
+from .unpack import Batch, Packed
+from .wire import readings_in, units_of
 
 # The plan has chosen how a slice is read; the planner is held to it where its statistics are old or missing.
 SETTINGS = {"work_mem": f"{WORK_MEM_MB}MB", "jit": "off", "max_parallel_workers_per_gather": "0"}
@@ -31,7 +32,7 @@ THROUGH_INDEX = {"enable_seqscan": "off"}
 BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 TOGETHER = 400_000  # readings that are cleaned at once, where no tag has more
-COLUMNS = ("numbers", "others", "texts")
+COLUMNS = ("rows", "texts")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Fetch:
     order: Order
     connections: int
     every_tag: bool  # a share wants every tag of the historian
+    whole: frozenset[int]  # tables, by position, of which it wants every row
+    lift: int  # see ``readings_sql.lift``
     snapshot: str | None
     rule: QualityRule
     target: Target | None  # only where files are made
@@ -53,8 +56,10 @@ class Fetch:
         cls, plan: Plan, config: Config, snapshot: str | None, rule: QualityRule, target: Target | None = None,
         mouth: Mouth | None = None,
     ) -> Fetch:  # fmt: skip
-        every_tag = plan.every_tag and len(plan.shares) == 1
-        return cls(config, plan.tables, plan.order, plan.connections, every_tag, snapshot, rule, target, mouth)
+        alone = len(plan.shares) == 1
+        every_tag, whole = plan.every_tag and alone, plan.whole if alone else frozenset()
+        how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
+        return cls(config, *how, snapshot, rule, target, mouth)
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,13 @@ class Done:
     tally: Tally
 
 
-def mixed_of(share: Share) -> Mixed | None:
+def mixed_of(share: Share, lift: int) -> Mixed | None:
     """What tells the tags of the share's pages apart, where it has any and they can be mixed."""
     by_pages = next((piece for piece in share.slices if piece.pages), None)
     ids = [number for stretch in share.stretches for number in stretch.tag.ids]
     if by_pages is None or not queries.can_mix(by_pages.window, ids):
         return None
-    return Mixed(ids, by_pages.window.start_ms)
+    return Mixed(ids, by_pages.window.start_ms + lift)
 
 
 class Gathering:
@@ -90,7 +95,7 @@ class Gathering:
         self._awaited = [0] * len(share.stretches)
         # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
         self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
-        self._mixed = mixed_of(share)
+        self._mixed = mixed_of(share, fetch.lift)
         for piece in share.slices:
             for position in piece.stretches:
                 self._awaited[position] += 1
@@ -119,12 +124,11 @@ class Gathering:
     def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
         """Put the readings of each tag id into the spool, as they come; the readings of each id."""
         counts = {}
-        for tagid, count, *columns in rows:
+        for tagid, *columns in rows:
             position = of_id.get(tagid)
-            if not count or position is None:  # an id that no tag has
+            if not columns[0] or position is None:  # an id that no tag has
                 continue
-            counted(count, columns[0], columns[1])
-            counts[tagid] = count
+            counts[tagid] = count = readings_in(units_of(columns[0]))
             for name, data in zip(COLUMNS, columns, strict=True):
                 if data:
                     self.spool.put((position, piece.table, name), tagid, self._order[id(piece)], data)
@@ -134,8 +138,7 @@ class Gathering:
 
     def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[int, int]:
         """The same of all tag ids in one row."""
-        ((count, *columns),) = rows
-        counted(count, columns[0], columns[1])
+        (columns,) = rows
         found, counts = mixed.apart(*columns)
         for name, (data, sizes) in zip(COLUMNS, found, strict=True):
             self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
@@ -152,10 +155,12 @@ class Gathering:
     def _complete(self, position: int) -> list[Packed]:
         with self._lock:
             seen = sorted(self._seen.pop(position, ()), key=lambda key: key[:2])
-        return [
-            Packed(tagid, table, *(self.spool.take((of, table, name), tagid) for name in COLUMNS))
-            for tagid, table, of in seen
-        ]
+        parts = []
+        for tagid, table, of in seen:
+            rows, texts = (self.spool.take((of, table, name), tagid) for name in COLUMNS)
+            base = self.fetch.lift + (0 if of is not None else tagid << queries.MIXED_BITS)
+            parts.append(Packed(tagid, table, rows, texts, base))
+        return parts
 
     def encode(self, positions: Sequence[int]) -> Done:
         """Clean, encode and fingerprint complete stretches."""
@@ -184,14 +189,18 @@ class Gathering:
 
     def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
-        if self._mixed and piece.pages:
-            return queries.mixed(schema, table, piece.pages, piece.window, ids, every=self.fetch.every_tag)
         if self.fetch.order == "tag":
-            return queries.packed_by_tag(schema, table, piece.window, ids)
-        where = queries.in_window(piece.window, None if self.fetch.every_tag else ids)
-        if piece.pages:
-            where = sql.SQL("{} AND {}").format(queries.in_pages(*piece.pages), where)
-        return queries.packed(schema, table, where)
+            return queries.packed_by_tag(schema, table, piece.window, ids, self.fetch.lift)
+        every = self.fetch.every_tag
+        if not piece.pages:
+            where = queries.in_window(piece.window, None if every else ids)
+            return queries.packed(schema, table, where, self.fetch.lift)
+        terms = [queries.in_pages(*piece.pages)]
+        if piece.table not in self.fetch.whole:
+            terms.append(queries.in_window(piece.window, None if every else ids))
+            terms += [queries.between(ids)] if every else []
+        pack = queries.mixed if self._mixed else queries.packed
+        return pack(schema, table, sql.SQL(" AND ").join(terms), self.fetch.lift)
 
 
 def _bundles(stretches: Iterable[tuple[int, int]]) -> Iterator[list[int]]:

@@ -17,31 +17,24 @@ from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
+from .wire import UNIT, heads, tails, units_of
 
-NUMBER = np.dtype([("t", ">f8"), ("v", ">f8")])
-HASHED_AT_ONCE = 1 << 18  # readings
-OTHER = np.dtype([("t", ">f8"), ("v", ">f8"), ("q", ">i4"), ("n", ">i4"), ("has", ">i2")])
+HASHED_AT_ONCE = 1 << 14  # readings: their hashes are worked out in the processor's cache
+OTHER = np.dtype([("t", "i8"), ("v", "f8"), ("has", "i2"), ("q", "i4"), ("n", "i8")])
 
 
 @dataclass(frozen=True)
 class Packed:
     """Readings of one tag id in one partition table, as ``readings_sql.packed`` spells them.
 
-    ``source`` is the table's position in the plan.
+    ``source`` is the table's position in the plan; ``base`` is what was added to the times.
     """
 
     tagid: int
     source: int
-    numbers: bytes | bytearray | memoryview
-    others: bytes | bytearray | memoryview
+    rows: bytes | bytearray | memoryview
     texts: bytes | bytearray | memoryview
-
-
-def counted(count: int, numbers: bytes | None, others: bytes | None) -> None:
-    """Hold the bytes of a row against the server's own count; ``ValueError`` if they disagree."""
-    found = len(numbers or b"") / NUMBER.itemsize + len(others or b"") / OTHER.itemsize
-    if found != count:
-        raise ValueError(f"{count:,} readings counted, {found:,} packed")
+    base: int = 0
 
 
 class Batch:
@@ -57,15 +50,26 @@ class Batch:
         self.count = len(stretches)
         self.tagids = np.array([part.tagid for part in parts], "i8")
         self.sources = np.array([part.source for part in parts], "i8")
-        self.number_ends = np.cumsum([0, *(len(part.numbers) // NUMBER.itemsize for part in parts)])
-        # The packed numbers are not kept: of a busy tag they are many, and times and values say the same.
-        self.times, self.values = np.empty(self.number_ends[-1], "i8"), np.empty(self.number_ends[-1], "f8")
-        for part, (start, end) in zip(parts, pairwise(self.number_ends.tolist()), strict=True):
-            packed = np.frombuffer(part.numbers, NUMBER)
-            self.times[start:end], self.values[start:end] = packed["t"], packed["v"]
-        self.others = np.frombuffer(b"".join(part.others for part in parts), OTHER)
-        self.other_ends = np.cumsum([0, *(len(part.others) // OTHER.itemsize for part in parts)])
         self.texts = b"".join(part.texts for part in parts)
+        # The units are not kept: of a busy tag they are many, and what is made of them says the same.
+        units = units_of(b"".join(part.rows for part in parts) if len(parts) > 1 else parts[0].rows if parts else None)
+        ends = np.cumsum([0, *(len(part.rows) // UNIT.itemsize for part in parts)])
+        at = heads(units)
+        self.other_ends = np.searchsorted(at, ends)
+        self.number_ends = ends - 2 * self.other_ends
+        self.times, self.values = units["t"].astype("i8"), units["v"].astype("f8")
+        self.others = np.empty(len(at), OTHER)
+        if len(at):
+            rest = tails(units, at)
+            self.others["t"], self.others["v"] = -self.times[at], self.values[at]
+            for name in ("has", "q", "n"):
+                self.others[name] = rest[name]
+            plain = np.ones(len(units), bool)
+            plain[at] = plain[at + 1] = False
+            self.times, self.values = self.times[plain], self.values[plain]
+        for times, ends in ((self.times, self.number_ends), (self.others["t"], self.other_ends)):
+            for part, (start, end) in zip(parts, pairwise(ends.tolist()), strict=True):
+                times[start:end] -= part.base
 
     def cleaned(self, rule: QualityRule) -> list[tuple[Clean, Tally]]:
         """Each stretch, cleaned as ``transform.clean`` does.
@@ -103,11 +107,12 @@ class Batch:
                     for piece, one in by_piece(times[start:end], hashes[start:end], borders[stretch]).items():
                         there[piece] = there.get(piece, Fingerprint()) + one
 
-        for first in range(0, len(self.times), HASHED_AT_ONCE):
+        hashes = np.empty(len(self.times), np.uint64)
+        for first in range(0, len(hashes), HASHED_AT_ONCE):
             some = slice(first, first + HASHED_AT_ONCE)
-            times = self.times[some]
-            add(times, plain_hashes(times, self.values[some]), np.clip(self.number_ends - first, 0, len(times)))
-        add(self.others["t"].astype("i8"), self._hashes_of_others(), self.other_ends)
+            hashes[some] = plain_hashes(self.times[some], self.values[some])
+        add(self.times, hashes, self.number_ends)
+        add(self.others["t"], self._hashes_of_others(), self.other_ends)
         return found
 
     def _parts_of(self, stretch: int) -> tuple[int, int]:
@@ -147,8 +152,8 @@ class Batch:
 
     def _hashes_of_others(self) -> Hashes:
         rows, has = self.others, self.others["has"]
-        columns = rows["v"].astype("f8"), (has & HAS_VALUE) != 0, rows["q"].astype("i4"), (has & HAS_QUALITY) != 0
-        return row_hashes(rows["t"].astype("i8"), *columns, rows["n"].astype("i8"), self.texts)
+        columns = rows["v"], (has & HAS_VALUE) != 0, rows["q"], (has & HAS_QUALITY) != 0
+        return row_hashes(rows["t"], *columns, rows["n"], self.texts)
 
     def _numbers(self, part: int) -> pa.Table:
         mine = slice(*self.number_ends[part : part + 2].tolist())
@@ -164,10 +169,10 @@ class Batch:
         return _raw(
             np.repeat(self.tagids, counts),
             np.repeat(self.sources, counts),
-            rows["t"].astype("i8"),
-            pa.array(rows["v"].astype("f8"), mask=(rows["has"] & HAS_VALUE) == 0),
-            texts_of(rows["n"].astype("i8"), self.texts),
-            pa.array(rows["q"].astype("i4"), mask=(rows["has"] & HAS_QUALITY) == 0),
+            rows["t"],
+            pa.array(rows["v"], mask=(rows["has"] & HAS_VALUE) == 0),
+            texts_of(rows["n"], self.texts),
+            pa.array(rows["q"], mask=(rows["has"] & HAS_QUALITY) == 0),
         )
 
 

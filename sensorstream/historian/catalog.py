@@ -188,11 +188,23 @@ class Historian:
 
     # -- readings -----------------------------------------------------------------------------------------------
 
-    def count(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> int:
-        """The historian's own count of the window for ``ids`` (readings)."""
+    def count(self, table: PartitionTable, where: sql.Composable) -> int:
+        """The historian's own count of the table's readings that are ``where``."""
         with source_errors(self.login, f"counting {table.name}"):
-            row = self.connection.execute(readings_sql.count(self.schema, table, window, ids)).fetchone()
+            row = self.connection.execute(readings_sql.count(self.schema, table, where)).fetchone()
         return int(row[0]) if row else 0
+
+    def holds_only(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> bool:
+        """Whether every row of a table with indexes on time and tag is in the window and of ``ids``, in the snapshot
+        that is open; false also where that takes more than some looks into an index."""
+        query = readings_sql.anything_else(self.schema, table, window, ids)
+        if query is None:
+            return False
+        with source_errors(self.login, f"looking for the borders of {table.name}"):
+            self.connection.execute("SET LOCAL enable_seqscan = off")
+            row = self.connection.execute(query).fetchone()
+            self.connection.execute("SET LOCAL enable_seqscan TO DEFAULT")
+        return bool(row and not row[0])
 
     def export_snapshot(self, tables: Sequence[PartitionTable]) -> str:
         """Begin the run's transaction; the name by which other connections see the very same rows.

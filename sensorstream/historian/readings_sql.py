@@ -7,6 +7,7 @@ Every layout is seen as ``tagid, t_stamp, value double, text, dataintegrity``:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from psycopg import sql
 
@@ -22,6 +23,9 @@ PLAIN = 192
 HAS_VALUE, HAS_QUALITY = 1, 2
 # Of the 53 bits that a double keeps: 32 for a time of 49 days in milliseconds, so that 21 are left for two million ids.
 DOUBLE_BITS, MIXED_BITS = 53, 32
+
+EVERY_ROW = sql.SQL("true")
+MOST_GAPS = 100  # among ids, each of which is one look into an index
 
 
 def value_of(table: PartitionTable) -> sql.Composable:
@@ -64,6 +68,23 @@ def in_window(window: Window, ids: Sequence[int] | None) -> sql.Composed:
     return sql.SQL("{} AND tagid = ANY({})").format(found, sql.Literal("{" + ",".join(map(str, ids)) + "}"))
 
 
+def anything_else(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed | None:
+    """Whether the table holds any row outside the window or of other ids, a look into an index for each place where
+    one could stand; ``None`` where there are too many such places."""
+    known = sorted(ids)
+    gaps = [(a, b) for a, b in pairwise(known) if b - a > 1]
+    if not known or len(gaps) > MOST_GAPS:
+        return None
+    places = ["t_stamp IS NULL", f"t_stamp < {window.start_ms}", f"t_stamp >= {window.end_ms}"]
+    places += ["tagid IS NULL", f"tagid < {known[0]}", f"tagid > {known[-1]}"]
+    places += [f"tagid > {a} AND tagid < {b}" for a, b in gaps]
+    looks = [
+        sql.SQL("EXISTS (SELECT FROM {} WHERE {})").format(table_name(schema, table), sql.SQL(place))
+        for place in places
+    ]
+    return sql.SQL("SELECT {}").format(sql.SQL(" OR ").join(looks))
+
+
 def in_pages(first: int, end: int | None) -> sql.Composed:
     """The condition that a row stands in the pages ``[first, end)`` of its table's file; ``None`` is the file's end."""
     found = sql.SQL("ctid >= {}::tid").format(sql.Literal(f"({first},0)"))
@@ -82,61 +103,59 @@ def rows(schema: str, table: PartitionTable, window: Window, ids: Sequence[int])
     ).format(value_of(table), text_of(table), table_name(schema, table), in_window(window, ids))
 
 
-def packed(schema: str, table: PartitionTable, where: sql.Composable) -> sql.Composed:
-    """Readings packed by the server, a row for each tag id: ``tagid, count, numbers, others, texts``.
+def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int) -> sql.Composed:
+    """Readings packed by the server, a row for each tag id: ``tagid, rows, texts``.
 
-    ``numbers`` holds the plain readings, those of quality ``PLAIN`` with a number and no text, 16 bytes each: time and
-    value as ``float8``. ``others`` holds the rest, 26 bytes each: time and value (0 for none) as ``float8``, quality (0
-    for none) ``int4``, length of the text (-1 for none) ``int4``, ``int2`` of ``HAS_VALUE`` and ``HAS_QUALITY``.
-    ``texts`` are the texts of ``others`` in UTF-8, end to end, in the same order. Numbers are big-endian.
+    ``rows`` holds units of 16 bytes, numbers big-endian. A plain reading, one of quality ``PLAIN`` with a number and no
+    text, is one unit: its time, which ``lift`` keeps above zero, and its value, as ``float8``. Any other is two: the
+    time below zero and the value (0 for none); then ``int2`` of ``HAS_VALUE`` and ``HAS_QUALITY``, quality (0 for none)
+    and length of the text (-1 for none) as ``int4``, and nothing. ``texts`` are their texts in UTF-8, end to end.
 
-    Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. ``FILTER`` keeps
-    plain readings apart, so that all are of one length (a ``CASE`` for both saves 2 to 8 %, not worth two lengths), and
-    sending them as a ``point`` saves ``int8send`` and ``||`` (10 %); every time in a window is exact as a double.
+    Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. One ``CASE`` costs
+    8 % less than a ``FILTER`` for each kind of reading. Sending time and value as a ``point`` saves ``int8send`` and
+    ``||`` (10 %); every time in a window is exact as a double.
     """
-    time = sql.SQL("t_stamp::float8")
+    time = sql.SQL("{}::float8").format(_lifted(sql.SQL("t_stamp"), lift))
     return _packed(schema, table, where, time, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
 
 
-def mixed(
-    schema: str,
-    table: PartitionTable,
-    pages: tuple[int, int | None],
-    window: Window,
-    ids: Sequence[int],
-    *,
-    every: bool,
-) -> sql.Composed:
-    """All readings of some pages packed together, one row: ``count, numbers, others, texts`` as ``packed`` has them.
+def lift(window: Window) -> int:
+    """What is added to the times of a window (ms) so that all are above zero: nothing, after 1970."""
+    return max(0, 1 - window.start_ms)
 
-    In place of a time stands ``tagid << MIXED_BITS | t_stamp - start``, ms from the window's beginning. It is exact as
-    a double where ``can_mix`` says so. To sort the readings of a slice by tag is the client's: at 400 tags it costs
-    what PostgreSQL saves (30 ns a reading); ten thousand tags are one row still, not ten thousand groups in work_mem.
 
-    ``every`` tells that other ids are not in the way, so that none is looked up; those beyond ``ids`` are left out.
+def _lifted(time: sql.SQL, lift: int) -> sql.Composable:
+    return sql.SQL("({} + {})").format(time, sql.Literal(lift)) if lift else time
+
+
+def mixed(schema: str, table: PartitionTable, where: sql.Composable, lift: int) -> sql.Composed:
+    """All readings of some pages packed together, one row: ``rows, texts`` as ``packed`` has them.
+
+    In place of a time stands ``tagid * 2**MIXED_BITS + time``, which is exact as a double where ``can_mix`` says so
+    (to shift bits would be two calls more). To sort the readings of a slice by tag is the client's: at 400 tags it
+    costs what PostgreSQL saves (30 ns a reading); ten thousand tags are one row still, not as many groups in work_mem.
     """
-    where = sql.SQL("{} AND {}").format(in_pages(*pages), in_window(window, None if every else ids))
-    if every:
-        between = sql.SQL(" AND tagid BETWEEN {} AND {}").format(sql.Literal(min(ids)), sql.Literal(max(ids)))
-        where = sql.Composed([where, between])
-    time = sql.SQL("(tagid::int8 << {} | t_stamp - {})::float8").format(
-        sql.Literal(MIXED_BITS), sql.Literal(window.start_ms)
-    )
+    time = sql.SQL("(tagid * {} + {})::float8").format(sql.Literal(1 << MIXED_BITS), _lifted(sql.SQL("t_stamp"), lift))
     return _packed(schema, table, where, time, head=sql.SQL(""), tail=sql.SQL(""))
+
+
+def between(ids: Sequence[int]) -> sql.Composed:
+    """The condition that no id is beyond those of ``ids``: cheaper than looking each up."""
+    return sql.SQL("tagid BETWEEN {} AND {}").format(sql.Literal(min(ids)), sql.Literal(max(ids)))
 
 
 def can_mix(window: Window, ids: Sequence[int]) -> bool:
     """Whether ``mixed`` can hold these ids and times."""
-    fits = window.end_ms - window.start_ms <= 1 << MIXED_BITS
-    return fits and min(ids, default=0) >= 0 and max(ids, default=0) < 1 << DOUBLE_BITS - MIXED_BITS
+    fits = window.end_ms - window.start_ms <= 1 << MIXED_BITS and min(ids, default=0) >= 0
+    return fits and (max(ids, default=0) << MIXED_BITS) + window.end_ms + lift(window) <= 1 << DOUBLE_BITS
 
 
-def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
+def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], lift: int) -> sql.Composed:
     """The same rows in the order of ``ids``, each as soon as its readings are read through the index on ``tagid``."""
     one = sql.SQL("tagid = wanted.id AND t_stamp >= {} AND t_stamp < {}").format(
         sql.Literal(window.start_ms), sql.Literal(window.end_ms)
     )
-    time = sql.SQL("t_stamp::float8")
+    time = sql.SQL("{}::float8").format(_lifted(sql.SQL("t_stamp"), lift))
     return sql.SQL(
         "SELECT wanted.id::int8, packed.* FROM unnest({}::int8[]) WITH ORDINALITY AS wanted(id, place)"
         " CROSS JOIN LATERAL ({}) packed ORDER BY wanted.place"
@@ -151,12 +170,12 @@ def _packed(
     has_text = sql.SQL("({})").format(sql.SQL(" OR ").join(texts)) if texts else sql.SQL("false")
     has_value = sql.SQL("({})").format(sql.SQL(" OR ").join(numbers)) if numbers else sql.SQL("false")
     return sql.SQL(
-        "SELECT {head}count(*),"
-        " string_agg(point_send(point({time}, {value})), ''::bytea) FILTER (WHERE {plain}),"
-        " string_agg(point_send(point({time}, coalesce({value}, 0)))"
+        "SELECT {head}"
+        "string_agg(CASE WHEN {plain} THEN point_send(point({time}, {value})) ELSE"
+        " point_send(point(-{time}, coalesce({value}, 0)))"
+        " || int2send(({has_value}::int + 2 * (dataintegrity IS NOT NULL)::int)::int2)"
         " || int4send(coalesce(dataintegrity::int4, 0)) || int4send(coalesce(octet_length({utf8}), -1))"
-        " || int2send(({has_value}::int + 2 * (dataintegrity IS NOT NULL)::int)::int2), ''::bytea)"
-        " FILTER (WHERE ({plain}) IS NOT TRUE),"
+        " || int4send(0) || int2send(0::int2) END, ''::bytea),"
         " string_agg({utf8}, ''::bytea) FILTER (WHERE {has_text})"
         " FROM {table} WHERE {where}{tail}"
     ).format(
@@ -173,6 +192,6 @@ def _packed(
     )
 
 
-def count(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
-    """The historian's own count of the window."""
-    return sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table_name(schema, table), in_window(window, ids))
+def count(schema: str, table: PartitionTable, where: sql.Composable) -> sql.Composed:
+    """The historian's own count."""
+    return sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table_name(schema, table), where)

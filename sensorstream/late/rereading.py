@@ -16,6 +16,7 @@ from ..config import Config
 from ..errors import WindowBusy
 from ..extraction import Measured, measure, parquet_or_none, persisted, stage
 from ..historian import Historian
+from ..historian.readings_sql import in_window
 from ..lake.held import HeldBySpark
 from ..lake.keys import late_rejected_key
 from ..lake.manifest import Root
@@ -123,8 +124,7 @@ def _count(historian: Historian, what: Plan) -> int:
     return sum(
         historian.count(
             what.tables[piece.table],
-            piece.window,
-            [number for position in piece.stretches for number in share.stretches[position].tag.ids],
+            in_window(piece.window, [n for position in piece.stretches for n in share.stretches[position].tag.ids]),
         )
         for share in what.shares
         for piece in share.slices

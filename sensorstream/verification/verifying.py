@@ -251,11 +251,11 @@ def _look(
             progress(Step("compare", done, total))
 
     if covered:
-        snapshot = historian.export_snapshot(what.tables)
+        what, snapshot = planning.pinned(historian, what)
         spark = session()
         with spark_errors(), persisted(stage(config, what, snapshot, spark)) as staged:
             with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
-                counting = aside.submit(lambda: sum(historian.count(t, window, what.ids) for t in what.tables))
+                counting = aside.submit(planning.count, historian, what)
                 measured = measure(staged)
                 measured.reconcile(counting.result())
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)

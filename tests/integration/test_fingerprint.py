@@ -98,10 +98,11 @@ def server(connection, found) -> dict[tuple[int, int], Fingerprint]:
 def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     """What a run makes of its own packed read of the table."""
     window = Window(datetime.fromtimestamp(BORDERS[0] // 1000, UTC), datetime.fromtimestamp(BORDERS[-1] // 1000, UTC))
-    query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]))
+    lift = readings_sql.lift(window)
+    query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]), lift)
     parts = [
-        Packed(tagid, 0, *(column or b"" for column in columns))
-        for tagid, _, *columns in connection.cursor(binary=True).execute(query)
+        Packed(tagid, 0, rows or b"", texts or b"", lift)
+        for tagid, rows, texts in connection.cursor(binary=True).execute(query)
     ]
     found = Batch([[part] for part in parts]).fingerprints([BORDERS] * len(parts))
     return {(p.tagid, n): one for p, prints in zip(parts, found, strict=True) for n, one in prints.items()}

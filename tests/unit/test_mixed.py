@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.extract.mixed import Mixed, stable_order
-from sensorstream.extract.unpack import NUMBER, OTHER
+from sensorstream.extract.wire import TAIL, UNIT
 from sensorstream.historian.readings_sql import MIXED_BITS, can_mix
 from sensorstream.windows import window_of
 
@@ -21,22 +21,26 @@ others = st.lists(st.tuples(ids, st.integers(0, 1000), st.none() | st.text(max_s
 
 
 def key(tagid: int, time: int) -> int:
-    return (tagid << MIXED_BITS) | time
+    return (tagid << MIXED_BITS) + START + time
+
+
+def packed(numbers, others) -> bytes:
+    plain = np.array([(key(tagid, time), value) for tagid, time, value in numbers], UNIT)
+    rest = [(np.array((-key(tagid, time), 0), UNIT), np.array((0, 0, n, b""), TAIL)) for tagid, time, n in others]
+    return plain.tobytes() + b"".join(head.tobytes() + tail.tobytes() for head, tail in rest)
 
 
 @given(rows, others)
 def test_each_id_gets_its_own_in_order(numbers, others):
-    packed = np.array([(key(tagid, time), value) for tagid, time, value in numbers], NUMBER)
     utf8 = [None if text is None else text.encode() for *_, text in others]
     lengths = [-1 if text is None else len(text) for text in utf8]
-    cells = [(key(tagid, time), 0, 0, n, 0) for (tagid, time, _), n in zip(others, lengths, strict=True)]
-    texts = b"".join(text or b"" for text in utf8)
-    found, counts = Mixed(IDS, START).apart(packed.tobytes(), np.array(cells, OTHER).tobytes(), texts)
+    cells = [(tagid, time, n) for (tagid, time, _), n in zip(others, lengths, strict=True)]
+    found, counts = Mixed(IDS, START).apart(packed(numbers, cells), b"".join(text or b"" for text in utf8))
     pieces = [np.split(np.frombuffer(data, np.uint8), np.cumsum(sizes)[:-1]) for data, sizes in found]
     assert counts.tolist() == [sum(row[0] == tagid for row in [*numbers, *others]) for tagid in IDS]
-    for tagid, mine, rest, text in zip(IDS, *pieces, strict=True):
-        assert mine.view(NUMBER).tolist() == [(START + t, v) for one, t, v in numbers if one == tagid]
-        assert rest.view(OTHER)["t"].tolist() == [START + t for one, t, _ in others if one == tagid]
+    for tagid, mine, text in zip(IDS, *pieces, strict=True):
+        own = [[row for row in some if row[0] == tagid] for some in (numbers, cells)]
+        assert mine.tobytes() == packed(*own)
         assert text.tobytes() == b"".join(
             part or b"" for (one, *_), part in zip(others, utf8, strict=True) if one == tagid
         )
@@ -52,7 +56,8 @@ def test_what_a_double_cannot_hold_is_not_mixed():
         window_of("UTC", start="2026-10-01", end="2026-11-01"),
         window_of("UTC", start="2026-10-01", end="2027-01-01"),
     )
-    assert can_mix(month, [0, 2**21 - 1])
-    assert not can_mix(month, [2**21])
+    last = 2**21 - 1 - (month.end_ms >> MIXED_BITS)
+    assert can_mix(month, [0, last - 1])
+    assert not can_mix(month, [last + 1])
     assert not can_mix(month, [-1])
     assert not can_mix(quarter, [1])

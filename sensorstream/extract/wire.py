@@ -1,0 +1,31 @@
+"""How readings lie on the wire: in units of 16 bytes, as ``readings_sql.packed`` spells them. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNIT = np.dtype([("t", ">f8"), ("v", ">f8")])
+TAIL = np.dtype([("has", ">i2"), ("q", ">i4"), ("n", ">i4"), ("empty", "V6")])  # the second unit of a reading
+
+Units = NDArray[Any]  # of UNIT
+
+
+def units_of(data: bytes | bytearray | memoryview | None) -> Units:
+    return np.frombuffer(data or b"", UNIT)
+
+
+def heads(units: Units) -> NDArray[np.int64]:
+    """Where readings of two units begin: the sign of their time is set, as of no other unit."""
+    return np.flatnonzero(units.view(np.uint8)[:: UNIT.itemsize] >= 0x80)
+
+
+def tails(units: Units, at: NDArray[np.int64]) -> NDArray[Any]:
+    """The second units (``TAIL``) of the readings that begin ``at`` these places."""
+    return units.take(at + 1).view(TAIL)
+
+
+def readings_in(units: Units) -> int:
+    return len(units) - len(heads(units))
