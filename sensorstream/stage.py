@@ -136,10 +136,10 @@ def read_rejected(streams: Iterable[bytes]) -> pa.Table:
     """What ``rejected_row`` wrote, by tag path and time (``REJECTED_OF_RUN``)."""
     blocks: list[tuple[str, pa.Table]] = []
     for data in streams:
-        together = pa.ipc.open_stream(data).read_all()
-        start = 0
-        for path, rows in json.loads(together.schema.metadata[BLOCKS]):
-            blocks.append((path, together.slice(start, rows).cast(REJECTED)))
+        found = pa.ipc.open_stream(data).read_all()
+        sizes, together, start = json.loads(found.schema.metadata[BLOCKS]), found.cast(REJECTED), 0
+        for path, rows in sizes:
+            blocks.append((path, together.slice(start, rows)))
             start += rows
     blocks.sort(key=lambda block: (block[0], block[1].column("datetime")[0].value))
     paths = pa.array([path for path, _ in blocks], pa.string())

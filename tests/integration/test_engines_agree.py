@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorstream import planning
+from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of
@@ -54,13 +55,16 @@ def historian(database):
             f"CREATE TABLE {table} (tagid int, intvalue bigint, floatvalue float8, stringvalue text,"
             " datevalue timestamp, dataintegrity int, t_stamp bigint, PRIMARY KEY (tagid, t_stamp))"
         )
+    database.execute(f"CREATE INDEX ON {TABLES[0]} (t_stamp)")
     return database
 
 
 @pytest.mark.timeout(900)
 @settings(max_examples=14, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans())
-def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed):
+@given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans(), st.booleans())
+def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed, only):
+    if only:  # nothing else stands in the tables
+        found = {key: row for key, row in found.items() if START <= key[2] < END and key[1] in PATHS}
     wanted = expect(
         [
             Row(
@@ -97,6 +101,57 @@ def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found,
             )
             lakes.append(objects(config))
     assert lakes[0] == lakes[1]
+
+
+@pytest.mark.parametrize(
+    ("tagid", "time", "whole"),
+    [
+        (6, START, True),
+        (6, START - 1, False),
+        (6, END, False),
+        (5, START, False),
+        (-1, START, False),
+        (9, START, False),
+    ],
+)
+def test_a_table_that_holds_nothing_else_is_read_whole(tagid, time, whole, historian, make_config, spark):
+    """One more reading, of the window and a tag or not, whatever the statistics say."""
+    found = [Row(number, START + n * 1000, float(n), table=TABLES[0]) for number in (1, 2, 3) for n in range(200)]
+    with psycopg.connect(historian.owner) as connection:
+        for row in found:
+            cell = [row.tagid, row.value, row.quality, row.t_stamp]
+            connection.execute(f"INSERT INTO {TABLES[0]} VALUES (%s, NULL, %s, NULL, NULL, %s, %s)", cell)
+    historian.execute(f"ANALYZE {TABLES[0]}")
+    historian.execute(f"INSERT INTO {TABLES[0]} VALUES (%s, NULL, 1, NULL, NULL, 192, %s)", tagid, time)
+    config = make_config(dbname=historian.name)
+    with open_historian(config) as opened:
+        pinned, _ = planning.pinned(opened, planning.make_plan(opened, config, DAY, [".*"]))
+    assert pinned.whole == ({0} if whole else set())
+    ingest(config, DAY, spark=spark)
+    more = [Row(tagid, time, 1.0, table=TABLES[0])] if whole else []
+    assert readings_of(config) == expect([*found, *more], PATHS).readings
+
+
+@pytest.mark.parametrize("order", ["time", "tag"])
+def test_times_before_1970_are_times_as_any(order, historian, make_config, spark, monkeypatch):
+    monkeypatch.setattr(planning, "choose_order", lambda *_, **__: order)
+    tables = ("sqlt_data_1_1969_12", "sqlt_data_1_1970_01")
+    window = window_of("UTC", start="1969-12-31", end="1970-01-02")
+    found = [
+        Row(tagid, time, value, text, table=table)
+        for table, times in zip(tables, ([window.start_ms, -1000, -1], [0, 1, window.end_ms - 1]), strict=True)
+        for tagid in (1, 3)
+        for time, (value, text) in zip(times, [(1.0, None), (None, "ü"), (-0.0, None)], strict=True)
+    ]
+    for old, new in zip(TABLES, tables, strict=True):
+        historian.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    with psycopg.connect(historian.owner) as connection:
+        for row in found:
+            cell = [row.tagid, row.value, row.text, row.quality, row.t_stamp]
+            connection.execute(f"INSERT INTO {row.table} VALUES (%s, NULL, %s, %s, NULL, %s, %s)", cell)
+    config = make_config(dbname=historian.name)
+    ingest(config, window, spark=spark)
+    assert readings_of(config) == expect(found, PATHS).readings
 
 
 def iso(date: datetime | None) -> str | None:
