@@ -116,6 +116,9 @@ def by_piece(t_stamp: NDArray[np.int64], hashes: Hashes, borders: Sequence[int])
         order = np.argsort(t_stamp)
         t_stamp, hashes = t_stamp[order], hashes[order]
     places = np.searchsorted(t_stamp, np.asarray(borders, np.int64))
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])[places]
-    counts, totals = np.diff(places).tolist(), np.diff(sums).tolist()
-    return {n: Fingerprint(counts[n], totals[n]) for n in range(len(counts)) if counts[n]}
+    counts = np.diff(places)
+    there = np.flatnonzero(counts)
+    # Of pieces that hold nothing ``reduceat`` would say the next one's first hash.
+    totals = np.add.reduceat(hashes[: places[-1]], places[there]) if len(there) else np.empty(0, np.uint64)
+    found = zip(there.tolist(), counts[there].tolist(), totals.tolist(), strict=True)
+    return {piece: Fingerprint(count, total) for piece, count, total in found}

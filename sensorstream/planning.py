@@ -283,7 +283,8 @@ def _explain(
     tasks = f"{len(shares)} task{'s' if len(shares) > 1 else ''} with {each} connection{'s' if each > 1 else ''} each"
     found = [f"{share}: read {how}, {tasks}"]
     if order == "time":
-        found += [f"{reach.table.name}: {reach.by_words}" for reach in reaches]
+        by_pages = {piece.table for share in shares for piece in share.slices if piece.pages}
+        found += [f"{reach.table.name}: {reach.words(n in by_pages)}" for n, reach in enumerate(reaches)]
     busy = [(path, n) for path, n in Counter(part.tag.path for part in parts).items() if n > 1]
     found += [f"{path} is busy: cut into {n} stretches of time" for path, n in busy[:MOST_NAMED]]
     if len(busy) > MOST_NAMED:

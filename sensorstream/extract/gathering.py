@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -21,7 +22,7 @@ from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, Share, Slice
 from ..stage import Target, borders_ms, prints_of, staged
 from ..transform import Clean, QualityRule, Tally
-from .mixed import Mixed
+from .mixed import Mixed, Part
 from .spool import Spool
 from .unpack import Batch, Packed
 from .wire import readings_in, units_of
@@ -33,6 +34,7 @@ BY_TAG = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 TOGETHER = 400_000  # readings that are cleaned at once, where no tag has more
 COLUMNS = ("rows", "texts")
+Key = tuple[int, int]  # a tag id and a stretch
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,26 @@ class Done:
 def mixed_of(share: Share, lift: int) -> Mixed | None:
     """What tells the tags of the share's pages apart, where it has any and they can be mixed."""
     by_pages = next((piece for piece in share.slices if piece.pages), None)
-    ids = [number for stretch in share.stretches for number in stretch.tag.ids]
-    if by_pages is None or not queries.can_mix(by_pages.window, ids):
+    parts = [
+        Part(number, stretch.window.start_ms, stretch.window.end_ms, position)
+        for position, stretch in enumerate(share.stretches)
+        for number in stretch.tag.ids
+    ]
+    if by_pages is None or not queries.can_mix(by_pages.window, [part.tagid for part in parts]):
         return None
-    return Mixed(ids, by_pages.window.start_ms + lift)
+    return Mixed(parts, by_pages.window, lift)
 
 
 class Gathering:
     """The readings of a share while its slices come in."""
 
-    def __init__(self, fetch: Fetch, share: Share, spool: Spool[int], saying: Saying | None = None) -> None:
+    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Key], saying: Saying | None = None) -> None:
         self.fetch = fetch
         self.saying = saying
         self.share = share
         self.spool = spool
         self.where: Login = login(fetch.config)
-        self._lock = Lock()
+        self._lock, self._one_large = Lock(), Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
         self._awaited = [0] * len(share.stretches)
         # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
@@ -112,8 +118,7 @@ class Gathering:
             counts = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
         complete = []
         with self._lock:
-            for tagid, count in counts.items():
-                position = of_id[tagid]
+            for (tagid, position), count in counts.items():
                 self._seen[position][tagid, piece.table, None if mixed else position] += count
             for position in piece.stretches:
                 self._awaited[position] -= 1
@@ -121,22 +126,23 @@ class Gathering:
                     complete.append((position, self._seen[position].total()))
         yield from _bundles(complete)
 
-    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[int, int]:
-        """Put the readings of each tag id into the spool, as they come; the readings of each id."""
+    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[Key, int]:
+        """Put the readings of each tag id into the spool, as they come; the readings of each id and stretch."""
         counts = {}
         for tagid, *columns in rows:
             position = of_id.get(tagid)
             if not columns[0] or position is None:  # an id that no tag has
                 continue
-            counts[tagid] = count = readings_in(units_of(columns[0]))
+            key = tagid, position
+            counts[key] = count = readings_in(units_of(columns[0]))
             for name, data in zip(COLUMNS, columns, strict=True):
                 if data:
-                    self.spool.put((position, piece.table, name), tagid, self._order[id(piece)], data)
+                    self.spool.put((position, piece.table, name), key, self._order[id(piece)], data)
             if self.saying:
                 self.saying.add(read=count)
         return counts
 
-    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[int, int]:
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[Key, int]:
         """The same of all tag ids in one row."""
         (columns,) = rows
         found, counts = mixed.apart(*columns)
@@ -144,7 +150,7 @@ class Gathering:
             self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
         if self.saying:
             self.saying.add(read=int(counts.sum()))
-        return {number: n for number, n in zip(mixed.places, counts.tolist(), strict=True) if n}
+        return {key: n for key, n in zip(mixed.places, counts.tolist(), strict=True) if n}
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""
@@ -157,13 +163,19 @@ class Gathering:
             seen = sorted(self._seen.pop(position, ()), key=lambda key: key[:2])
         parts = []
         for tagid, table, of in seen:
-            rows, texts = (self.spool.take((of, table, name), tagid) for name in COLUMNS)
+            rows, texts = (self.spool.take((of, table, name), (tagid, position)) for name in COLUMNS)
             base = self.fetch.lift + (0 if of is not None else tagid << queries.MIXED_BITS)
             parts.append(Packed(tagid, table, rows, texts, base))
         return parts
 
     def encode(self, positions: Sequence[int]) -> Done:
-        """Clean, encode and fingerprint complete stretches."""
+        """Clean, encode and fingerprint complete stretches; of those that are large by themselves one at a time."""
+        with self._lock:
+            large = sum(self._seen[position].total() for position in positions) > TOGETHER
+        with self._one_large if large else nullcontext():
+            return self._encode(positions)
+
+    def _encode(self, positions: Sequence[int]) -> Done:
         target = self.fetch.target
         assert target is not None
         stretches = [self.share.stretches[position] for position in positions]

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..historian.readings_sql import MIXED_BITS
+from ..windows import Window
 from .unpack import texts_of
 from .wire import UNIT, heads, tails, units_of
 
-Column = tuple[memoryview, NDArray[np.int64]]  # what lies end to end, and the bytes of each id
+Column = tuple[memoryview, NDArray[np.int64]]  # what lies end to end, and the bytes of each part
+KEY_OF_MS = 2.0**-MIXED_BITS  # an id is 1 of a key
 DIGIT_BITS = 16  # numpy sorts numbers of this length by their digits, in a fifth of the time of longer ones
 
 
-class Mixed:
-    """Readings of ``ids``, and of others that lie between them, none earlier than ``start_ms`` (lifted)."""
+@dataclass(frozen=True, order=True)
+class Part:
+    """A tag id in a stretch of the share, by its position."""
 
-    def __init__(self, ids: Sequence[int], start_ms: int) -> None:
-        self.places = {number: place for place, number in enumerate(sorted(ids))}
-        self.start_ms = start_ms
-        self._first, self._none = min(ids), len(ids)
-        # An id that is not among them has the place behind them all.
-        self._place = np.full(max(ids) - self._first + 1, self._none, np.int32)
-        self._place[np.array(list(self.places)) - self._first] = np.arange(len(ids))
+    tagid: int
+    start_ms: int
+    end_ms: int
+    stretch: int
+
+
+class Mixed:
+    """Readings of ``parts``, and of other ids that lie between theirs; all of ``window``, their times lifted.
+
+    ``places`` are those of a part's id and stretch among what ``apart`` returns.
+    """
+
+    def __init__(self, parts: Sequence[Part], window: Window, lift: int) -> None:
+        parts = sorted(parts)
+        self.places = {(part.tagid, part.stretch): place for place, part in enumerate(parts)}
+        ids = np.array([part.tagid for part in parts])
+        self._first, self._none = int(ids[0]), len(parts)
+        self._zero = (self._first << MIXED_BITS) + window.start_ms + lift
+        # What is not of them has the place behind them all.
+        self._place = np.full(ids[-1] - ids[0] + 1, self._none, np.int32)
+        self._place[ids - ids[0]] = np.arange(len(parts))
+        # Of an id whose parts do not reach over the whole window the time counts as well; as keys have it.
+        spans = np.array([(part.start_ms, part.end_ms) for part in parts])
+        self._starts, self._ends = (ids - ids[0]) + (spans.T - window.start_ms) * KEY_OF_MS
+        self._narrow = np.append((spans != (window.start_ms, window.end_ms)).any(axis=1), False)
+        self._any_narrow = bool(self._narrow.any())
 
     def apart(self, rows: bytes | None, texts: bytes | None) -> tuple[list[Column], NDArray[np.int64]]:
-        """The two columns as ``readings_sql.packed`` has them, and the readings of each id, in ``places``' order.
+        """The two columns as ``readings_sql.packed`` has them, and the readings of each part, in ``places``' order.
 
         Times keep what stands for the id in them.
         """
@@ -38,27 +61,32 @@ class Mixed:
         if len(at):
             keys[at] *= -1
             keys[at + 1] = keys[at]  # a second unit goes where the first does
-        keys -= (self._first << MIXED_BITS) + self.start_ms
-        keys *= 2.0**-MIXED_BITS
+        keys -= self._zero
+        keys *= KEY_OF_MS
         places = self._place[keys.astype(np.int32)]
-        found = units.take(self._order(places))
+        if self._any_narrow:
+            narrow = np.flatnonzero(self._narrow[places])
+            found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
+            there = keys[narrow] < self._ends[found]  # of the last one, where none begins before
+            places[narrow] = np.where(there & (found >= 0), found, self._none)
+        sorted_units = units.take(self._order(places))
         places_of_others = places[at]
         lengths = tails(units, at)["n"].astype(np.int64)
         order = self._order(places_of_others)
         moved = texts_of(lengths, texts or b"").take(pa.array(order)).buffers()[2] or b""
         counts, sizes = self._sum(places), self._sum(places_of_others, np.maximum(lengths, 0))
         columns = [
-            (memoryview(found.view(np.uint8).data), counts * UNIT.itemsize),
+            (memoryview(sorted_units.view(np.uint8).data), counts * UNIT.itemsize),
             (memoryview(moved).cast("B")[: sizes.sum()], sizes),
         ]
         return columns, counts - self._sum(places_of_others)
 
     def _sum(self, places: NDArray[np.int32], weights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Of each id: how often its place is there, or the sum of its weights."""
+        """Of each part: how often its place is there, or the sum of its weights."""
         return np.bincount(places, weights, self._none + 1)[:-1].astype(np.int64)
 
     def _order(self, places: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The order that sorts rows by their ids; those of no id are left out."""
+        """The order that sorts rows by their parts; those of none are left out."""
         return stable_order(places, self._none + 1)[: np.count_nonzero(places < self._none)]
 
 

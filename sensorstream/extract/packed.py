@@ -28,7 +28,7 @@ from ..stage import (
 )
 from ..transform import QualityRule, Tally
 from .crew import work_through
-from .gathering import Fetch, Gathering
+from .gathering import Fetch, Gathering, Key
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[dict[str, object]] = []
     waiting = 0
-    with Spool[int]() as spool:
+    with Spool[Key]() as spool:
         saying = fetch.mouth.about("extract", number) if fetch.mouth else None
         gathering = Gathering(fetch, share, spool, saying)
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
@@ -92,7 +92,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
 
 def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
     """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
-    with Spool[int]() as spool:
+    with Spool[Key]() as spool:
         gathering = Gathering(fetch, share, spool)
         for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
             for path, readings in found:

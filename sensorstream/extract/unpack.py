@@ -57,16 +57,16 @@ class Batch:
         at = heads(units)
         self.other_ends = np.searchsorted(at, ends)
         self.number_ends = ends - 2 * self.other_ends
-        self.times, self.values = units["t"].astype("i8"), units["v"].astype("f8")
         self.others = np.empty(len(at), OTHER)
+        plain: Any = slice(None)
         if len(at):
-            rest = tails(units, at)
-            self.others["t"], self.others["v"] = -self.times[at], self.values[at]
+            first, rest = units.take(at), tails(units, at)
+            self.others["t"], self.others["v"] = -first["t"], first["v"]
             for name in ("has", "q", "n"):
                 self.others[name] = rest[name]
             plain = np.ones(len(units), bool)
             plain[at] = plain[at + 1] = False
-            self.times, self.values = self.times[plain], self.values[plain]
+        self.times, self.values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
         for times, ends in ((self.times, self.number_ends), (self.others["t"], self.other_ends)):
             for part, (start, end) in zip(parts, pairwise(ends.tolist()), strict=True):
                 times[start:end] -= part.base

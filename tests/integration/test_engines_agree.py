@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sensorstream import planning
 from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
+from sensorstream.pipeline import plan as planned
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of
 
@@ -130,6 +131,22 @@ def test_a_table_that_holds_nothing_else_is_read_whole(tagid, time, whole, histo
     ingest(config, DAY, spark=spark)
     more = [Row(tagid, time, 1.0, table=TABLES[0])] if whole else []
     assert readings_of(config) == expect([*found, *more], PATHS).readings
+
+
+def test_a_busy_tag_comes_by_pages_with_the_others(historian, make_config, spark):
+    """Its rows, in no order of time, belong to several stretches."""
+    cells = [(number, float(n), None) for number in (3, 6) for n in range(60)]
+    cells += [(2, float(n), None) if n % 7 else (2, None, f"ü{n}") for n in range(99)]
+    found = [Row(i, START + (37 * n % 99) * 864_000, v, text, table=TABLES[1]) for n, (i, v, text) in enumerate(cells)]
+    with psycopg.connect(historian.owner) as connection:
+        for row in found:
+            cell = [row.tagid, row.value, row.text, row.quality, row.t_stamp]
+            connection.execute(f"INSERT INTO {TABLES[1]} VALUES (%s, NULL, %s, %s, NULL, %s, %s)", cell)
+    config = make_config(dbname=historian.name, readings_per_slice=98, spark_master="local[1]")
+    (share,) = planned(config, DAY).shares
+    assert len(share.stretches) > 3 and any(piece.pages and len(piece.stretches) > 3 for piece in share.slices)
+    ingest(config, DAY, spark=spark)
+    assert readings_of(config) == expect(found, PATHS).readings
 
 
 @pytest.mark.parametrize("order", ["time", "tag"])

@@ -6,44 +6,49 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.extract.mixed import Mixed, stable_order
+from sensorstream.extract.mixed import Mixed, Part, stable_order
 from sensorstream.extract.wire import TAIL, UNIT
 from sensorstream.historian.readings_sql import MIXED_BITS, can_mix
 from sensorstream.windows import window_of
 
-START = 1_790_812_800_000
-IDS = [3, 4, 1_000_000]
+WINDOW = window_of("UTC", start="2026-10-01", end="2026-11-01")
+START, END, MIDDLE = WINDOW.start_ms, WINDOW.end_ms, WINDOW.start_ms + 5_000
+# A tag id of one stretch, one of two, one whose other stretch another share has.
+PARTS = [Part(3, START, END, 2), Part(4, START, MIDDLE, 0), Part(4, MIDDLE, END, 1), Part(1_000_000, MIDDLE, END, 3)]
 BETWEEN = 500_000  # an id that is none of them
 
-ids = st.sampled_from([*IDS, BETWEEN])
-rows = st.lists(st.tuples(ids, st.integers(0, (1 << MIXED_BITS) - 1), st.floats(allow_nan=False)), max_size=50)
-others = st.lists(st.tuples(ids, st.integers(0, 1000), st.none() | st.text(max_size=5)), max_size=50)
-
-
-def key(tagid: int, time: int) -> int:
-    return (tagid << MIXED_BITS) + START + time
+ids = st.sampled_from([3, 4, 1_000_000, BETWEEN])
+times = st.integers(START, START + 10_000) | st.sampled_from([START, MIDDLE - 1, MIDDLE, END - 1])
+rows = st.lists(st.tuples(ids, times, st.floats(allow_nan=False)), max_size=50)
+others = st.lists(st.tuples(ids, times, st.none() | st.text(max_size=5)), max_size=50)
 
 
 def packed(numbers, others) -> bytes:
-    plain = np.array([(key(tagid, time), value) for tagid, time, value in numbers], UNIT)
-    rest = [(np.array((-key(tagid, time), 0), UNIT), np.array((0, 0, n, b""), TAIL)) for tagid, time, n in others]
+    plain = np.array([((tagid << MIXED_BITS) + time, value) for tagid, time, value in numbers], UNIT)
+    rest = [
+        (np.array((-(tagid << MIXED_BITS) - time, 0), UNIT), np.array((0, 0, n, b""), TAIL))
+        for tagid, time, n in others
+    ]
     return plain.tobytes() + b"".join(head.tobytes() + tail.tobytes() for head, tail in rest)
 
 
 @given(rows, others)
-def test_each_id_gets_its_own_in_order(numbers, others):
+def test_each_id_and_stretch_gets_its_own_in_order(numbers, others):
     utf8 = [None if text is None else text.encode() for *_, text in others]
     lengths = [-1 if text is None else len(text) for text in utf8]
     cells = [(tagid, time, n) for (tagid, time, _), n in zip(others, lengths, strict=True)]
-    found, counts = Mixed(IDS, START).apart(packed(numbers, cells), b"".join(text or b"" for text in utf8))
+    mixed = Mixed(PARTS, WINDOW, 0)
+    found, counts = mixed.apart(packed(numbers, cells), b"".join(text or b"" for text in utf8))
     pieces = [np.split(np.frombuffer(data, np.uint8), np.cumsum(sizes)[:-1]) for data, sizes in found]
-    assert counts.tolist() == [sum(row[0] == tagid for row in [*numbers, *others]) for tagid in IDS]
-    for tagid, mine, text in zip(IDS, *pieces, strict=True):
-        own = [[row for row in some if row[0] == tagid] for some in (numbers, cells)]
-        assert mine.tobytes() == packed(*own)
-        assert text.tobytes() == b"".join(
-            part or b"" for (one, *_), part in zip(others, utf8, strict=True) if one == tagid
-        )
+    for part in PARTS:
+        place = mixed.places[part.tagid, part.stretch]
+        own = [
+            [row for row in some if row[0] == part.tagid and part.start_ms <= row[1] < part.end_ms]
+            for some in (numbers, cells, [(*row, text) for row, text in zip(cells, utf8, strict=True)])
+        ]
+        assert counts[place] == len(own[0]) + len(own[1])
+        assert pieces[0][place].tobytes() == packed(*own[:2])
+        assert pieces[1][place].tobytes() == b"".join(text or b"" for *_, text in own[2])
 
 
 def test_a_hundred_thousand_tags_keep_their_order():

@@ -65,6 +65,7 @@ def test_every_row_is_read_exactly_once(tags, tables, days, count, per_slice, da
             if share.stretches[position].tag.ids == (tag,)
             and piece.table == table
             and piece.window.start_ms <= time_ms < piece.window.end_ms
+            and share.stretches[position].window.start_ms <= time_ms < share.stretches[position].window.end_ms
             and (piece.pages is None or piece.pages[0] <= page < (piece.pages[1] or 10**9))
         ]
         assert len(found) == 1
