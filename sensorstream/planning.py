@@ -190,8 +190,9 @@ def pinned(historian: Historian, plan: Plan) -> tuple[Plan, str]:
     what packing it costs, and half of what counting it does.
     """
     snapshot = historian.export_snapshot(plan.tables)
-    whole = (n for n in plan.indexed if historian.holds_only(plan.tables[n], plan.window, plan.ids))
-    return replace(plan, whole=frozenset(whole)), snapshot
+    whole = [n for n in sorted(plan.indexed) if historian.holds_only(plan.tables[n], plan.window, plan.ids)]
+    notes = [f"{plan.tables[n].name}: every row is wanted, as its indexes show, so none is filtered" for n in whole]
+    return replace(plan, whole=frozenset(whole), notes=(*plan.notes, *notes)), snapshot
 
 
 def count(historian: Historian, plan: Plan) -> int:
