@@ -115,7 +115,7 @@ def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int)
     8 % less than a ``FILTER`` for each kind of reading. Sending time and value as a ``point`` saves ``int8send`` and
     ``||`` (10 %); every time in a window is exact as a double.
     """
-    time = sql.SQL("{}::float8").format(_lifted(sql.SQL("t_stamp"), lift))
+    time = sql.SQL("{}::float8").format(_time(lift))
     return _packed(schema, table, where, time, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
 
 
@@ -124,8 +124,8 @@ def lift(window: Window) -> int:
     return max(0, 1 - window.start_ms)
 
 
-def _lifted(time: sql.SQL, lift: int) -> sql.Composable:
-    return sql.SQL("({} + {})").format(time, sql.Literal(lift)) if lift else time
+def _time(lift: int) -> sql.Composable:
+    return sql.SQL("(t_stamp + {})").format(sql.Literal(lift)) if lift else sql.SQL("t_stamp")
 
 
 def mixed(schema: str, table: PartitionTable, where: sql.Composable, lift: int) -> sql.Composed:
@@ -135,7 +135,7 @@ def mixed(schema: str, table: PartitionTable, where: sql.Composable, lift: int) 
     (to shift bits would be two calls more). To sort the readings of a slice by tag is the client's: at 400 tags it
     costs what PostgreSQL saves (30 ns a reading); ten thousand tags are one row still, not as many groups in work_mem.
     """
-    time = sql.SQL("(tagid * {} + {})::float8").format(sql.Literal(1 << MIXED_BITS), _lifted(sql.SQL("t_stamp"), lift))
+    time = sql.SQL("(tagid * {} + {})::float8").format(sql.Literal(1 << MIXED_BITS), _time(lift))
     return _packed(schema, table, where, time, head=sql.SQL(""), tail=sql.SQL(""))
 
 
@@ -155,7 +155,7 @@ def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Seque
     one = sql.SQL("tagid = wanted.id AND t_stamp >= {} AND t_stamp < {}").format(
         sql.Literal(window.start_ms), sql.Literal(window.end_ms)
     )
-    time = sql.SQL("{}::float8").format(_lifted(sql.SQL("t_stamp"), lift))
+    time = sql.SQL("{}::float8").format(_time(lift))
     return sql.SQL(
         "SELECT wanted.id::int8, packed.* FROM unnest({}::int8[]) WITH ORDINALITY AS wanted(id, place)"
         " CROSS JOIN LATERAL ({}) packed ORDER BY wanted.place"
