@@ -191,7 +191,8 @@ def pinned(historian: Historian, plan: Plan) -> tuple[Plan, str]:
     """
     snapshot = historian.export_snapshot(plan.tables)
     whole = [n for n in sorted(plan.indexed) if historian.holds_only(plan.tables[n], plan.window, plan.ids)]
-    notes = [f"{plan.tables[n].name}: every row is wanted, as its indexes show, so none is filtered" for n in whole]
+    names = ", ".join(plan.tables[n].name for n in whole)
+    notes = [f"every row of {names} is wanted, as the indexes show: none is filtered"] if whole else []
     return replace(plan, whole=frozenset(whole), notes=(*plan.notes, *notes)), snapshot
 
 
