@@ -6,6 +6,7 @@ Everything is done in place, a stretch of rows at a time that stays in the proce
 
 from __future__ import annotations
 
+from binascii import hexlify
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ START = 0x9E3779B9 + 3923095
 MIX = (4, 6, 8, 16, 19, 4)
 FINAL = (14, 11, 25, 16, 4, 14, 24)
 BYTES_IN_BLOCK = BLOCK_BYTES // 2  # a byte is two hexadecimal digits
-HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint16)
 # What a block keeps that holds the last bytes of a text, by their number (0 to 5).
 REST = np.array([[255] * 2 * n + [0] * (BLOCK_BYTES - 2 * n) for n in range(BYTES_IN_BLOCK)], np.uint8).view(np.uint32)
 
@@ -39,26 +39,29 @@ def hash_float8(keys: NDArray[np.float64], seeds: NDArray[Any]) -> Hashes:
 def hash_hex(lengths: NDArray[np.int64], data: bytes | bytearray | memoryview, seeds: NDArray[Any]) -> Hashes:
     """``hashtextextended(encode(bytes, 'hex'), seed)`` of byte strings laid end to end, ``lengths`` bytes each."""
     seeds, lengths = np.asarray(seeds), np.asarray(lengths, np.int64)
-    digits = np.zeros(len(data) + BLOCK_BYTES // 2, np.uint16)  # two a byte, and a block to look beyond the end
-    np.take(HEX, np.frombuffer(data, np.uint8), out=digits[: len(data)])
-    blocks = np.ndarray(len(data) + 1, f"V{BLOCK_BYTES}", digits, strides=2)  # the block that begins at each byte
-    starts = np.cumsum(lengths) - lengths
-    longest_first = np.argsort(-(lengths // BYTES_IN_BLOCK), kind="stable")
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     found = np.empty(len(lengths), np.uint64)
     for first in range(0, len(lengths), STRETCH):
-        rows = longest_first[first : first + STRETCH]
-        found[rows] = _texts(blocks, starts[rows], lengths[rows], seeds[rows])
+        some = slice(first, first + STRETCH)
+        own = ends[first : first + STRETCH + 1]
+        found[some] = _texts(hexlify(memoryview(data)[own[0] : own[-1]]), own[:-1] - own[0], lengths[some], seeds[some])
     return found
 
 
-def _texts(blocks: NDArray[np.void], at: NDArray[np.int64], lengths: NDArray[np.int64], seeds: NDArray[Any]) -> Hashes:
-    """Hashes of texts, those of more blocks first, that begin ``at`` these places of ``blocks``."""
+def _texts(digits: bytes, at: NDArray[np.int64], lengths: NDArray[np.int64], seeds: NDArray[Any]) -> Hashes:
+    """Hashes of byte strings of these ``lengths`` that begin ``at`` these bytes, two ``digits`` each."""
+    # The block that begins at each byte; beyond the end is room for one.
+    blocks = np.ndarray(len(digits) // 2 + 1, f"V{BLOCK_BYTES}", digits + bytes(BLOCK_BYTES), strides=2)
+    whole = lengths // BYTES_IN_BLOCK
+    most = int(whole.max())
+    fewer = (most - whole).astype(np.min_scalar_type(most))  # numpy sorts short numbers fastest
+    longest_first = np.argsort(fewer, kind="stable")
+    at, lengths, seeds, whole, fewer = (column[longest_first] for column in (at, lengths, seeds, whole, fewer))
     scratch = np.empty(len(lengths), np.uint32)
     start = (2 * lengths + START).astype(np.uint32)
     a, b, c = _seeded(start, start, start, seeds, scratch)
-    whole = lengths // BYTES_IN_BLOCK
-    for number in range(int(whole[0])):
-        longer = slice(0, int(np.searchsorted(-whole, -number)))  # texts that have this block whole
+    for number in range(most):
+        longer = slice(0, int(np.searchsorted(fewer, most - number)))  # texts that have this block whole
         read = blocks[at[longer] + number * BYTES_IN_BLOCK].view(np.uint32)
         for word, part in ((a, read[::3]), (b, read[1::3]), (c, read[2::3])):
             np.add(word[longer], part, out=word[longer])
@@ -69,7 +72,9 @@ def _texts(blocks: NDArray[np.void], at: NDArray[np.int64], lengths: NDArray[np.
     np.add(b, rest[:, 1], out=b)
     np.add(c, rest[:, 2] << np.uint32(8), out=c)  # its lowest byte belongs to the length
     _final(a, b, c, scratch)
-    return _joined(b, c)
+    found = np.empty(len(lengths), np.uint64)
+    found[longest_first] = _joined(b, c)
+    return found
 
 
 def _fixed(words: Words, seeds: NDArray[Any]) -> Hashes:

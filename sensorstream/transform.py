@@ -119,24 +119,27 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     known: list[int | None] = codes.dictionary.to_pylist()
     reasons = [rule.reason(code) for code in known]
     which = codes.indices.to_numpy(zero_copy_only=False)
-    for place, number in zip(*np.unique(paths * len(known) + which, return_counts=True), strict=True):
-        path, code = divmod(int(place), len(known))
-        tally, why = tallies[path], reasons[code]
-        tally.read += int(number)
-        tally.codes[str(known[code])] += int(number)
+    numbers = np.bincount(paths * len(known) + which)
+    for place in np.flatnonzero(numbers).tolist():
+        path, code = divmod(place, len(known))
+        tally, why, number = tallies[path], reasons[code], int(numbers[place])
+        tally.read += number
+        tally.codes[str(known[code])] += number
         if why:
-            tally.rejected[why] += int(number)
+            tally.rejected[why] += number
     bad = np.array([why is not None for why in reasons], bool)[which]
-    why_of = pa.array(reasons, pa.string()).take(pa.array(which[bad]))
-    rejected = _of_each(_rejected(raw.filter(pa.array(bad)), paths[bad], why_of), paths[bad], len(counts))
-    good = paths[~bad]
-    kept, paths_kept = _one_a_time(raw.filter(pa.array(~bad)), good)
+    away, good = np.flatnonzero(bad), np.flatnonzero(~bad)
+    why_of = pa.array(reasons, pa.string()).take(pa.array(which[away]))
+    rejected = _of_each(_rejected(_rows(raw, away), paths[away], why_of), paths[away], len(counts))
+    kept = _one_a_time(raw, paths, good)
+    once = _of_each(_readings(_rows(raw, kept)), paths[kept], len(counts))
     found = []
-    once = _of_each(_readings(kept), paths_kept, len(counts))
-    for tally, mine, away, read in zip(tallies, once, rejected, np.bincount(good, minlength=len(counts)), strict=True):
+    for tally, mine, gone, read in zip(
+        tallies, once, rejected, np.bincount(paths[good], minlength=len(counts)), strict=True
+    ):
         tally.written = mine.num_rows
         tally.deduplicated = int(read) - mine.num_rows
-        found.append((Clean(mine, away, tally.deduplicated), tally))
+        found.append((Clean(mine, gone, tally.deduplicated), tally))
     return found
 
 
@@ -151,20 +154,35 @@ def _of_each(table: pa.Table, paths: np.ndarray, count: int) -> list[pa.Table]:
     return [table.slice(start, end - start) for start, end in pairwise([0, *ends])]
 
 
-def _one_a_time(raw: pa.Table, paths: np.ndarray) -> tuple[pa.Table, np.ndarray]:
-    times = raw.column("t_stamp").to_numpy()
-    if later(times, paths).all():
-        return raw, paths
-    order = np.lexsort((times, paths))
-    raw, times, paths = raw.take(pa.array(order)), times[order], paths[order]
-    last = np.append(later(times, paths), True)
-    if not last.all():
-        ranked = raw.append_column("path", pa.array(paths)).append_column("bits", _bits(raw.column("value")))
-        keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
-        # Nulls first and the last row of a time wins, so a value beats none.
-        order = pc.sort_indices(ranked, sort_keys=[(key, "ascending", "at_start") for key in keys])
-        raw, paths = raw.take(order).filter(pa.array(last)), paths[last]
-    return raw, paths
+def _rows(raw: pa.Table, rows: np.ndarray) -> pa.Table:
+    """These rows of ``raw``, in this order; without a copy where they are all there, as they stand."""
+    whole = len(rows) == raw.num_rows and bool((rows == np.arange(len(rows))).all())
+    return raw if whole else raw.take(pa.array(rows))
+
+
+def _one_a_time(raw: pa.Table, paths: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which of ``rows`` are kept, in the order of path and time; ``paths`` rise."""
+    all_times = raw.column("t_stamp").to_numpy()
+    times, paths = all_times[rows], paths[rows]
+    if (rising := later(times, paths)).all():
+        return rows
+    for path in np.unique(paths[1:][~rising]).tolist():
+        first, end = np.searchsorted(paths, [path, path + 1]).tolist()
+        order = np.argsort(times[first:end], kind="stable")
+        rows[first:end] = rows[first:end][order]
+    last = np.append(later(all_times[rows], paths), True)
+    if last.all():
+        return rows
+    doubled = ~last
+    doubled[1:] |= ~last[:-1]
+    some = rows[doubled]
+    ranked = raw.take(pa.array(some)).append_column("path", pa.array(paths[doubled]))
+    ranked = ranked.append_column("bits", _bits(ranked.column("value")))
+    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
+    # Nulls first and the last row of a time wins, so a value beats none.
+    order = pc.sort_indices(ranked, sort_keys=[(key, "ascending", "at_start") for key in keys])
+    rows[doubled] = some[order.to_numpy()]
+    return rows[last]
 
 
 def _bits(values: pa.ChunkedArray) -> pa.Array:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
-from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
+from ..historian.readings_sql import CODE_SCALE, HAS_QUALITY, HAS_VALUE, PLAIN, QUALITY_LIFT
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
 from .wire import UNIT, heads, tails, units_of
@@ -62,8 +62,9 @@ class Batch:
         if len(at):
             first, rest = units.take(at), tails(units, at)
             self.others["t"], self.others["v"] = -first["t"], first["v"]
-            for name in ("has", "q", "n"):
-                self.others[name] = rest[name]
+            code = rest["code"].astype("i8")
+            self.others["has"], self.others["q"] = code % CODE_SCALE, code // CODE_SCALE - QUALITY_LIFT
+            self.others["n"] = rest["n"]
             plain = np.ones(len(units), bool)
             plain[at] = plain[at + 1] = False
         self.times, self.values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
@@ -77,15 +78,15 @@ class Batch:
         Where nothing but plain readings is kept, as of nearly every tag, they need no table of raw rows.
         """
         numbers = {n: one for n in np.flatnonzero(self._plain(rule)).tolist() if (one := self._one_a_time(n))}
-        rows = [
-            [
-                *(self._numbers(n) for n in range(*self._parts_of(stretch)) if stretch not in numbers),
-                self._rest.slice(*_slice(self.other_ends, *self._parts_of(stretch))),
-            ]
-            for stretch in range(self.count)
-        ]
-        raw = pa.concat_tables([RAW.empty_table(), *(table for some in rows for table in some)])
-        found = clean_each(raw, [sum(table.num_rows for table in some) for some in rows], rule)
+        rows = []
+        for stretch in range(self.count):
+            first, end = self._parts_of(stretch)
+            there = () if stretch in numbers else np.flatnonzero(np.diff(self.number_ends[first : end + 1])).tolist()
+            plain = [self._numbers(first + n) for n in there]
+            rows.append([*plain, self._rest.slice(*_slice(self.other_ends, first, end))])
+        nothing_plain = all(len(tables) == 1 for tables in rows)
+        raw = self._rest if nothing_plain else pa.concat_tables(table for tables in rows for table in tables)
+        found = clean_each(raw, [sum(table.num_rows for table in tables) for tables in rows], rule)
         for stretch, (read, times, values) in numbers.items():
             rest, tally = found[stretch]
             tally.add(Tally.of(read=read, written=len(times), code=PLAIN))

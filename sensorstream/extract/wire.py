@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT = np.dtype([("t", ">f8"), ("v", ">f8")])
-TAIL = np.dtype([("has", ">i2"), ("q", ">i4"), ("n", ">i4"), ("empty", "V6")])  # the second unit of a reading
+TAIL = np.dtype([("code", ">f8"), ("n", ">f8")])  # the second unit of a reading
 
 Units = NDArray[Any]  # of UNIT
 

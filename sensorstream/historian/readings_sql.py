@@ -20,7 +20,8 @@ STRING = "stringvalue"
 
 # The quality code of nearly every reading (OPC's "good"): readings that have it are packed without it.
 PLAIN = 192
-HAS_VALUE, HAS_QUALITY = 1, 2
+# Of a reading that is not plain, in one double: ``(quality + QUALITY_LIFT) * CODE_SCALE`` and what it has.
+HAS_VALUE, HAS_QUALITY, CODE_SCALE, QUALITY_LIFT = 1, 2, 4, 1 << 31
 # Of the 53 bits that a double keeps: 32 for a time of 49 days in milliseconds, so that 21 are left for two million ids.
 DOUBLE_BITS, MIXED_BITS = 53, 32
 
@@ -108,12 +109,13 @@ def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int)
 
     ``rows`` holds units of 16 bytes, numbers big-endian. A plain reading, one of quality ``PLAIN`` with a number and no
     text, is one unit: its time, which ``lift`` keeps above zero, and its value, as ``float8``. Any other is two: the
-    time below zero and the value (0 for none); then ``int2`` of ``HAS_VALUE`` and ``HAS_QUALITY``, quality (0 for none)
-    and length of the text (-1 for none) as ``int4``, and nothing. ``texts`` are their texts in UTF-8, end to end.
+    time below zero and the value (0 for none); then quality (0 for none) and what there is, as one number
+    (``CODE_SCALE``), and the length of the text (-1 for none). ``texts`` are their texts in UTF-8, end to end.
 
     Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. One ``CASE`` costs
-    8 % less than a ``FILTER`` for each kind of reading. Sending time and value as a ``point`` saves ``int8send`` and
-    ``||`` (10 %); every time in a window is exact as a double.
+    8 % less than a ``FILTER`` for each kind of reading. Numbers sent as a ``point``, or four as an ``lseg``, take half
+    the time of sending each and ``||``; every time in a window is exact as a double. ``textsend`` gives what the client
+    wants, which is UTF-8, for a third of what ``convert_to`` costs.
     """
     time = sql.SQL("{}::float8").format(_time(lift))
     return _packed(schema, table, where, time, head=sql.SQL("tagid::int8, "), tail=sql.SQL(" GROUP BY tagid"))
@@ -171,22 +173,21 @@ def _packed(
     has_value = sql.SQL("({})").format(sql.SQL(" OR ").join(numbers)) if numbers else sql.SQL("false")
     return sql.SQL(
         "SELECT {head}"
-        "string_agg(CASE WHEN {plain} THEN point_send(point({time}, {value})) ELSE"
-        " point_send(point(-{time}, coalesce({value}, 0)))"
-        " || int2send(({has_value}::int + 2 * (dataintegrity IS NOT NULL)::int)::int2)"
-        " || int4send(coalesce(dataintegrity::int4, 0)) || int4send(coalesce(octet_length({utf8}), -1))"
-        " || int4send(0) || int2send(0::int2) END, ''::bytea),"
-        " string_agg({utf8}, ''::bytea) FILTER (WHERE {has_text})"
+        "string_agg(CASE WHEN {plain} THEN point_send(point({time}, {value})) ELSE lseg_send(lseg("
+        "point(-{time}, coalesce({value}, 0)), point({code}, coalesce(octet_length(textsend({text})), -1)))) END,"
+        " ''::bytea), textsend(string_agg({text}, '') FILTER (WHERE {has_text}))"
         " FROM {table} WHERE {where}{tail}"
     ).format(
         head=head,
         tail=tail,
         time=time,
         value=value_of(table),
-        utf8=sql.SQL("convert_to({}, 'UTF8')").format(text_of(table)),
-        plain=sql.SQL("dataintegrity = {} AND NOT {} AND {}").format(sql.Literal(PLAIN), has_text, has_value),
-        has_value=has_value,
+        text=text_of(table),
         has_text=has_text,
+        plain=sql.SQL("dataintegrity = {} AND NOT {} AND {}").format(sql.Literal(PLAIN), has_text, has_value),
+        code=sql.SQL(
+            "(coalesce(dataintegrity::int4, 0) + {}) * {} + {}::int + {} * (dataintegrity IS NOT NULL)::int"
+        ).format(sql.Literal(QUALITY_LIFT), sql.Literal(CODE_SCALE), has_value, sql.Literal(HAS_QUALITY)),
         table=table_name(schema, table),
         where=where,
     )

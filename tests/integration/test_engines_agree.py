@@ -37,7 +37,7 @@ cells = st.one_of(
     st.tuples(st.integers(-(2**63), 2**63 - 1), st.none(), st.none(), st.none()),
     st.tuples(st.none(), st.none(), st.none(), dates),
 )
-qualities = st.sampled_from([192, 192, 192, 192, 0, 500, 600, -1, None])
+qualities = st.sampled_from([192, 192, 192, 192, 0, 500, -1, -(2**31), 2**31 - 1, None])
 keys = st.tuples(st.sampled_from(TABLES), st.sampled_from([*PATHS, *NO_TAG]), times)
 rows = st.dictionaries(keys, st.tuples(cells, qualities), max_size=30)
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.extract.unpack import Batch, Packed
+from sensorstream.extract.unpack import Batch, Packed, cleaned
 from sensorstream.fingerprint import Fingerprint, by_piece, read_fingerprints, row_hashes
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
 from sensorstream.lookup3 import STRETCH, hash_float8, hash_hex, hash_int4
+from sensorstream.transform import QualityRule
 from sensorstream.windows import Window
 
 HOUR = 3_600_000
@@ -168,28 +169,31 @@ def test_fingerprints_of_parts_of_a_table_add_up(connection):
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
-def test_texts_have_the_same_hash_in_every_encoding_of_the_server(connection, database, sandbox, encoding):
+def test_texts_are_the_same_in_every_encoding_of_the_server(database, sandbox, encoding):
+    """Their hash, and what a run reads."""
     text = {"LATIN1": "Füllstand \\x", "EUC_JP": "圧力 \\x", "SQL_ASCII": "level \\x"}[encoding]
-    row = (1, 5, (None, None, text, None), 192)
     name = f"{database.name}_{encoding.lower()}"
-    connection.execute("SET client_encoding = 'UTF8'")
     with psycopg.connect(_admin_dsn(sandbox), autocommit=True) as admin:
         admin.execute(
             f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
         )
     try:
         with psycopg.connect(_admin_dsn(sandbox), dbname=name, client_encoding="UTF8", autocommit=True) as other:
-            (found,) = other.execute(
-                psycopg.sql.SQL(
-                    "SELECT {} FROM (SELECT 5::int8, NULL::float8, NULL::int8, %s::text, NULL::timestamp, 192)"
-                    " AS _(t_stamp, floatvalue, intvalue, stringvalue, datevalue, dataintegrity)"
-                ).format(row_hash(TABLE)),
+            other.execute(
+                f"CREATE TABLE {TABLE.name} AS SELECT 1::int4 AS tagid, 5::int8 AS t_stamp, NULL::float8 AS floatvalue,"
+                " NULL::int8 AS intvalue, %s::text AS stringvalue, NULL::timestamp AS datevalue, 192 AS dataintegrity",
                 [text],
-            ).fetchone()
+            )
+            every = readings_sql.EVERY_ROW
+            query = psycopg.sql.SQL("SELECT {} FROM {}").format(row_hash(TABLE), psycopg.sql.Identifier(TABLE.name))
+            (found,) = other.execute(query).fetchone()
+            packed = other.execute(readings_sql.packed("public", TABLE, every, 0), binary=True).fetchone()
     finally:
         with psycopg.connect(_admin_dsn(sandbox), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name}")
-    assert client([row]) == {(1, 1): Fingerprint(1, found % 2**64)}
+    assert client([(1, 5, (None, None, text, None), 192)]) == {(1, 1): Fingerprint(1, found % 2**64)}
+    kept = cleaned([Packed(packed[0], 0, *packed[1:])], QualityRule((192,), ()))[0].kept
+    assert kept.column("text").to_pylist() == [text]
 
 
 def _admin_dsn(sandbox) -> str:

@@ -25,10 +25,7 @@ others = st.lists(st.tuples(ids, times, st.none() | st.text(max_size=5)), max_si
 
 def packed(numbers, others) -> bytes:
     plain = np.array([((tagid << MIXED_BITS) + time, value) for tagid, time, value in numbers], UNIT)
-    rest = [
-        (np.array((-(tagid << MIXED_BITS) - time, 0), UNIT), np.array((0, 0, n, b""), TAIL))
-        for tagid, time, n in others
-    ]
+    rest = [(np.array((-(tagid << MIXED_BITS) - time, 0), UNIT), np.array((0, n), TAIL)) for tagid, time, n in others]
     return plain.tobytes() + b"".join(head.tobytes() + tail.tobytes() for head, tail in rest)
 
 
