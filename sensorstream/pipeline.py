@@ -101,8 +101,10 @@ def ingest(
 
         def beside() -> tuple[int, Late | None]:
             # The historian counts for itself, on the connection that holds the snapshot.
-            count = planning.count(historian, what)
-            return count, look(back, window, scope.paths, config.late_detector) if back else None
+            counts = planning.counts(historian, what)
+            whole = {what.tables[n].name: counts[what.tables[n].name] for n in what.whole}
+            late = look(back, window, scope.paths, config.late_detector, whole) if back else None
+            return sum(counts.values()), late
 
         with (
             clock.phase("extract"),

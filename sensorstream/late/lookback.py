@@ -7,9 +7,10 @@ not read again itself is noted in the manifest as not known, so that the next on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,13 @@ def _known(
     return known.filter(pa.array(listed))
 
 
-def look(back: Lookback, window: Window, paths: frozenset[str], detector: str = "auto") -> Late:
+def look(
+    back: Lookback,
+    window: Window,
+    paths: frozenset[str],
+    detector: str = "auto",
+    counted: Mapping[str, int] = MappingProxyType({}),
+) -> Late:
     """Find what has changed, in the run's snapshot.
 
     Parameters
@@ -116,9 +123,11 @@ def look(back: Lookback, window: Window, paths: frozenset[str], detector: str = 
         What the run reads anyway.
     detector
         ``fingerprint`` to compare fingerprints whatever the heap tail says.
+    counted
+        The rows of tables that the run has counted whole, by name; others are counted here.
     """
     rows = {
-        table.name: count_rows(back.historian, table)
+        table.name: counted[table.name] if table.name in counted else count_rows(back.historian, table)
         for table in back.tables
         if isinstance(back.states[table.name], TableState)
     }

@@ -255,9 +255,9 @@ def _look(
         spark = session()
         with spark_errors(), persisted(stage(config, what, snapshot, spark)) as staged:
             with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
-                counting = aside.submit(planning.count, historian, what)
+                counting = aside.submit(planning.counts, historian, what)
                 measured = measure(staged)
-                measured.reconcile(counting.result())
+                measured.reconcile(sum(counting.result().values()))
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
     else:
         measured = None
