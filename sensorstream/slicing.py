@@ -36,6 +36,9 @@ ENCODED_FILE_US = 250.0  # what encoding a file costs beside its readings
 # what comes of each is waiting in a place of its own.
 PAGES_AT_ONCE, MOST_PAGES_AT_ONCE, OF_EACH_TAG = 180_000, 500_000, 50
 
+# Readings of busy tags that may wait on a worker's disk until the last page is read: 1.6 GB.
+MOST_WAITING = 100_000_000
+
 # Stretches that a busy tag's files are cut into: borders of the calendar, so that they stay from run to run.
 HOURS = (1, 2, 3, 4, 6, 8, 12)
 DAYS = (1, 2, 4, 8, 16)
@@ -232,11 +235,12 @@ def shares_of_pieces(
 
 def _slices(number: int, reach: Reach, mine: Sequence[Stretch], pieces: int, readings: float) -> list[Slice]:
     whole = Window(min(part.window.start for part in mine), max(part.window.end for part in mine))
-    # Where busy tags have most of it, their stretches had better be complete one after the other: pages bring all at
-    # the end.
+    # Where busy tags have most of very many, their stretches had better be complete one after the other: pages bring
+    # all at the end.
     cut = [part for part in mine if part.window != whole]
-    few = 2 * sum(part.estimated_readings for part in cut) <= sum(part.estimated_readings for part in mine)
-    if reach.by_pages and (not cut or (few and can_mix(whole, [n for part in mine for n in part.tag.ids]))):
+    of_cut, of_all = (sum(part.estimated_readings for part in some) for some in (cut, mine))
+    can_wait = 2 * of_cut <= of_all or of_cut <= MOST_WAITING
+    if reach.by_pages and (not cut or (can_wait and can_mix(whole, [n for part in mine for n in part.tag.ids]))):
         pages = reach.pages or 0
         pieces = min(pieces, max(pages, 1))
         firsts = [pages * n // pieces for n in range(pieces)]

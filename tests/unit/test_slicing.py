@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.historian import PartitionTable, Tag
-from sensorstream.slicing import Reach, Stretch, best_shares, choose_order, shares_by_tag, shares_by_time, stretches
+from sensorstream.slicing import (
+    MOST_WAITING,
+    Reach,
+    Stretch,
+    best_shares,
+    choose_order,
+    shares_by_tag,
+    shares_by_time,
+    stretches,
+)
 from sensorstream.windows import Window, from_name
 
 DAY = from_name("20261014T000000Z_20261015T000000Z")
@@ -99,3 +108,14 @@ def test_one_busy_tag_does_not_stand_in_one_slice_alone():
     (share,) = shares_by_time(parts, [reach(9_000_000, 9_000_000)], count=1, at_once=2, per_slice=1_000_000)
     assert max(piece.estimated_readings for piece in share.slices) <= 1_000_000
     assert len(share.slices) >= 12
+
+
+def test_a_busy_tag_is_read_by_pages_unless_too_much_of_it_would_wait():
+    def by_pages(readings: int) -> bool:
+        hours = stretches(DAY, "UTC", parts=24)
+        parts = [Stretch(Tag("busy", (2,)), hour, readings / len(hours)) for hour in hours]
+        shares = shares_by_time(parts, [reach(readings, readings)], count=1, at_once=2, per_slice=1_000_000)
+        return all(piece.pages for share in shares for piece in share.slices)
+
+    assert by_pages(MOST_WAITING - 1_000)
+    assert not by_pages(MOST_WAITING + 1_000)
