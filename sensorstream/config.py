@@ -186,7 +186,7 @@ def load(
     """
     values = merged(layers(path, source, arguments))
     if not values:
-        raise ConfigError("no configuration given: use --config FILE")
+        raise ConfigError("no configuration given: use --config FILE; in a notebook, config_path or `make lab`")
     config = check(values, where=str(path) if path else "the configuration")
     if source == "aws" and not config.db_secret_id:
         raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
