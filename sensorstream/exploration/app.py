@@ -139,7 +139,7 @@ class Workbench:
         from .fit import Fit
 
         tz = zone(self.config.timezone)
-        wide = w.Layout(width="100%")
+        wide = w.Layout(width="auto")  # all that its column has, less its margins
         self._search = w.Text(placeholder="press temperature   unit:bar   type:string", layout=wide)
         self._search.tooltip = "words of path, unit or description; area:plant1/press, unit:bar, type:string"
         self._count = w.HTML()
