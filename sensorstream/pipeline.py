@@ -102,9 +102,9 @@ def ingest(
         def beside() -> tuple[int, Late | None]:
             # The historian counts for itself, on the connection that holds the snapshot.
             counts = planning.counts(historian, what)
-            whole = {what.tables[n].name: counts[what.tables[n].name] for n in what.whole}
+            whole = {what.tables[n].name: counts[n] for n in what.whole}
             late = look(back, window, scope.paths, config.late_detector, whole) if back else None
-            return sum(counts.values()), late
+            return sum(counts), late
 
         with (
             clock.phase("extract"),

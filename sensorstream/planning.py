@@ -196,13 +196,10 @@ def pinned(historian: Historian, plan: Plan) -> tuple[Plan, str]:
     return replace(plan, whole=frozenset(whole), notes=(*plan.notes, *notes)), snapshot
 
 
-def counts(historian: Historian, plan: Plan) -> dict[str, int]:
-    """The historian's own count of what a pinned plan reads, by table."""
+def counts(historian: Historian, plan: Plan) -> list[int]:
+    """The historian's own count of what a pinned plan reads of each of its tables."""
     wanted = in_window(plan.window, plan.ids)
-    return {
-        table.name: historian.count(table, EVERY_ROW if n in plan.whole else wanted)
-        for n, table in enumerate(plan.tables)
-    }
+    return [historian.count(table, EVERY_ROW if n in plan.whole else wanted) for n, table in enumerate(plan.tables)]
 
 
 def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag], every_id: Collection[int]) -> list[int]:

@@ -166,6 +166,7 @@ def _one_a_time(raw: pa.Table, paths: np.ndarray, rows: np.ndarray) -> np.ndarra
     times, paths = all_times[rows], paths[rows]
     if (rising := later(times, paths)).all():
         return rows
+    rows = rows.copy()
     for path in np.unique(paths[1:][~rising]).tolist():
         first, end = np.searchsorted(paths, [path, path + 1]).tolist()
         order = np.argsort(times[first:end], kind="stable")

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
-from ..historian.readings_sql import CODE_SCALE, HAS_QUALITY, HAS_VALUE, PLAIN, QUALITY_LIFT
+from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
-from .wire import UNIT, heads, tails, units_of
+from .wire import UNIT, codes, heads, tails, units_of
 
 HASHED_AT_ONCE = 1 << 14  # readings: their hashes are worked out in the processor's cache
 OTHER = np.dtype([("t", "i8"), ("v", "f8"), ("has", "i2"), ("q", "i4"), ("n", "i8")])
@@ -62,9 +62,7 @@ class Batch:
         if len(at):
             first, rest = units.take(at), tails(units, at)
             self.others["t"], self.others["v"] = -first["t"], first["v"]
-            code = rest["code"].astype("i8")
-            self.others["has"], self.others["q"] = code % CODE_SCALE, code // CODE_SCALE - QUALITY_LIFT
-            self.others["n"] = rest["n"]
+            (self.others["has"], self.others["q"]), self.others["n"] = codes(rest), rest["n"]
             plain = np.ones(len(units), bool)
             plain[at] = plain[at + 1] = False
         self.times, self.values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -113,7 +112,7 @@ def look(
     window: Window,
     paths: frozenset[str],
     detector: str = "auto",
-    counted: Mapping[str, int] = MappingProxyType({}),
+    counted: Mapping[str, int] | None = None,
 ) -> Late:
     """Find what has changed, in the run's snapshot.
 
@@ -126,8 +125,9 @@ def look(
     counted
         The rows of tables that the run has counted whole, by name; others are counted here.
     """
+    told = counted or {}
     rows = {
-        table.name: counted[table.name] if table.name in counted else count_rows(back.historian, table)
+        table.name: told[table.name] if table.name in told else count_rows(back.historian, table)
         for table in back.tables
         if isinstance(back.states[table.name], TableState)
     }

@@ -53,3 +53,9 @@ def test_a_worker_starts_with_what_a_task_imports(spark):
 
     found = {row.name for row in spark.range(0, 1, 1, 1).mapInArrow(look, "name string").collect()}
     assert found == {"psycopg", "pyarrow.parquet", "sensorstream.extract.packed"}
+
+
+def test_workers_do_not_look_into_sparks_archives(spark):
+    """Each task would read their tables of contents anew."""
+    (path,) = spark.sparkContext.parallelize([0], 1).map(lambda _: __import__("sys").path).collect()
+    assert not [place for place in path if place.endswith(".jar") or "/pyspark/python/lib/" in place]
