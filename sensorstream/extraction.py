@@ -33,10 +33,13 @@ def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession, mouth:
 
 @contextmanager
 def persisted(staged: DataFrame) -> Iterator[DataFrame]:
-    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends."""
+    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends.
+
+    As they are: Python's ``MEMORY_AND_DISK`` would serialize and compress what is compressed already.
+    """
     from pyspark import StorageLevel
 
-    kept = staged.persist(StorageLevel.MEMORY_AND_DISK)
+    kept = staged.persist(StorageLevel.MEMORY_AND_DISK_DESER)
     try:
         yield kept
     finally:

@@ -47,6 +47,17 @@ class Fingerprint:
         return Fingerprint(self.count + other.count, (self.hash + other.hash) % MODULUS)
 
 
+@dataclass(frozen=True)
+class Prints:
+    """Fingerprints of consecutive pieces of time: of each how many rows, and the sum of their hashes."""
+
+    counts: NDArray[np.int64]
+    hashes: Hashes
+
+    def __add__(self, other: Prints) -> Prints:
+        return Prints(self.counts + other.counts, self.hashes + other.hashes)
+
+
 def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[int, int], Fingerprint]:
     """What ``fingerprint_sql.fingerprints`` returns, by tag id and piece."""
     return {(tagid, piece): Fingerprint(count, int(total) % MODULUS) for tagid, piece, count, total in rows}
@@ -102,8 +113,8 @@ def _with_value(value: NDArray[np.float64], seeds: NDArray[Any]) -> Hashes:
     return hash_float8(np.where(zero, np.copysign(np.pi, value), value), np.where(zero, ~seeds, seeds))
 
 
-def by_piece(t_stamp: NDArray[np.int64], hashes: Hashes, borders: Sequence[int]) -> dict[int, Fingerprint]:
-    """Fingerprints of the pieces that hold any row, by their number.
+def by_piece(t_stamp: NDArray[np.int64], hashes: Hashes, borders: Sequence[int]) -> Prints:
+    """Fingerprints of pieces of time.
 
     Parameters
     ----------
@@ -117,8 +128,8 @@ def by_piece(t_stamp: NDArray[np.int64], hashes: Hashes, borders: Sequence[int])
         t_stamp, hashes = t_stamp[order], hashes[order]
     places = np.searchsorted(t_stamp, np.asarray(borders, np.int64))
     counts = np.diff(places)
-    there = np.flatnonzero(counts)
+    totals = np.zeros(len(counts), np.uint64)
     # Of pieces that hold nothing ``reduceat`` would say the next one's first hash.
-    totals = np.add.reduceat(hashes[: places[-1]], places[there]) if len(there) else np.empty(0, np.uint64)
-    found = zip(there.tolist(), counts[there].tolist(), totals.tolist(), strict=True)
-    return {piece: Fingerprint(count, total) for piece, count, total in found}
+    if len(there := np.flatnonzero(counts)):
+        totals[there] = np.add.reduceat(hashes[: places[-1]], places[there])
+    return Prints(counts, totals)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from .encode import cut, encode
-from .fingerprint import Fingerprint
+from .fingerprint import Prints
 from .transform import REJECTED, Tally
 from .windows import Window
 
@@ -61,6 +61,8 @@ PRINTS = pa.schema(
         ("hash", pa.uint64()),
     ]  # start: s since 1970
 )
+PathPrints = tuple[str, Sequence[int], Prints]  # a tag path, the borders of pieces (ms since 1970), their fingerprints
+NO_PRINTS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
 BLOCKS = b"blocks"  # of the metadata of a stream of them: how many rows each tag path has, as JSON
 BATCH_BYTES = 4 << 20
@@ -154,19 +156,17 @@ def borders_ms(window: Window, timezone: str) -> tuple[int, ...]:
     return (*(day.start_ms for _, day in window.days(timezone)), window.end_ms)
 
 
-def prints_of(tagpath: str, borders: Sequence[int], found: Mapping[int, Fingerprint]) -> list[dict[str, object]]:
-    """Rows of ``PRINTS`` of one tag path."""
-    return [
-        {"tagpath": tagpath, "start": borders[n] // 1000, "rows": one.count, "hash": one.hash}
-        for n, one in found.items()
-    ]
-
-
-def prints_row(prints: Sequence[dict[str, object]]) -> dict[str, object]:
-    """Fingerprints as one Arrow stream."""
+def prints_row(prints: Sequence[PathPrints]) -> dict[str, object]:
+    """Fingerprints of the pieces that hold any row, as one Arrow stream (``PRINTS``)."""
+    each = [(np.array(borders[:-1]), found.counts, found.hashes) for _, borders, found in prints]
+    starts, counts, hashes = (np.concatenate(some) for some in zip(NO_PRINTS, *each, strict=True))
+    paths = np.repeat(np.arange(len(prints)), [len(borders) - 1 for _, borders, _ in prints])
+    names = pa.array([path for path, *_ in prints], pa.string())
+    there = np.flatnonzero(counts)
+    columns = [names.take(pa.array(paths[there])), starts[there] // 1000, counts[there], hashes[there]]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, PRINTS, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(pa.Table.from_pylist(list(prints), schema=PRINTS))
+        writer.write_table(pa.table(columns, schema=PRINTS))
     return {"kind": "prints", "data": sink.getvalue().to_pybytes()}
 
 

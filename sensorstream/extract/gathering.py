@@ -20,7 +20,7 @@ from ..historian import readings_sql as queries
 from ..historian.connect import snapshot_connection, source_errors
 from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, Share, Slice
-from ..stage import Target, borders_ms, prints_of, staged
+from ..stage import PathPrints, Target, borders_ms, staged
 from ..transform import Clean, QualityRule, Tally
 from .mixed import Mixed, Part
 from .spool import Spool
@@ -70,7 +70,7 @@ class Done:
 
     files: list[dict[str, object]]
     rejected: list[tuple[str, pa.Table]]
-    prints: list[dict[str, object]]
+    prints: list[PathPrints]
     tally: Tally
 
 
@@ -188,7 +188,7 @@ class Gathering:
         for stretch, days, prints, (readings, tally) in found:
             path = stretch.tag.path
             done.files.extend(staged(path, readings.kept, [stretch.window], target))
-            done.prints.extend(prints_of(path, days, prints))
+            done.prints.append((path, days, prints))
             done.tally.add(tally)
             if readings.rejected.num_rows:
                 done.rejected.append((path, readings.rejected))

@@ -21,7 +21,6 @@ from ..stage import (
     Target,
     borders_ms,
     labelled,
-    prints_of,
     prints_row,
     rejected_row,
     size_of,
@@ -122,7 +121,7 @@ def stage_jdbc(
         raw, window = rows.select(RAW.names).cast(RAW), windows.value[path, start]
         readings, tally = clean(raw, rule)
         borders = borders_ms(window, target.timezone)
-        prints = prints_row(prints_of(path, borders, fingerprints_of_raw(raw, borders)))
+        prints = prints_row([(path, borders, fingerprints_of_raw(raw, borders))])
         files = list(staged(path, readings.kept, [window], target))
         if mouth:
             mouth.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))

@@ -18,6 +18,7 @@ from ..slicing import Share
 from ..stage import (
     READINGS_DDL,
     STAGED_DDL,
+    PathPrints,
     Target,
     batches,
     labelled,
@@ -66,7 +67,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     """Fetch, clean and encode one share; its tally comes last."""
     total = Tally.empty()
     rejected: list[tuple[str, pa.Table]] = []
-    prints: list[dict[str, object]] = []
+    prints: list[PathPrints] = []
     waiting = 0
     with Spool[Key]() as spool:
         saying = fetch.mouth.about("extract", number) if fetch.mouth else None

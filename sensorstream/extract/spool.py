@@ -37,8 +37,8 @@ class Block(Generic[Key]):
         number = self.places.get(key)
         if number is None:
             return 0, 0
-        start, end = self.ends[number : number + 2].tolist()
-        return start, end - start
+        start = self.ends.item(number)
+        return start, self.ends.item(number + 1) - start
 
 
 class Spool(Generic[Key]):
@@ -88,15 +88,14 @@ class Spool(Generic[Key]):
         with self._lock:
             self._blocks.setdefault(group, []).append(block)
 
-    def take(self, group: Hashable, key: Key) -> bytearray:
+    def take(self, group: Hashable, key: Key) -> memoryview:
         """All pieces of ``key`` in a group, end to end; nobody may take them again."""
         with self._lock:
             blocks = sorted(self._blocks.get(group, ()), key=lambda block: block.order)
             pieces = [(block, *block.piece(key)) for block in blocks]
-        found = bytearray(sum(size for *_, size in pieces))
-        view, at = memoryview(found), 0
+        found, at = np.empty(sum(size for *_, size in pieces), np.uint8).data, 0
         for block, start, size in pieces:
-            part = view[at : at + size]
+            part = found[at : at + size]
             if block.data is not None:
                 part[:] = block.data[start : start + size]
             else:

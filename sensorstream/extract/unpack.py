@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..fingerprint import Fingerprint, by_piece, plain_hashes, row_hashes
+from ..fingerprint import Prints, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
@@ -92,19 +92,18 @@ class Batch:
             found[stretch] = Clean(kept, rest.rejected, tally.deduplicated), tally
         return found
 
-    def fingerprints(self, borders: Sequence[Sequence[int]]) -> list[dict[int, Fingerprint]]:
-        """Fingerprints of the pieces of each stretch that hold any row, by their number, as the historian's own.
+    def fingerprints(self, borders: Sequence[Sequence[int]]) -> list[Prints]:
+        """Fingerprints of the pieces of each stretch, as the historian's own.
 
-        About 15 ns a plain reading and 0.05 ms a part. ``borders`` of each stretch as in ``fingerprint.by_piece``.
+        About 15 ns a plain reading and 0.02 ms a part. ``borders`` of each stretch as in ``fingerprint.by_piece``.
         """
-        found: list[dict[int, Fingerprint]] = [{} for _ in range(self.count)]
+        nothing = np.empty(0, np.int64), np.empty(0, np.uint64)
+        found = [by_piece(*nothing, mine) for mine in borders]
 
         def add(times: NDArray[np.int64], hashes: Hashes, ends: NDArray[np.int64]) -> None:
             for stretch, (start, end) in zip(self.stretch_of.tolist(), pairwise(ends.tolist()), strict=True):
                 if start < end:
-                    there = found[stretch]
-                    for piece, one in by_piece(times[start:end], hashes[start:end], borders[stretch]).items():
-                        there[piece] = there.get(piece, Fingerprint()) + one
+                    found[stretch] += by_piece(times[start:end], hashes[start:end], borders[stretch])
 
         hashes = np.empty(len(self.times), np.uint64)
         for first in range(0, len(hashes), HASHED_AT_ONCE):
@@ -193,7 +192,7 @@ def _raw(
     return pa.table(columns, schema=RAW)
 
 
-def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> dict[int, Fingerprint]:
+def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> Prints:
     """The same of rows of ``transform.RAW``."""
     raw = raw.combine_chunks()
     times = raw.column("t_stamp").to_numpy()

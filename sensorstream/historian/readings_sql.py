@@ -112,7 +112,8 @@ def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int)
     time below zero and the value (0 for none); then quality (0 for none) and what there is, as one number
     (``CODE_SCALE``), and the length of the text (-1 for none). ``texts`` are their texts in UTF-8, end to end.
 
-    Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. One ``CASE`` costs
+    Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. To join with
+    nothing costs a tenth, so the delimiter is NULL. One ``CASE`` costs
     8 % less than a ``FILTER`` for each kind of reading; asking for each number by itself, 12 % less than for any of
     them. Numbers sent as a ``point``, or four as an ``lseg``, take half the time of sending each and ``||``; every time
     in a window is exact as a double. ``textsend`` gives what the client wants, which is UTF-8, for a third of what
@@ -182,7 +183,7 @@ def _packed(
     return sql.SQL(
         "SELECT {head}"
         "string_agg(CASE {plain} ELSE lseg_send(lseg(point(-{time}, coalesce({value}, 0)),"
-        " point({code}, coalesce(octet_length(textsend({text})), -1)))) END, ''::bytea),"
+        " point({code}, coalesce(octet_length(textsend({text})), -1)))) END, NULL),"
         " textsend(string_agg({text}, '') FILTER (WHERE {has_text}))"
         " FROM {table} WHERE {where}{tail}"
     ).format(

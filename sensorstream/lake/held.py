@@ -17,7 +17,7 @@ from .stores import Store, open_store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-PUTS_AT_ONCE = 8  # of each worker
+PUTS_AT_ONCE = 24  # of each worker: a store answers in tens of milliseconds
 LAST_TASKS_SECONDS = 30.0
 
 

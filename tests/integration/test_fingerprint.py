@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sensorstream.extract.unpack import Batch, Packed, cleaned
-from sensorstream.fingerprint import Fingerprint, by_piece, read_fingerprints, row_hashes
+from sensorstream.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
@@ -53,6 +53,11 @@ def seen(row) -> tuple:
     return tagid, time, None if value is None else np.float64(value).tobytes(), text, quality
 
 
+def of_pieces(tagid: int, prints: Prints) -> dict[tuple[int, int], Fingerprint]:
+    pieces = enumerate(zip(prints.counts.tolist(), prints.hashes.tolist(), strict=True))
+    return {(tagid, piece): Fingerprint(count, total) for piece, (count, total) in pieces if count}
+
+
 def client(found) -> dict[tuple[int, int], Fingerprint]:
     by_tag = defaultdict(list)
     for row in found:
@@ -71,7 +76,7 @@ def client(found) -> dict[tuple[int, int], Fingerprint]:
             np.array([-1 if x is None else len(x) for x in utf8], np.int64),
             b"".join(x or b"" for x in utf8),
         )
-        result |= {(tagid, n): fingerprint for n, fingerprint in by_piece(t_stamp, hashes, BORDERS).items()}
+        result |= of_pieces(tagid, by_piece(t_stamp, hashes, BORDERS))
     return result
 
 
@@ -106,7 +111,8 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
         for tagid, rows, texts in connection.cursor(binary=True).execute(query)
     ]
     found = Batch([[part] for part in parts]).fingerprints([BORDERS] * len(parts))
-    return {(p.tagid, n): one for p, prints in zip(parts, found, strict=True) for n, one in prints.items()}
+    of_each = (of_pieces(part.tagid, prints) for part, prints in zip(parts, found, strict=True))
+    return dict(ChainMap(*of_each))
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
