@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..historian.readings_sql import MIXED_BITS
@@ -16,7 +17,7 @@ from .wire import UNIT, heads, tails, units_of
 
 Column = tuple[memoryview, NDArray[np.int64]]  # what lies end to end, and the bytes of each part
 KEY_OF_MS = 2.0**-MIXED_BITS  # an id is 1 of a key
-DIGIT_BITS = 16  # numpy sorts numbers of this length by their digits, in a fifth of the time of longer ones
+DIGIT_BITS = 16  # Arrow counts numbers of this length to sort them, in half the time of numpy's own sort
 
 
 @dataclass(frozen=True, order=True)
@@ -63,7 +64,7 @@ class Mixed:
             keys[at + 1] = keys[at]  # a second unit goes where the first does
         keys -= self._zero
         keys *= KEY_OF_MS
-        places = self._place[keys.astype(np.int32)]
+        places = self._place.take(keys.astype(np.int32))
         if self._any_narrow:
             narrow = np.flatnonzero(self._narrow[places])
             found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
@@ -92,7 +93,12 @@ class Mixed:
 
 def stable_order(places: NDArray[np.int32], bound: int) -> NDArray[np.int64]:
     """The order that sorts ``places`` (from 0, below ``bound``) and leaves what is equal as it stands."""
-    order = np.argsort(places.astype(np.uint16), kind="stable")
+    order = _by_digit(places)
     if bound > 1 << DIGIT_BITS:
-        order = order[np.argsort((places >> DIGIT_BITS).astype(np.uint16)[order], kind="stable")]
+        order = order[_by_digit((places >> DIGIT_BITS)[order])]
     return order
+
+
+def _by_digit(places: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The order that sorts ``places`` by their lowest ``DIGIT_BITS``."""
+    return pc.array_sort_indices(pa.array(places.astype(np.uint16))).to_numpy().view(np.int64)

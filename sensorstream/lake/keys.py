@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from ..errors import ConfigError
 from ..windows import Window, from_name
@@ -25,6 +26,7 @@ FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest ke
 AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")
 NO_TAGPATH = ("", "__HIVE_DEFAULT_PARTITION__")  # what Hive and its heirs read as no value, encoded or not
 NO_XML = "\ufffe\uffff"
+ENCODED = re.compile(r"[^A-Za-z0-9_.~\x80-\U0010ffff-]")
 
 
 def encode_tagpath(path: str) -> str:
@@ -37,7 +39,7 @@ def encode_tagpath(path: str) -> str:
     """
     if path.lower() == "null":
         return f"%{ord(path[0]):02X}{path[1:]}"
-    return "".join(c if ord(c) > 127 else quote(c, safe="") for c in path)
+    return ENCODED.sub(lambda found: f"%{ord(found[0]):02X}", path)
 
 
 def decode_tagpath(text: str) -> str:
