@@ -9,11 +9,14 @@ found, or by a backend that writes rarely and still fills a page of long ago. Th
 wrote it, at a third of the cost of fingerprints. Where that does not add up either, or the counters moved, the tail
 declines, with a reason, and fingerprints tell what changed.
 
+A table whose counter of inserts stands still as well, such as that of a month that is over, is not even counted.
+
 Two things lie outside. A backend reports its counts within a second while it is busy, within ten once it is idle, so an
-update in the last seconds before a run shows in the run after it. And DDL that changes values without touching rows.
+update in the last seconds before a run shows in the run after it, and so does an insert before the tail of a table that
+nothing else was put into. And DDL that changes values without touching rows.
 
 A mark says nothing of what was not visible to its snapshot, so what stands outside snapshots (length of the file,
-counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``count_rows``, ``tail`` and
+counters) is read before it: ``table_state``, then ``Historian.export_snapshot``, then ``rows_now``, ``tail`` and
 ``take_mark``.
 """
 
@@ -28,7 +31,7 @@ from .catalog import Historian
 from .connect import source_errors
 from .fingerprint_sql import piece_of
 from .model import PartitionTable
-from .readings_sql import in_pages, table_name
+from .readings_sql import EVERY_ROW, in_pages, table_name
 from .statistics import TID_RANGE_SCAN
 
 # How far before the end of the file the tail begins. Each backend fills a page of its own, which lies behind the end by
@@ -42,12 +45,13 @@ class TableState:
     """What PostgreSQL tells of a table outside any snapshot.
 
     ``server`` is its identity and timeline, ``filenode`` changes when the table is written anew, ``pages`` is the
-    length of its file, ``updated`` and ``deleted`` are rows since ``counting_since``.
+    length of its file, ``inserted``, ``updated`` and ``deleted`` are rows since ``counting_since``.
     """
 
     server: str
     filenode: int
     pages: int
+    inserted: int
     updated: int
     deleted: int
     counting_since: str
@@ -73,6 +77,7 @@ class Mark:
     tail_rows: int
     rows: int
     snapshot: str
+    inserted: int | None = None  # unknown to the marks of former versions
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def table_state(historian: Historian, table: PartitionTable) -> TableState | Can
             " (SELECT timeline_id FROM pg_control_checkpoint()), c.oid),"
             " pg_relation_filenode(c.oid)::int8,"
             " pg_relation_size(c.oid) / current_setting('block_size')::int,"
-            " pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),"
+            " pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),"
             # A crash forgets the counters; that shows in the one, a reset of a table's in the other.
             " concat_ws('/', (SELECT stats_reset FROM pg_stat_bgwriter),"
             " (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()))"
@@ -132,17 +137,11 @@ def take_mark(
     before
         ``table_state`` from before the snapshot.
     rows
-        ``count_rows`` in the snapshot.
+        ``rows_now`` in the snapshot.
     margin
         Pages by which the tail begins before the end of the file.
     """
     tail_from = max(0, before.pages - margin)
-    with source_errors(historian.login, f"marking the end of {table.name}"):
-        row = historian.connection.execute(
-            sql.SQL("SELECT count(*) FROM ONLY {} WHERE {}").format(
-                table_name(historian.schema, table), in_pages(tail_from, None)
-            )
-        ).fetchone()
     return Mark(
         table=table.name,
         columns=",".join(table.columns),
@@ -153,9 +152,10 @@ def take_mark(
         deleted=before.deleted,
         counting_since=before.counting_since,
         tail_from=tail_from,
-        tail_rows=row[0] if row else 0,
+        tail_rows=_count(historian, table, in_pages(tail_from, None)),
         rows=rows,
         snapshot=historian.visible_snapshot(),
+        inserted=before.inserted,
     )
 
 
@@ -167,7 +167,7 @@ def tail(
     Parameters
     ----------
     rows
-        ``count_rows`` in the snapshot.
+        ``rows_now`` in the snapshot.
     borders
         Milliseconds, rising: piece ``n`` is ``[borders[n], borders[n + 1])``. Rows outside all pieces are counted and
         not named.
@@ -275,12 +275,25 @@ def _in_all(schema: str, table: PartitionTable, writers: _Writers, borders: Sequ
     ).format(piece_of(borders), writers.wrote_unseen(), table_name(schema, table), writers.wrote())
 
 
-def count_rows(historian: Historian, table: PartitionTable) -> int:
+def rows_now(historian: Historian, table: PartitionTable, now: TableState, mark: Mark | None) -> int:
     """The rows of the whole table in the transaction's snapshot; once a run, for its old mark and its new one.
 
-    The planner reads the table or, where VACUUM has been over it, the shortest index alone: on 10 M rows 0.3 to 0.4 s.
+    Where nothing was put into it since the mark they are the mark's. Else the planner reads the table or, where VACUUM
+    has been over it, the shortest index alone: on 10 M rows 0.3 to 0.4 s.
+
+    Parameters
+    ----------
+    now
+        ``table_state`` from before the snapshot.
     """
+    still = mark and (mark.inserted, mark.pages) == (now.inserted, now.pages) and not _moved(table, mark, now)
+    if mark and still and _count(historian, table, in_pages(mark.tail_from, None)) == mark.tail_rows:
+        return mark.rows
+    return _count(historian, table, EVERY_ROW)
+
+
+def _count(historian: Historian, table: PartitionTable, where: sql.Composable) -> int:
     with source_errors(historian.login, f"counting {table.name}"):
-        query = sql.SQL("SELECT count(*) FROM ONLY {}").format(table_name(historian.schema, table))
+        query = sql.SQL("SELECT count(*) FROM ONLY {} WHERE {}").format(table_name(historian.schema, table), where)
         row = historian.connection.execute(query).fetchone()
     return int(row[0]) if row else 0

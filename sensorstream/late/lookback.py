@@ -22,7 +22,7 @@ from ..fingerprint import MODULUS
 from ..historian import Historian, PartitionTable
 from ..historian import fingerprint_sql as prints
 from ..historian.connect import source_errors
-from ..historian.heap import CannotVouch, Mark, TableState, Tail, count_rows, table_state, tail, take_mark
+from ..historian.heap import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
 from ..lake.manifest import PIECES, Manifest
 from ..lake.pieces import Grid, Piece, chosen
 from ..windows import Window, midnight, zone
@@ -123,14 +123,15 @@ def look(
     detector
         ``fingerprint`` to compare fingerprints whatever the heap tail says.
     counted
-        The rows of tables that the run has counted whole, by name; others are counted here.
+        The rows of tables that the run has counted whole, by name; others are counted here where need be.
     """
     told = counted or {}
-    rows = {
-        table.name: told[table.name] if table.name in told else count_rows(back.historian, table)
-        for table in back.tables
-        if isinstance(back.states[table.name], TableState)
-    }
+    rows = {}
+    for table in back.tables:
+        name, state = table.name, back.states[table.name]
+        if isinstance(state, TableState):
+            known = told.get(name)
+            rows[name] = rows_now(back.historian, table, state, back.marks.get(name)) if known is None else known
     marks = {name: _mark(back, name, count) for name, count in rows.items()}
     if not back.known.num_rows:
         return Late(HEAP_TAIL, (), (), (), marks)

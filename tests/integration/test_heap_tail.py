@@ -91,8 +91,8 @@ class Plant:
             assert isinstance(state, heap.TableState), state
             historian.export_snapshot([TABLE])
             found = read_fingerprints(historian.connection.execute(fingerprints("public", TABLE, BORDERS)))
-            rows = heap.count_rows(historian, TABLE)
             kept = Mark(**json.loads(json.dumps(asdict(before.mark)))) if before else None
+            rows = heap.rows_now(historian, TABLE, state, kept)
             verdict = heap.tail(historian, TABLE, kept, rows, BORDERS) if kept else None
             return Seen(found, heap.take_mark(historian, TABLE, state, rows, margin), verdict)
 
@@ -171,6 +171,14 @@ def test_rows_in_reused_space_are_found_by_who_wrote_them(plant):
     after = vouched(plant, before)
     assert isinstance(after.verdict, Tail) and after.verdict.whole
     assert after.changed_since(before) == after.verdict.inserted.keys()
+
+
+def test_a_table_that_nothing_came_into_is_not_counted_again(plant):
+    before = plant.look()
+    known = replace(before, mark=replace(before.mark, rows=-1))  # a count that none but the mark can tell
+    assert plant.look(known).mark.rows == -1
+    plant.insert(1)
+    assert plant.look(known).mark.rows == before.mark.rows + 1
 
 
 def test_counters_that_were_reset_prove_nothing(plant, admin):
