@@ -51,7 +51,7 @@ def exercise(spark: SparkSession) -> None:
     def group(rows: pa.Table) -> pa.Table:
         return rows.select(["number", "data"])
 
-    staged = spark.range(0, 2, 1, 2).mapInArrow(encode, SHAPE).persist(StorageLevel.MEMORY_AND_DISK)
+    staged = spark.range(0, 2, 1, 2).mapInArrow(encode, SHAPE).persist(StorageLevel.MEMORY_AND_DISK_DESER)
     staged.filter("number != 7").select("number", "data").collect()
     staged.select("number").mapInArrow(lambda batches: batches, "number long").collect()
     names = spark.createDataFrame([(0, "a"), (1, "b")], "number long, name string")

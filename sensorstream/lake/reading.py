@@ -87,7 +87,7 @@ def read(
     spark
         The session for ``into="spark"``; by default the one that runs, else a new one as ``config`` asks for it.
     persist
-        Keep the Spark DataFrame (``MEMORY_AND_DISK``) once it was read.
+        Keep the Spark DataFrame (``MEMORY_AND_DISK_DESER``) once it was read.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def _spark_readings(
     if persist:
         from pyspark import StorageLevel
 
-        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK_DESER)
     return frame
 
 

@@ -218,6 +218,7 @@ def at_random(proxy: Proxy, seed: int, faults: int) -> None:
         proxy.fail(kind, fault, times=1, skip=chance.randrange(1, 6))
 
 
+@pytest.mark.slow
 def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, make_config, spark):
     window = window_of("UTC", start="2026-10-14", end="2026-10-17")
     rows = [Row(i, window.start_ms + n * 3_600_000, float(n)) for i in (1, 2, 3) for n in range(72)]
