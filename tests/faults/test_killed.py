@@ -14,7 +14,7 @@ from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
 from tests.lakes import as_committed, assert_whole, in_prefix, put_all
 from tests.oracle import objects
 
-LATER = ("append", "compaction")  # the same steps as the others: with the slow tests
+LATER = ("first publication", "append", "compaction")  # the same steps as the other: with the slow tests
 
 
 @pytest.mark.parametrize("lake", ["local", pytest.param("s3", marks=pytest.mark.slow)])

@@ -105,6 +105,7 @@ def test_files_stop_growing_at_the_size_or_the_number_that_was_asked_for(make_co
     lakes.assert_whole(store, values)
 
 
+@pytest.mark.slow
 def test_a_query_over_a_month_of_small_files_is_five_times_faster_after(make_config):
     config = make_config()
     tags = [f"plant/line {n}/pressure" for n in range(100)]

@@ -52,7 +52,7 @@ def agrees(config, database) -> bool:
 
 
 @pytest.mark.parametrize("lake", ["local", "s3"])
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_late_readings_are_picked_up_by_the_end_of_the_table(engine, lake, database, make_config, spark):
     small_historian(database, every_hour(3), PATHS)
     config = make_config(dbname=database.name, engine=engine, lake=lake)

@@ -29,7 +29,7 @@ def csv_readings(file: Path) -> list[tuple[str, int, bytes | None]]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_every_reading_of_the_files_is_in_the_lake_and_no_other(engine, database, make_config, spark):
     files = sorted(SHARED_DATA.glob("*/*.csv"))
     if not files:

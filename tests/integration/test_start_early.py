@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 BEGIN = """
 import psutil
 from sensorstream.config import check
@@ -28,6 +30,7 @@ print(start_early(config).result().range(4).count())
     assert (done.stdout, done.stderr) == ("3 True\n4\n", "")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_first_leaves_no_jvm():
     done = run("""
 try:

@@ -136,6 +136,7 @@ def test_drawn_tag_paths_name_objects(store, drawn):
     assert list(store.list()) == []
 
 
+@pytest.mark.parametrize("store", ["folder", "seaweedfs", pytest.param("moto", marks=pytest.mark.slow)], indirect=True)
 def test_more_keys_than_a_page_are_listed_and_removed(store):
     keys = [f"many/{number:04}" for number in range(2500)]
     with ThreadPoolExecutor(8) as pool:

@@ -123,6 +123,7 @@ def test_how_long_is_said_in_two_units():
     assert {span: length(span) for span in spans} == spans
 
 
+@pytest.mark.slow
 def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     paths = [f"plant{n % 7}/area with a long name {n % 90}/unit {n:05}/temperature" for n in range(MANY)]
     config = CONFIG.model_copy(update={"local_path": str(tmp_path / "lake")})
