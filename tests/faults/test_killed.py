@@ -47,7 +47,8 @@ def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config
     assert step > 10
 
 
-@pytest.mark.parametrize("lake", ["local", pytest.param("s3", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lake", ["local", "s3"])
 def test_killed_while_it_puts_right_what_another_left(lake, make_config):
     seed = random.randrange(10**9)
     chance = random.Random(seed)

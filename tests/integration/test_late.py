@@ -141,6 +141,7 @@ def test_late_readings_in_the_table_of_the_month_after_are_found(history, databa
     assert {t for _, t, *_ in readings_of(history)} >= {last.end_ms + HOUR, last.start_ms + 23 * HOUR}
 
 
+@pytest.mark.slow
 def test_2000_late_readings_of_400_tags_cost_just_the_tag_days_that_changed(database, make_config, spark):
     summary = seed(database.owner, PlantOptions(tags=400, days=31, rate_seconds=1200, end=date(2026, 11, 1)))
     config = make_config(dbname=database.name)

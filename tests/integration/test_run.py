@@ -74,6 +74,7 @@ def there(sandbox, on_s3) -> dict[str, tuple[str, str]]:
     return {key: (answer["ContentType"], answer["Body"].read().decode()) for key, answer in answers.items()}
 
 
+@pytest.mark.slow
 def test_a_second_run_leaves_the_same_objects_and_a_report_of_its_own_on_s3_as_well(
     place, first, plant, sandbox, on_s3
 ):
