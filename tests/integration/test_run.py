@@ -155,22 +155,28 @@ def test_refused_credentials_are_said_so(place, plant):
     assert ran.returncode == 5 and "credentials are refused" in ran.stderr
 
 
-def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, plant, sandbox, on_s3):
-    words = ("run", "--config", "s3.json", "--start", "2026-11-03", "--end", "2026-11-04")
-    ran = sensorstream(place, *words)
-    assert ran.returncode == 4, ran.stderr
-    assert "the window holds at least one reading" in ran.stderr
+@pytest.fixture(scope="module")
+def failed(place, plant, on_s3) -> subprocess.CompletedProcess[str]:
+    """A run over a day that has no readings."""
+    return sensorstream(place, "run", "--config", "s3.json", "--start", "2026-11-03", "--end", "2026-11-04")
+
+
+def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(failed, sandbox, on_s3):
+    assert failed.returncode == 4, failed.stderr
+    assert "the window holds at least one reading" in failed.stderr
     left = there(sandbox, on_s3)
     (report,) = [text for key, (_, text) in left.items() if key.startswith("20261103") and key.endswith("report.html")]
     assert "The run failed" in report and "the window holds at least one reading" in left["index.html"][1]
 
 
-def test_no_password_stands_in_anything_that_the_runs_left(place, first, sandbox, on_s3):
+def test_no_password_stands_in_anything_that_the_runs_left(place, first, failed, sandbox, on_s3):
     secrets = [sandbox.reader_password, sandbox.owner_password, sandbox.secret_key]
     files = [path for path in place.rglob("*") if path.is_file() and path.parent != place]
-    left = {str(path): path.read_bytes() for path in files}
-    left |= {key: text.encode() for key, (_, text) in there(sandbox, on_s3).items()}
-    assert len(left) > 20
-    for name, data in left.items():
+    here = {str(path): path.read_bytes() for path in files}
+    stored = {key: text.encode() for key, (_, text) in there(sandbox, on_s3).items()}
+    for left in (here, stored):
+        assert {"report.html", "verdict.json", "check_source.ipynb", "index.html"} <= {Path(name).name for name in left}
+    for name, data in (here | stored).items():
         assert not [secret for secret in secrets if secret.encode() in data], name
-    assert not [secret for secret in secrets if secret in first.stdout + first.stderr]
+    said = first.stdout + first.stderr + failed.stdout + failed.stderr
+    assert not [secret for secret in secrets if secret in said]
