@@ -30,7 +30,7 @@ from .lake.held import HeldBySpark
 from .lake.keys import storable
 from .lake.publishing import look
 from .lake.publishing import publish as publish_files
-from .lake.stores import open_store
+from .lake.stores import reached_store
 from .pipeline import Clock, scope_of
 from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
@@ -106,8 +106,7 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
         tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
         return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
 
-    store = open_store(config)
-    store.check()
+    store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
         with persisted(grouped.applyInArrow(encode_group, STAGED_DDL)) as files:

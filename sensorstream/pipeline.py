@@ -23,7 +23,7 @@ from .lake.keys import TAGS, rejected_key, storable
 from .lake.manifest import Manifest, at_one_commit
 from .lake.pieces import Grid, days
 from .lake.publishing import Known, Scope, Seen, publish, seen_in
-from .lake.stores import open_store
+from .lake.stores import reached_store
 from .late.lookback import Late, Lookback, look, lookback
 from .late.rereading import late_record, read_again
 from .planning import Plan
@@ -80,10 +80,11 @@ def ingest(
     patterns = tuple(patterns or config.sensor_patterns)
     # The JVM starts while the lake is looked at and the plan is made.
     with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
-        store = open_store(config)
-        store.check()
         with clock.phase("plan"):
-            what = planning.make_plan(historian, config, window, patterns)
+            with ThreadPoolExecutor(1) as aside:
+                opening = aside.submit(reached_store, config)
+                what = planning.make_plan(historian, config, window, patterns)
+                store = opening.result()
             paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
             scope = scope_of(config, window, paths, covered_months(what, config))
 
@@ -99,12 +100,12 @@ def ingest(
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
 
-        def beside() -> tuple[int, Late | None]:
+        def beside() -> tuple[int, Late | None, bytes]:
             # The historian counts for itself, on the connection that holds the snapshot.
             counts = planning.counts(historian, what)
             whole = {what.tables[n].name: counts[n] for n in what.whole}
             late = look(back, window, scope.paths, config.late_detector, whole) if back else None
-            return sum(counts), late
+            return sum(counts), late, tags_bytes(historian)
 
         with (
             clock.phase("extract"),
@@ -116,7 +117,7 @@ def ingest(
             with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress, ear, expected):
                 looking = aside.submit(beside)
                 found = measure(staged)
-                source, late = looking.result()
+                source, late, tags = looking.result()
             found.reconcile(source)
             tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
@@ -136,7 +137,7 @@ def ingest(
                     ),
                     others={
                         rejected_key(run_id(window, patterns)): parquet_or_none(found.rejected),
-                        TAGS: tags_bytes(historian),
+                        TAGS: tags,
                     },
                 )
         again = None

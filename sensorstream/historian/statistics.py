@@ -86,7 +86,7 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
 
 def count_by_tag(historian: Historian, table: PartitionTable, window: Window, ids: Sequence[int]) -> dict[int, int]:
     """The exact number of readings of each of ``ids`` in ``window``."""
-    query = sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY 1").format(
+    query = sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY tagid").format(
         readings_sql.table_name(historian.schema, table), readings_sql.in_window(window, ids)
     )
     with source_errors(historian.login, f"counting {table.name}"):

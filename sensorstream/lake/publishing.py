@@ -234,12 +234,13 @@ def _carry_out(
     def place_of(entry: Entry) -> str:
         return turn.staged_key(entry.digest) if entry in waiting else entry.key
 
-    if todo.staged:
-        staged.put({entry: place_of(entry) for entry in todo.staged})
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        few = pool.map(lambda item: _put_beside(turn, *item), beside.items())  # while the workers put theirs
+        if todo.staged:
+            staged.put({entry: place_of(entry) for entry in todo.staged})
         list(pool.map(lambda made: store.put(place_of(made[0]), made[1]), todo.made.items()))
         trims = list(pool.map(lambda trim: list(_trim(turn, *trim)), todo.trimmed))
-        list(pool.map(lambda item: _put_beside(turn, *item), beside.items()))
+        list(few)
     trimmed = [entry for found in trims for entry in found]
     written = [*todo.staged, *todo.made, *trimmed]
     settled = [*places(todo.removed, [*waiting, *trimmed]), *_places_beside(beside)]

@@ -24,7 +24,7 @@ from ..lake.keys import storable
 from ..lake.manifest import PIECES, Entry, Manifest, StateGone
 from ..lake.pieces import Grid
 from ..lake.publishing import Scope, seen_in
-from ..lake.stores import Store, open_store
+from ..lake.stores import Store, reached_store
 from ..progress import Progress, Step, watched
 from ..spark import spark_errors, start_early
 from ..windows import Window, without
@@ -170,8 +170,7 @@ def verify(
 
     begin = time.perf_counter()
     patterns = tuple(patterns or config.sensor_patterns)
-    store = open_store(config)
-    store.check()
+    store = reached_store(config)
     append = config.write_mode == "append"
     with nullcontext() if spark else start_early(config) as starting:
 

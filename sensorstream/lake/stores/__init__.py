@@ -17,7 +17,7 @@ from pathlib import Path
 from ...config import Config
 from .store import Conflict, Store
 
-__all__ = ["Conflict", "Store", "open_store"]
+__all__ = ["Conflict", "Store", "open_store", "reached_store"]
 
 
 def open_store(config: Config) -> Store:
@@ -29,3 +29,10 @@ def open_store(config: Config) -> Store:
     from .folder import Folder
 
     return Folder(Path(str(config.local_path)))
+
+
+def reached_store(config: Config) -> Store:
+    """The same, once it has answered; ``LakeError`` where it does not."""
+    store = open_store(config)
+    store.check()
+    return store
