@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import plain_hashes_in_c
 from .historian.readings_sql import PLAIN
 from .lookup3 import Hashes, hash_float8, hash_hex, hash_int4
 
@@ -65,7 +66,8 @@ def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[i
 
 def plain_hashes(t_stamp: NDArray[np.int64], value: NDArray[np.float64]) -> Hashes:
     """Hashes of plain rows: quality ``PLAIN``, a value, no text."""
-    return _with_value(value, t_stamp)
+    in_c = plain_hashes_in_c()
+    return in_c(t_stamp, value) if in_c else _with_value(value, t_stamp)
 
 
 def row_hashes(

@@ -1,4 +1,7 @@
-"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver; a sentence each."""
+"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver, the hashes in C.
+
+A sentence each.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from sensorstream import class_archive
+from sensorstream.compiled import plain_hashes_in_c
 from sensorstream.errors import SensorStreamError
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
@@ -34,6 +38,8 @@ def main() -> None:
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
     compile_imports()
+    if plain_hashes_in_c() is None:
+        print("sensorstream: no C compiler makes hashes here: numpy does, and a run takes some percent longer")
     if class_archive.missing(java):
         print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
         class_archive.make(java)
