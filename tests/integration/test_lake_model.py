@@ -161,8 +161,8 @@ class Lake(RuleBasedStateMachine):
     @rule(step=steps("publish", "publish", "patch", "compact"))
     def a_run(self, step: Step) -> None:
         after = self.after(step)
-        self.do(step, self.store)
-        self.state, self.crashed = after, False
+        self.crashed &= not self.do(step, self.store)
+        self.state = after
         once = objects(self.config)
         if step.kind == "compact" or self.after(step) == after:
             self.do(step, self.store)
@@ -209,8 +209,8 @@ class Lake(RuleBasedStateMachine):
         seen = publishing.look(self.store, scope)
         self.historian_gets(set(other.paths), (other.start, other.end), 40_000_000, value)
         before, between = as_committed(self.store), self.after(other)
-        self.do(other, self.store)
-        self.state, self.crashed = between, False
+        self.crashed &= not self.do(other, self.store)
+        self.state = between
         now = publishing.look(self.store, scope)
         after = self.after(step)
         try:
@@ -296,22 +296,23 @@ class Lake(RuleBasedStateMachine):
                 values = {place: value for place, value in values.items() if place not in gone} | new
         return State(values, pieces, others)
 
-    def do(self, step: Step, store: Any, *, exact: bool = False, seen: Seen | None = None) -> None:
+    def do(self, step: Step, store: Any, *, exact: bool = False, seen: Seen | None = None) -> bool:
+        """Whether anything ran, and so put right what a killed run left: with no piece to patch nothing does."""
         self.fullest = max(self.fullest, step.max_records)
         self.looked = False
         config = self.sized(step)
         if step.kind == "compact":
             months = None if step.choice % 2 else read_manifest(store).months[:1] or None
             compaction.compact(config, months, now=datetime(2027, 1, 1, tzinfo=UTC), store=store)
-            return
+            return True
         scope = scope_of(config, *self.scope(step, exact=exact))
         known = Known(prints_table(self.prints(self.days(*self.scope(step, exact=exact)))), stale=self.stale(step))
         if step.kind == "publish":
             publish(store, scope, self.source, append=step.append, known=known, others=self.beside(step), seen=seen)
-            return
+            return True
         again = self.patched(step)
         if not again:
-            return
+            return False
         files: dict[Any, bytes] = {}
         for path, start, end in again:
             readings = table(self.source, path)
@@ -322,6 +323,7 @@ class Lake(RuleBasedStateMachine):
         publishing.patch(
             HeldHere(files, store), store, scope, seen, again, known, after=seen.root, append=step.append
         )  # fmt: skip
+        return True
 
     def sized(self, step: Step) -> Config:
         size = {"max_records_per_file": step.max_records, "compact_target_mb": step.target / compaction.MEGABYTE}
