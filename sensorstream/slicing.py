@@ -34,7 +34,7 @@ ENCODED_FILE_US = 250.0  # what encoding a file costs beside its readings
 
 # Readings of a slice by pages: they come as one value, which a worker holds several times over. More of many tags, as
 # what comes of each is waiting in a place of its own.
-PAGES_AT_ONCE, MOST_PAGES_AT_ONCE, OF_EACH_TAG = 180_000, 500_000, 50
+PAGES_AT_ONCE, MOST_PAGES_AT_ONCE, OF_EACH_TAG = 120_000, 500_000, 50
 
 # Readings of busy tags that may wait on a worker's disk until the last page is read: 1.6 GB.
 MOST_WAITING = 100_000_000
