@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import plain_hashes_in_c
 from .historian.readings_sql import PLAIN
 from .lookup3 import Hashes, hash_float8, hash_hex, hash_int4
+from .plain_hashes import plain_hashes_in_c
 
 HAS_VALUE, HAS_QUALITY, HAS_TEXT = 1, 2, 4
 FLAGS_SHIFT = 56

@@ -1,4 +1,4 @@
-/* Hashes of plain rows: see compiled.py. Little-endian machines only. */
+/* Hashes of plain rows: see plain_hashes.py. Little-endian machines only. */
 
 #include <stdint.h>
 

@@ -12,10 +12,10 @@ from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from sensorstream import class_archive
-from sensorstream.compiled import plain_hashes_in_c
 from sensorstream.errors import SensorStreamError
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
+from sensorstream.plain_hashes import plain_hashes_in_c
 
 # What a run, its workers, its notebooks and its checks import.
 IMPORTED = (

@@ -26,7 +26,7 @@ from .cache import cache_folder
 
 InC = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.uint64]]
 
-SOURCE = Path(__file__).with_name("plain_hashes.c")
+SOURCE = Path(__file__).with_suffix(".c")
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-shared", "-fPIC")
 COMPILE_SECONDS = 60
