@@ -6,10 +6,14 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
 from .errors import ConfigError, SensorStreamError
+from .importing import quickly
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
 
 BESIDE = (Path(__file__).parent / "notebooks", Path(__file__).parent.parent / "notebooks")
 NOISY = ("papermill", "nbclient", "traitlets", "jupyter_client", "asyncio")
@@ -27,13 +31,19 @@ def find(name: str, folder: Path | None = None) -> Path:
 
 def code_cells(path: Path) -> int:
     """How many cells a notebook has to execute, for a progress bar (the injected parameters are one more)."""
-    import nbformat
+    with quickly():
+        import nbformat
 
     return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells) + 1
 
 
 def execute(
-    path: Path, executed: Path, parameters: Mapping[str, Any], *, on_cell: Callable[[], None] = lambda: None
+    path: Path,
+    executed: Path,
+    parameters: Mapping[str, Any],
+    *,
+    kernel: Kernel | None = None,
+    on_cell: Callable[[], None] = lambda: None,
 ) -> None:
     """Execute a notebook and keep it with its outputs as ``executed``, whole or as far as it came.
 
@@ -42,6 +52,8 @@ def execute(
     parameters
         Values for the ``parameters`` cell; those that the notebook does not know are left out. They are written into
         the executed notebook, so none may be a secret.
+    kernel
+        One that was begun for this notebook, a new one by default; it is closed.
     on_cell
         Called after each code cell.
 
@@ -51,20 +63,23 @@ def execute(
         The class and the sentence that the notebook's cell raised; the base class for any other failure.
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else papermill warns of frozen modules
-    import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient.exceptions import DeadKernelError
+    with quickly():
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+
+        from .kernel import Kernel
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     known = papermill.inspect_notebook(str(path))
+    own = kernel or Kernel(executed.with_suffix(".log"))
     try:
         papermill.execute_notebook(
             str(path),
             str(executed),
             parameters={name: value for name, value in parameters.items() if name in known},
             kernel_name="python3",
-            kernel_manager_class=own_kernel(executed.with_suffix(".log")),
+            km=own.manager,
             on_cell_complete=lambda cell, cell_index: on_cell() if cell.cell_type == "code" else None,
             start_timeout=START_SECONDS,
             progress_bar=False,
@@ -75,12 +90,8 @@ def execute(
         raise SensorStreamError(
             f"the kernel of {path.name} died, perhaps for want of memory: {executed} shows how far it came"
         ) from None
-    except NoSuchKernel as error:
-        raise ConfigError(f"{path.name} cannot start: {error}: install ipykernel") from None
     finally:
-        log = executed.with_suffix(".log")
-        if log.exists() and not log.stat().st_size:
-            log.unlink()
+        own.close()
 
 
 def failure(ename: str, evalue: str, executed: Path) -> SensorStreamError:
@@ -90,32 +101,3 @@ def failure(ename: str, evalue: str, executed: Path) -> SensorStreamError:
         return ours(evalue)
     first = (evalue.strip().splitlines() or ["no message"])[0]
     return SensorStreamError(f"{ename}: {first}: {executed} shows the cell and its traceback")
-
-
-def own_kernel(log: Path) -> type:
-    """A kernel manager that runs this interpreter, whatever ``python3`` kernel the user has installed.
-
-    What the kernel and its children print besides the notebook's outputs goes to ``log``.
-    """
-    import sys
-
-    from ipykernel.kernelspec import get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-
-    spec = KernelSpec(
-        **get_kernel_dict(extra_arguments=["--log-level=40"], python_arguments=["-Xfrozen_modules=off"]),
-        env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"},
-    )
-    spec.argv[0] = sys.executable
-
-    class OwnKernel(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return spec
-
-        async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-            with log.open("ab") as sink:
-                await super()._async_launch_kernel(kernel_cmd, **{**kw, "stdout": sink, "stderr": sink})
-
-    return OwnKernel

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,12 @@ from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import index, page, shelf
 from .screen import show_plan, show_record
+from .spark import local
 from .telling import read_line
 from .windows import Window, window_of
 
 STEPS = ("check_source", "ingest", "check_lake")
+OVERRIDES = ("engine", "write_mode")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def run(
         went well but the report could not be kept; it says where it is instead.
     """
     console = console or Console(highlight=False)
-    arguments = {"engine": engine, "write_mode": write_mode}
+    arguments = dict(zip(OVERRIDES, (engine, write_mode), strict=True))
     config = load(config_path, source=config_source, arguments=arguments)
     window = window_of(config.timezone, day=date, start=start, end=end)
     name = f"{run_id(window, patterns or config.sensor_patterns)}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -135,8 +139,20 @@ def _keep(config: Config, folder: Path, name: str) -> index.Index:
     return index.build(config)
 
 
+def _ahead(name: str, config: Config, parameters: Mapping[str, Any]) -> str:
+    """What the kernel of a notebook does before it is its turn: imports, and the session where this machine runs it."""
+    if name != "ingest":
+        return "from sensorstream.checks.validation import load_library; load_library()"
+    where = {"source": parameters["config_source"], "arguments": {key: parameters[key] for key in OVERRIDES}}
+    session = f"sensorstream.spark_session(sensorstream.load({parameters['config_path']!r}, **{where!r}))"
+    return f"import sensorstream\n{session if local(config) else ''}\nfrom sensorstream import report, telling"
+
+
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
-    paths = {name: notebook.find(name) for name in STEPS}
+    """One notebook after the other, the kernel of the next begun beside it."""
+    from .kernel import Kernel
+
+    folder.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(20),
@@ -144,18 +160,28 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
         TimeElapsedColumn(),
         LastLine(folder),
     )
-    with Progress(*columns, console=console) as progress:
+    begun: dict[str, Kernel] = {}
+    with ExitStack() as kernels, Progress(*columns, console=console) as progress:
+
+        def begin(name: str) -> None:
+            begun[name] = Kernel(folder / f"{name}.log", _ahead(name, config, parameters))
+            kernels.callback(begun[name].close)
+
+        begin(STEPS[0])
+        paths = {name: notebook.find(name) for name in STEPS}
         tasks = {
             name: progress.add_task(name.replace("_", " "), total=notebook.code_cells(path), start=False)
             for name, path in paths.items()
         }
-        for name, path in paths.items():
+        for name, following in zip_longest(STEPS, STEPS[1:]):
             progress.start_task(tasks[name])
+            if following:
+                begin(following)
 
             def advance(task: Any = tasks[name]) -> None:
                 progress.advance(task)
 
-            notebook.execute(path, folder / f"{name}.ipynb", parameters, on_cell=advance)
+            notebook.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=begun[name], on_cell=advance)
             progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
             if name != "ingest":
                 progress.console.print(page.check_summary(folder, name), style="green", soft_wrap=True)

@@ -1,0 +1,78 @@
+"""The kernel of a notebook: this very interpreter, begun before it is the notebook's turn."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+
+NO_HISTORY = "--HistoryManager.hist_file=:memory:"
+
+
+class Kernel:
+    """A kernel that begins at once.
+
+    Parameters
+    ----------
+    log
+        Where goes what the kernel and its children print besides the notebook's outputs; gone again if that is nothing.
+    ahead
+        Code that it executes first, unseen, while whoever started it does something else. What fails there fails
+        again in the notebook, and is said there.
+    """
+
+    def __init__(self, log: Path, ahead: str = "") -> None:
+        self._log = log
+        self.manager: Any = _of_this_python(log)()
+        run_sync(self.manager.start_kernel)(extra_arguments=[NO_HISTORY])
+        self._client = self.manager.blocking_client()
+        self._client.start_channels()
+        if ahead:
+            self._client.execute(ahead, silent=True, store_history=False, stop_on_error=False)
+
+    def close(self) -> None:
+        """End it and its children; nothing where that is done already.
+
+        Not by asking: a kernel that is asked sees to its children first, and waits seconds for a Java that has ended.
+        """
+        if self.manager.has_kernel:
+            run_sync(self.manager.provisioner.terminate)()
+            run_sync(self.manager.shutdown_kernel)()
+        for client in (self._client, *self.manager.given):
+            client.stop_channels()
+        self.manager.given.clear()
+        if self._log.exists() and not self._log.stat().st_size:
+            self._log.unlink()
+
+
+def _of_this_python(log: Path) -> type:
+    """A kernel manager that runs this interpreter, whatever ``python3`` kernel the user has installed."""
+    spec = KernelSpec(
+        **get_kernel_dict(extra_arguments=["--log-level=40"], python_arguments=["-Xfrozen_modules=off"]),
+        env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+    )
+    spec.argv[0] = sys.executable
+
+    class OwnKernel(AsyncKernelManager):
+        def __init__(self, **kw: Any) -> None:
+            super().__init__(**kw)
+            self.given: list[Any] = []  # clients, which whoever asked for them does not close
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return spec
+
+        def client(self, **kw: Any) -> Any:
+            self.given.append(super().client(**kw))
+            return self.given[-1]
+
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+            with log.open("ab") as sink:
+                await super()._async_launch_kernel(kernel_cmd, **{**kw, "stdout": sink, "stderr": sink})
+
+    return OwnKernel
