@@ -7,12 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 
 from sensorstream.config import check, load
+from sensorstream.sandbox.processes import wait_until
 from tests.oracle import objects
 
 TAGS = "^plant1/press/"
@@ -101,6 +104,15 @@ def test_plan_and_ingest_alone(place, first, plant):
     assert json.loads(ingested.stdout.splitlines()[-1])["files_written"] == 0
 
 
+def left_running(place: Path) -> list[psutil.Process]:
+    """Processes whose folder this is: of a run, its kernels and what they started."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            found += [process] if process.cwd() == str(place) else []
+    return found
+
+
 BAD = [
     (["--config", "nothere.json"], {}, 2, "nothere.json does not exist"),
     ([], {"colour": 1}, 2, 'unknown key "colour"'),
@@ -161,8 +173,9 @@ def failed(place, plant, on_s3) -> subprocess.CompletedProcess[str]:
     return sensorstream(place, "run", "--config", "s3.json", "--start", "2026-11-03", "--end", "2026-11-04")
 
 
-def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(failed, sandbox, on_s3):
+def test_a_failing_expectation_ends_the_run_with_its_code_and_a_report(place, failed, sandbox, on_s3):
     assert failed.returncode == 4, failed.stderr
+    assert wait_until(lambda: not left_running(place), 10)
     assert "the window holds at least one reading" in failed.stderr
     left = there(sandbox, on_s3)
     (report,) = [text for key, (_, text) in left.items() if key.startswith("20261103") and key.endswith("report.html")]

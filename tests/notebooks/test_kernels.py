@@ -1,0 +1,58 @@
+"""Kernels that are begun ahead of their notebook, and how they end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from sensorstream import notebook
+from sensorstream.errors import SensorStreamError
+from sensorstream.kernel import Kernel
+from sensorstream.sandbox.processes import wait_until
+
+JAVA = "import sensorstream; spark = sensorstream.spark_session(sensorstream.load({config!r}))"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Executes a notebook of one cell in a kernel that does something ahead; what the cell printed."""
+
+    def run(cell: str, ahead: str) -> str:
+        path, executed = tmp_path / "one.ipynb", tmp_path / "executed.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)]), path)
+        notebook.execute(path, executed, {}, kernel=Kernel(tmp_path / "one.log", ahead))
+        (done,) = nbformat.read(executed, as_version=4).cells
+        assert done.execution_count == 1
+        return "".join(output.text for output in done.outputs)
+
+    return run
+
+
+def spark_in(folder: Path) -> list[psutil.Process]:
+    """The processes of a Spark that keeps its files in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            found += [process] if process.environ().get("SPARK_LOCAL_DIRS") == str(folder) else []
+    return found
+
+
+def test_what_is_done_ahead_is_there_unseen_and_its_failure_is_left_to_the_notebook(run):
+    assert run("print(found)", "print('ahead'); found = 6 * 7") == "42\n"
+    assert run("print('found' in globals())", "found = 1 / 0") == "False\n"
+
+
+def test_with_a_kernel_its_spark_ends_and_leaves_no_file(run, plant, tmp_path):
+    there = f"import os; os.environ['SPARK_LOCAL_DIRS'] = {str(tmp_path)!r}; "
+    assert run("print(spark.range(3).count())", there + JAVA.format(config=str(plant.config_path))) == "3\n"
+    assert wait_until(lambda: not spark_in(tmp_path), 10)
+    assert {path.name for path in tmp_path.iterdir()} == {"one.ipynb", "executed.ipynb"}
+
+
+def test_a_kernel_that_dies_is_said_so_in_one_sentence(run):
+    with pytest.raises(SensorStreamError, match=r"the kernel of one\.ipynb died, perhaps for want of memory"):
+        run("import os; os._exit(1)", "")
