@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .hashes_in_c import hashes_in_c
 from .historian.readings_sql import PLAIN
 from .lookup3 import Hashes, hash_float8, hash_hex, hash_int4
-from .plain_hashes import plain_hashes_in_c
 
 HAS_VALUE, HAS_QUALITY, HAS_TEXT = 1, 2, 4
 FLAGS_SHIFT = 56
@@ -66,8 +66,8 @@ def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[i
 
 def plain_hashes(t_stamp: NDArray[np.int64], value: NDArray[np.float64]) -> Hashes:
     """Hashes of plain rows: quality ``PLAIN``, a value, no text."""
-    in_c = plain_hashes_in_c()
-    return in_c(t_stamp, value) if in_c else _with_value(value, t_stamp)
+    in_c = hashes_in_c()
+    return in_c.plain_hashes(t_stamp, value) if in_c else _with_value(value, t_stamp)
 
 
 def row_hashes(
@@ -91,7 +91,16 @@ def row_hashes(
         Length of each row's text in UTF-8, -1 where it has none.
     texts
         The texts in UTF-8, end to end.
+
+    Raises
+    ------
+    ValueError
+        The texts are shorter than their lengths say.
     """
+    if (announced := int(np.maximum(text_bytes, 0).sum())) > len(texts):
+        raise ValueError(f"{announced:,} bytes of text announced, {len(texts):,} packed")
+    if in_c := hashes_in_c():
+        return in_c.row_hashes(t_stamp, value, has_value, quality, has_quality, text_bytes, texts)
     has_text = text_bytes >= 0
     plain = has_value & has_quality & (quality == PLAIN) & ~has_text
     if plain.all():

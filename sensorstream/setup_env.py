@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sensorstream import class_archive
 from sensorstream.errors import SensorStreamError
+from sensorstream.hashes_in_c import hashes_in_c
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
-from sensorstream.plain_hashes import plain_hashes_in_c
 
 # What a run, its workers, its notebooks and its checks import.
 IMPORTED = (
@@ -38,7 +38,7 @@ def main() -> None:
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
     compile_imports()
-    if plain_hashes_in_c() is None:
+    if hashes_in_c() is None:
         print("sensorstream: no C compiler makes hashes here: numpy does, and a run takes some percent longer")
     if class_archive.missing(java):
         print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
