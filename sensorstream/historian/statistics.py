@@ -15,6 +15,7 @@ from .model import PartitionTable
 
 PAGE_BYTES = 8192
 TID_RANGE_SCAN = 140_000  # the server version that brought it
+ONE_BY_ONE = 10  # ids
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,18 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
 
 
 def count_by_tag(historian: Historian, table: PartitionTable, window: Window, ids: Sequence[int]) -> dict[int, int]:
-    """The exact number of readings of each of ``ids`` in ``window``."""
-    query = sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY tagid").format(
-        readings_sql.table_name(historian.schema, table), readings_sql.in_window(window, ids)
+    """The exact number of readings of each of ``ids`` in ``window``.
+
+    Few ids are counted one by one: to compare each row of a busy tag with one number, and group by it, takes half the
+    time of looking it up in a list of one.
+    """
+    where = [readings_sql.in_window(window, ids)]
+    if len(ids) <= ONE_BY_ONE:
+        every = readings_sql.in_window(window, None)
+        where = [sql.SQL("{} AND tagid = {}").format(every, sql.Literal(str(number))) for number in ids]
+    name = readings_sql.table_name(historian.schema, table)
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY tagid").format(name, some) for some in where
     )
     with source_errors(historian.login, f"counting {table.name}"):
         return dict(historian.connection.execute(query).fetchall())
