@@ -100,7 +100,7 @@ def row_hashes(
     if (announced := int(np.maximum(text_bytes, 0).sum())) > len(texts):
         raise ValueError(f"{announced:,} bytes of text announced, {len(texts):,} packed")
     if in_c := hashes_in_c():
-        return in_c.row_hashes(t_stamp, value, has_value, quality, has_quality, text_bytes, texts)
+        return in_c.row_hashes(t_stamp, value, has_value, quality, has_quality, text_bytes, texts=texts)
     has_text = text_bytes >= 0
     plain = has_value & has_quality & (quality == PLAIN) & ~has_text
     if plain.all():

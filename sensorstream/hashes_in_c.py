@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import cache_folder
+from .lookup3 import Hashes
 
-Hashes = NDArray[np.uint64]
+# The columns of rows, as the parameters of ``fingerprint``'s functions stand; texts are bytes.
+OF_PLAIN = np.int64, np.float64
+OF_ANY = *OF_PLAIN, np.bool_, np.int32, np.bool_, np.int64, np.uint8
 
 SOURCE = Path(__file__).with_suffix(".c")
 COMPILERS = ("cc", "gcc", "clang")
@@ -39,12 +43,12 @@ HASHES_OF_PLAIN = [
     *(0x740689E22C462E69, 0xC5C11E76E860629A, 0x805E8443CB40E6E9),
 ]
 # And of others: nothing, a value, a quality, texts of no, of six and of eleven bytes, a plain one among them.
-TEXTS = ["", "läuft", "Charge 4711"]
+TEXTS = "läuftCharge 4711".encode()
 OTHERS = (
     np.array([1790812800123, -5, 7, 1790812800124, 1790812800125, 1790812800126, 3]),
     *(np.array([0, 2.5, 0, 0, 0, -0.0, 1e300]), np.array([False, True, False, False, False, True, True])),
     *(np.array([0, 0, 500, 192, 192, 192, 192], np.int32), np.array([False, False, *[True] * 5])),
-    *(np.array([-1, -1, -1, 0, 6, 11, -1]), "".join(TEXTS).encode()),
+    np.array([-1, -1, -1, 0, 6, 11, -1]),
 )
 HASHES_OF_OTHERS = [
     *(0x048240FF2CDFCCA7, 0x222F8F8B27B19058, 0x69B804DF3938D309, 0xC7EAC5258B987217),
@@ -58,35 +62,22 @@ class InC:
 
     library: ctypes.CDLL
 
-    def plain_hashes(self, t_stamp: NDArray[np.int64], value: NDArray[np.float64]) -> Hashes:
+    def plain_hashes(self, *columns: NDArray[Any]) -> Hashes:
         """As ``fingerprint.plain_hashes``."""
-        return self._filled(self.library.plain_hashes, len(value), (t_stamp, np.int64), (value, np.float64))
+        return _filled(self.library.plain_hashes, len(columns[0]), zip(columns, OF_PLAIN, strict=True))
 
-    def row_hashes(
-        self,
-        t_stamp: NDArray[np.int64],
-        value: NDArray[np.float64],
-        has_value: NDArray[np.bool_],
-        quality: NDArray[np.int32],
-        has_quality: NDArray[np.bool_],
-        text_bytes: NDArray[np.int64],
-        texts: bytes | bytearray | memoryview,
-    ) -> Hashes:
+    def row_hashes(self, *columns: NDArray[Any], texts: bytes | bytearray | memoryview) -> Hashes:
         """As ``fingerprint.row_hashes``, which has seen that ``texts`` are as long as their lengths say."""
-        columns = (t_stamp, np.int64), (value, np.float64), (has_value, np.bool_), (quality, np.int32)
-        return self._filled(
-            self.library.row_hashes,
-            len(t_stamp),
-            *(*columns, (has_quality, np.bool_), (text_bytes, np.int64)),
-            (np.frombuffer(texts, np.uint8) if len(texts) else np.empty(0, np.uint8), np.uint8),
-        )
+        texts_too = [*columns, np.frombuffer(texts, np.uint8)]
+        return _filled(self.library.row_hashes, len(columns[0]), zip(texts_too, OF_ANY, strict=True))
 
-    def _filled(self, loop: Any, rows: int, *columns: tuple[NDArray[Any], Any]) -> Hashes:
-        given = [np.ascontiguousarray(column, kind) for column, kind in columns]  # held while the loop reads them
-        found = np.empty(rows, np.uint64)
-        places = [ctypes.c_void_p(column.ctypes.data) for column in given]
-        loop(*places, ctypes.c_int64(rows), ctypes.c_void_p(found.ctypes.data))
-        return found
+
+def _filled(loop: Any, rows: int, columns: Iterable[tuple[NDArray[Any], Any]]) -> Hashes:
+    given = [np.ascontiguousarray(column, kind) for column, kind in columns]  # held while the loop reads them
+    found = np.empty(rows, np.uint64)
+    places = [ctypes.c_void_p(column.ctypes.data) for column in given]
+    loop(*places, ctypes.c_int64(rows), ctypes.c_void_p(found.ctypes.data))
+    return found
 
 
 @cache
@@ -96,7 +87,7 @@ def hashes_in_c() -> InC | None:
         return None
     try:
         found = InC(ctypes.CDLL(str(_library(cache_folder()))))
-        answers = found.plain_hashes(*PLAIN).tolist(), found.row_hashes(*OTHERS).tolist()
+        answers = found.plain_hashes(*PLAIN).tolist(), found.row_hashes(*OTHERS, texts=TEXTS).tolist()
     except (OSError, AttributeError, subprocess.SubprocessError):
         return None
     return found if answers == (HASHES_OF_PLAIN, HASHES_OF_OTHERS) else None

@@ -152,7 +152,6 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
     """One notebook after the other, the kernel of the next begun beside it."""
     from .kernel import Kernel
 
-    folder.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(20),

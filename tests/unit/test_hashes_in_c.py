@@ -53,9 +53,8 @@ def test_and_of_any_other(rows):
 
 
 def test_texts_that_are_shorter_than_announced_are_refused():
-    *columns, texts = hashes_in_c.OTHERS
     with pytest.raises(ValueError, match="17 bytes of text announced, 16 packed"):
-        fingerprint.row_hashes(*columns, texts[:-1])
+        fingerprint.row_hashes(*hashes_in_c.OTHERS, hashes_in_c.TEXTS[:-1])
 
 
 def test_it_is_compiled_once_where_there_is_a_compiler(anew, monkeypatch):
@@ -72,7 +71,7 @@ def test_without_a_compiler_numpy_goes_on(anew, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert hashes_in_c.hashes_in_c() is None
     assert fingerprint.plain_hashes(*hashes_in_c.PLAIN).tolist() == hashes_in_c.HASHES_OF_PLAIN
-    assert fingerprint.row_hashes(*hashes_in_c.OTHERS).tolist() == hashes_in_c.HASHES_OF_OTHERS
+    assert fingerprint.row_hashes(*hashes_in_c.OTHERS, hashes_in_c.TEXTS).tolist() == hashes_in_c.HASHES_OF_OTHERS
 
 
 WRONG = [("ROTATED(b, 24)", "ROTATED(b, 23)"), ("rest[2] << 8", "rest[2]"), (" plain_hashes(", " other("), ("{", "")]
