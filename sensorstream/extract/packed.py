@@ -35,7 +35,7 @@ from .spool import Spool
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-REJECTED_AT_ONCE = 100_000  # readings
+REJECTED_AT_ONCE = 20_000  # readings
 BATCH_READINGS = 100_000
 
 
@@ -54,7 +54,6 @@ def stage_packed(
     shares = spark.sparkContext.broadcast(plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it was once given, a third of the peak
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 yield from batches(work(fetch, shares.value[number], number))

@@ -88,13 +88,18 @@ class Spool(Generic[Key]):
         with self._lock:
             self._blocks.setdefault(group, []).append(block)
 
-    def take(self, group: Hashable, key: Key) -> memoryview:
-        """All pieces of ``key`` in a group, end to end; nobody may take them again."""
+    def take(self, wanted: Sequence[tuple[Hashable, Key]]) -> tuple[memoryview, list[int]]:
+        """All pieces of each key in its group, end to end, and the bytes of each; nobody may take them again."""
+        pieces: list[tuple[Hashable, Block[Key], int, int]] = []
+        sizes = []
         with self._lock:
-            blocks = sorted(self._blocks.get(group, ()), key=lambda block: block.order)
-            pieces = [(block, *block.piece(key)) for block in blocks]
-        found, at = np.empty(sum(size for *_, size in pieces), np.uint8).data, 0
-        for block, start, size in pieces:
+            blocks = {group: sorted(self._blocks.get(group, ()), key=lambda block: block.order) for group, _ in wanted}
+        for group, key in wanted:
+            mine = [(group, block, *block.piece(key)) for block in blocks[group]]
+            sizes.append(sum(size for *_, size in mine))
+            pieces += mine
+        found, at = np.empty(sum(sizes), np.uint8).data, 0
+        for _, block, start, size in pieces:
             part = found[at : at + size]
             if block.data is not None:
                 part[:] = block.data[start : start + size]
@@ -102,9 +107,9 @@ class Spool(Generic[Key]):
                 _read(self._file or 0, part, block.start + start)
             at += size
         with self._lock:
-            for block, _, size in pieces:
+            for group, block, _, size in pieces:
                 self._taken(group, block, size)
-        return found
+        return found, sizes
 
     def _taken(self, group: Hashable, block: Block[Key], size: int) -> None:
         block.left -= size

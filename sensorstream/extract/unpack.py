@@ -19,40 +19,46 @@ from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
 from .wire import UNIT, codes, heads, tails, units_of
 
+Bytes = bytes | bytearray | memoryview
 OTHER = np.dtype([("t", "i8"), ("v", "f8"), ("has", "i2"), ("q", "i4"), ("n", "i8")])
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Readings of one tag id in one partition table, as ``readings_sql.packed`` spells them.
+    """Readings of one tag id in one partition table, and the ``size`` (bytes) of their rows.
 
     ``source`` is the table's position in the plan; ``base`` is what was added to the times.
     """
 
     tagid: int
     source: int
-    rows: bytes | bytearray | memoryview
-    texts: bytes | bytearray | memoryview
+    size: int
     base: int = 0
 
 
 class Batch:
-    """Several stretches, of each the parts that it came in. They lie end to end here, and what is done is done to all.
+    """Several stretches, of each the parts that it came in. They lie end to end, and what is done is done to all.
 
     A call of numpy's or Arrow's costs what a thousand readings do; a plant has ten thousand tags of a hundred readings.
+
+    Parameters
+    ----------
+    stretches
+        Of each its parts, by tag id and table: of several readings of one time the last is kept.
+    rows, texts
+        Those of all parts, end to end, as ``readings_sql.packed`` spells them.
     """
 
-    def __init__(self, stretches: Sequence[Sequence[Packed]]) -> None:
-        # Of several readings of one time the newest id's is kept, then the later table's: the last.
-        parts = [part for stretch in stretches for part in sorted(stretch, key=lambda one: (one.tagid, one.source))]
+    def __init__(self, stretches: Sequence[Sequence[Packed]], rows: Bytes, texts: Bytes) -> None:
+        parts = [part for stretch in stretches for part in stretch]
         self.stretch_of = np.repeat(np.arange(len(stretches)), [len(stretch) for stretch in stretches])
         self.count = len(stretches)
         self.tagids = np.array([part.tagid for part in parts], "i8")
         self.sources = np.array([part.source for part in parts], "i8")
-        self.texts = b"".join(part.texts for part in parts)
+        self.texts = texts
         # The units are not kept: of a busy tag they are many, and what is made of them says the same.
-        units = units_of(b"".join(part.rows for part in parts) if len(parts) > 1 else parts[0].rows if parts else None)
-        ends = np.cumsum([0, *(len(part.rows) // UNIT.itemsize for part in parts)])
+        units = units_of(rows)
+        ends = np.cumsum([0, *(part.size // UNIT.itemsize for part in parts)])
         at = heads(units)
         self.other_ends = np.searchsorted(at, ends)
         self.number_ends = ends - 2 * self.other_ends
@@ -169,9 +175,18 @@ class Batch:
         )
 
 
-def cleaned(parts: Sequence[Packed], rule: QualityRule) -> tuple[Clean, Tally]:
-    """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does."""
-    return Batch([parts]).cleaned(rule)[0]
+def cleaned(parts: Sequence[tuple[int, int, Bytes, Bytes]], base: int, rule: QualityRule) -> tuple[Clean, Tally]:
+    """All readings of one tag path in a stretch of time, cleaned as ``transform.clean`` does.
+
+    Parameters
+    ----------
+    parts
+        A tag id, the table's position, and its rows and texts.
+    """
+    parts = sorted(parts, key=lambda part: part[:2])
+    found = [Packed(tagid, source, len(rows), base) for tagid, source, rows, _ in parts]
+    rows, texts = b"".join(rows for *_, rows, _ in parts), b"".join(texts for *_, texts in parts)
+    return Batch([found], rows, texts).cleaned(rule)[0]
 
 
 def _slice(ends: NDArray[np.int64], first: int, end: int) -> tuple[int, int]:
@@ -205,7 +220,7 @@ def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> Prints:
     return by_piece(times, hashes, borders)
 
 
-def texts_of(lengths: NDArray[np.int64], texts: bytes | bytearray | memoryview) -> pa.Array:
+def texts_of(lengths: NDArray[np.int64], texts: Bytes) -> pa.Array:
     """Texts laid end to end, cut by their lengths; -1 is no text."""
     ends = np.cumsum(np.maximum(lengths, 0))
     if (total := int(lengths[lengths > 0].sum())) != len(texts):

@@ -106,11 +106,10 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     window = Window(datetime.fromtimestamp(BORDERS[0] // 1000, UTC), datetime.fromtimestamp(BORDERS[-1] // 1000, UTC))
     lift = readings_sql.lift(window)
     query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]), lift)
-    parts = [
-        Packed(tagid, 0, rows or b"", texts or b"", lift)
-        for tagid, rows, texts in connection.cursor(binary=True).execute(query)
-    ]
-    found = Batch([[part] for part in parts]).fingerprints([BORDERS] * len(parts))
+    found = connection.cursor(binary=True).execute(query).fetchall()
+    parts = [Packed(tagid, 0, len(rows or b""), lift) for tagid, rows, _ in found]
+    rows, texts = (b"".join(row[column] or b"" for row in found) for column in (1, 2))
+    found = Batch([[part] for part in parts], rows, texts).fingerprints([BORDERS] * len(parts))
     of_each = (of_pieces(part.tagid, prints) for part, prints in zip(parts, found, strict=True))
     return dict(ChainMap(*of_each))
 
@@ -198,7 +197,7 @@ def test_texts_are_the_same_in_every_encoding_of_the_server(database, sandbox, e
         with psycopg.connect(_admin_dsn(sandbox), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name}")
     assert client([(1, 5, (None, None, text, None), 192)]) == {(1, 1): Fingerprint(1, found % 2**64)}
-    kept = cleaned([Packed(packed[0], 0, *packed[1:])], QualityRule((192,), ()))[0].kept
+    kept = cleaned([(packed[0], 0, *packed[1:])], 0, QualityRule((192,), ()))[0].kept
     assert kept.column("text").to_pylist() == [text]
 
 
