@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -53,8 +54,13 @@ class Measured:
 
     entries: list[Entry]
     tally: Tally
-    rejected: pa.Table
+    rejected_streams: list[bytes]
     prints: pa.Table
+
+    @cached_property
+    def rejected(self) -> pa.Table:
+        """``stage.REJECTED_OF_RUN``; unpacked when it is asked for."""
+        return read_rejected(self.rejected_streams)
 
     def reconcile(self, source: int) -> None:
         """Hold the counts against the historian's own; ``NotReconciled`` names the difference."""
@@ -84,7 +90,7 @@ def measure(staged: DataFrame) -> Measured:
     return Measured(
         entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
         tally=total,
-        rejected=read_rejected(row["data"] for row in kinds["rejected"]),
+        rejected_streams=[row["data"] for row in kinds["rejected"]],
         prints=read_prints(row["data"] for row in kinds["prints"]),
     )
 

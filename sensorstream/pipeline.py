@@ -112,13 +112,15 @@ def ingest(
             spark_errors(),
             listening(session, progress is not None) as ear,
             persisted(stage(config, what, snapshot, session, ear.mouth if ear else None)) as staged,
+            ThreadPoolExecutor(1) as aside,
         ):
             expected = what.estimated_readings
-            with ThreadPoolExecutor(1) as aside, watched(session, "extract", progress, ear, expected):
+            with watched(session, "extract", progress, ear, expected):
                 looking = aside.submit(beside)
                 found = measure(staged)
                 source, late, tags = looking.result()
             found.reconcile(source)
+            rejected = aside.submit(lambda: parquet_or_none(found.rejected))
             tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
@@ -136,7 +138,7 @@ def ingest(
                         stale=noted.elsewhere if noted else (),
                     ),
                     others={
-                        rejected_key(run_id(window, patterns)): parquet_or_none(found.rejected),
+                        rejected_key(run_id(window, patterns)): rejected,
                         TAGS: tags,
                     },
                 )

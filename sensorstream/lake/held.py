@@ -50,7 +50,7 @@ class HeldBySpark:
             store = open_store(config)
 
             def one(row: Mapping[str, Any]) -> None:
-                if key := wanted.get((row["tagpath"], row["month"], row["start"])):
+                if key := wanted.get((row["tagpath"], row["month"], row["start"])):  # of what is no file: none
                     store.put(key, row["data"])
                     if mouth:
                         mouth.about("publish", key).add(size=len(row["data"]))
@@ -66,9 +66,8 @@ class HeldBySpark:
                 for putting in before:
                     putting.result()
 
-        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
         try:
-            files.mapInArrow(put, "rows long").collect()
+            self.staged.mapInArrow(put, "rows long").collect()
         except BaseException:
             _wait_for_tasks(self.staged.sparkSession)
             raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -41,6 +41,8 @@ from .stores import Conflict, Store
 from .turns import Place, Turn
 
 REQUESTS_AT_ONCE = 8
+
+Beside = bytes | None | Future[bytes | None]  # an object beside the readings
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def look(store: Store, scope: Scope) -> Seen:
 
 def publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
-    others: Mapping[str, bytes | None] | None = None, tell: Callable[[str], None] = lambda sentence: None,
+    others: Mapping[str, Beside] | None = None, tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
 
@@ -106,7 +108,7 @@ def publish(
     seen
         What ``look`` saw before the source was read: if it has changed since, another run has been here.
     others
-        Objects beside the readings that the run leaves, by key; ``None`` removes one.
+        Objects beside the readings that the run leaves, by key; ``None`` removes one. They may still be in the making.
     tell
         Told in a sentence while another run is waited for.
 
@@ -152,7 +154,7 @@ def publish(
 
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
-    after: Root, append: bool = False, others: Mapping[str, bytes | None] | None = None,
+    after: Root, append: bool = False, others: Mapping[str, Beside] | None = None,
     damaged: Collection[Entry] = (), tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
@@ -196,7 +198,7 @@ def patch(
 
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
-    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, bytes | None],
+    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside],
     tell: Callable[[str], None], *, frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
     while True:
@@ -210,8 +212,8 @@ def _publish(
                 raise damaged(store, gone) from None
             continue
         root = replace(now.root, marks=_marks(known, seen.root, now.root))
-        beside = _differing(store, others)
-        if not (todo or noted or beside) and root == now.root:
+        there = {key: store.get(key) for key in others}
+        if not (todo or noted) and root == now.root and there == {key: _made(data) for key, data in others.items()}:
             return Published(0, todo.unchanged, 0, 0), now.root
         root = replace(root, frames=root.frames + frame)
         try:
@@ -219,31 +221,31 @@ def _publish(
         except Conflict:
             continue
         with turn:
-            return _carry_out(turn, now, root, staged, todo, noted, beside)
+            return _carry_out(turn, now, root, staged, todo, noted, others, there)
 
 
 def _carry_out(
     turn: Turn, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
-    beside: Mapping[str, tuple[bytes | None, bool]],
+    others: Mapping[str, Beside], there: Mapping[str, bytes | None],
 ) -> tuple[Published, Root]:  # fmt: skip
     store = turn.store
     waiting = covered([*todo.staged, *todo.made], todo.removed)
     direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
-    turn.announce([*direct, *(key for key, (data, new) in beside.items() if new)])
+    turn.announce([*direct, *(key for key, old in there.items() if old is None)])
 
     def place_of(entry: Entry) -> str:
         return turn.staged_key(entry.digest) if entry in waiting else entry.key
 
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        few = pool.map(lambda item: _put_beside(turn, *item), beside.items())  # while the workers put theirs
+        few = pool.map(lambda key: _put_beside(turn, key, there[key], others[key]), others)  # beside the workers
         if todo.staged:
             staged.put({entry: place_of(entry) for entry in todo.staged})
         list(pool.map(lambda made: store.put(place_of(made[0]), made[1]), todo.made.items()))
         trims = list(pool.map(lambda trim: list(_trim(turn, *trim)), todo.trimmed))
-        list(few)
+        settled_beside = [place for place in few if place]
     trimmed = [entry for found in trims for entry in found]
     written = [*todo.staged, *todo.made, *trimmed]
-    settled = [*places(todo.removed, [*waiting, *trimmed]), *_places_beside(beside)]
+    settled = [*places(todo.removed, [*waiting, *trimmed]), *settled_beside]
     changed = {
         month: MonthChange(
             removed=frozenset(entry for entry in todo.removed if entry.month == month),
@@ -279,7 +281,8 @@ def seen_in(manifest: Manifest, scope: Scope) -> Seen:
 
 def _not_busy(seen: Seen, now: Seen, scope: Scope) -> None:
     """``WindowBusy`` if another has changed the readings of the scope. That they stand in other files is no matter:
-    they were compacted, or trimmed by a run of the days beside."""
+    they were compacted, or trimmed by a run of the days beside; nor that another has brought them to what was known of
+    the source when this run began: what this run has read is no older."""
     if seen.entries == now.entries:
         return
     if of_source.same(seen.pieces, now.pieces) and seen.root.frames == now.root.frames:
@@ -326,28 +329,19 @@ def _trim(turn: Turn, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:
             yield entry
 
 
-def _differing(store: Store, others: Mapping[str, bytes | None]) -> dict[str, tuple[bytes | None, bool]]:
-    """Objects that are not as they should be: what they become, and whether the key is new."""
-    found = {}
-    for key, data in others.items():
-        old = store.get(key)
-        if old != data:
-            found[key] = (data, old is None)
-    return found
+def _put_beside(turn: Turn, key: str, old: bytes | None, data: Beside) -> Place | None:
+    """Write an object beside the readings where it is not as it should be; where it is settled, if it is not new."""
+    data = _made(data)
+    if data == old:
+        return None
+    if data is None:
+        return Place((key,), ())
+    turn.store.put(key if old is None else turn.staged_key(_digest(data)), data)
+    return None if old is None else Place((), ((_digest(data), key),))
 
 
-def _put_beside(turn: Turn, key: str, what: tuple[bytes | None, bool]) -> None:
-    data, new = what
-    if data is not None:
-        turn.store.put(key if new else turn.staged_key(_digest(data)), data)
-
-
-def _places_beside(beside: Mapping[str, tuple[bytes | None, bool]]) -> list[Place]:
-    return [
-        Place((key,), ()) if data is None else Place((), ((_digest(data), key),))
-        for key, (data, new) in sorted(beside.items())
-        if not new
-    ]
+def _made(data: Beside) -> bytes | None:
+    return data.result() if isinstance(data, Future) else data
 
 
 def _digest(data: bytes) -> str:

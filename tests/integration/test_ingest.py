@@ -226,12 +226,8 @@ def test_bad_input_is_one_sentence_and_the_lake_untouched(break_it, failure, say
 def test_refused_credentials_are_said_so(plant, make_config, spark, monkeypatch):
     config = make_config(lake="s3", s3_directory="elsewhere/")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    from sensorstream.lake.stores.bucket import _credentials
-
-    _credentials.cache_clear()
     with pytest.raises(LakeError, match="credentials are refused"):
         ingest(config, plant.window, spark=spark)
-    _credentials.cache_clear()
 
 
 @pytest.mark.parametrize(
