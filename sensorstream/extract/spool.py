@@ -93,7 +93,8 @@ class Spool(Generic[Key]):
         pieces: list[tuple[Hashable, Block[Key], int, int]] = []
         sizes = []
         with self._lock:
-            blocks = {group: sorted(self._blocks.get(group, ()), key=lambda block: block.order) for group, _ in wanted}
+            groups = {group for group, _ in wanted}
+            blocks = {group: sorted(self._blocks.get(group, ()), key=lambda block: block.order) for group in groups}
         for group, key in wanted:
             mine = [(group, block, *block.piece(key)) for block in blocks[group]]
             sizes.append(sum(size for *_, size in mine))
