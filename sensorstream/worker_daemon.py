@@ -11,7 +11,10 @@ from importlib import import_module
 from os.path import basename, isfile, join
 
 # Imported and no more: threads started here would not live on in the forks.
-NEEDED = ("pandas", "pyarrow.compute", "pyarrow.parquet", "psycopg", "sensorstream.extract")
+NEEDED = (
+    *("pandas", "pyarrow.compute", "pyarrow.parquet", "psycopg", "sensorstream.extract"),
+    *("botocore.session", "sensorstream.lake.stores.bucket"),
+)
 ARCHIVES = ("pyspark.zip", "py4j-", "spark-core_")  # what Spark puts in front of a worker's path
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import obstore
@@ -16,6 +15,7 @@ from obstore.store import S3Store
 from ...config import Config
 from ...errors import LakeError
 from ..keys import BOOKS
+from .chain import credentials
 from .patience import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
 
@@ -227,7 +227,7 @@ def _delete(store: S3Store, keys: Sequence[str]) -> None:
 def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
     """A client that gives a request up after ``silence_seconds`` without a byte of the answer."""
     endpoint, virtual_hosted = address(config)
-    provider, region = _credentials(config.lake)
+    provider, region = credentials(config.lake)
     patience = config.s3_patience_seconds
     optional: dict[str, Any] = {
         "endpoint": endpoint,
@@ -261,25 +261,3 @@ def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
         **{key: value for key, value in optional.items() if value is not None},
         **more,
     )
-
-
-def _credentials(place: str) -> tuple[Any, str | None]:
-    """What provides credentials, and the region that goes with them."""
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        return _session(tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
-    except (ValueError, BotoCoreError):
-        raise LakeError(
-            f"lake {place}: no AWS credentials found: use an IAM role, a profile or the AWS_ environment variables"
-        ) from None
-
-
-@lru_cache
-def _session(environment: tuple[tuple[str, str], ...]) -> tuple[Any, str | None]:
-    """One session serves as long as the ``environment`` that boto3 looks at stays: to make it takes 30 ms."""
-    import boto3
-    from obstore.auth.boto3 import Boto3CredentialProvider
-
-    session = boto3.Session()
-    return Boto3CredentialProvider(session), session.region_name

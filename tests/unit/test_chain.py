@@ -1,0 +1,47 @@
+"""Credentials come from the usual AWS chain, and are asked for again before they end."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sensorstream.errors import LakeError
+from sensorstream.lake.stores.chain import credentials
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """No credentials but those that the test writes; the chain's configuration file."""
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE", "REGION", "DEFAULT_REGION"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def test_those_of_a_role_are_renewed_in_time(bare, tmp_path):
+    def answer(key, minutes):
+        end = datetime.now(UTC) + timedelta(minutes=minutes)
+        keys = {"AccessKeyId": key, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": end.isoformat()}
+        (tmp_path / "answer").write_text(json.dumps({"Version": 1, **keys}))
+        return end
+
+    bare.write_text(f"[default]\nregion = eu-central-1\ncredential_process = cat {tmp_path / 'answer'}\n")
+    end = answer("FIRST", 12)  # soon enough that botocore renews them as soon as it can
+    provide, region = credentials("s3://plant-lake")
+    assert region == "eu-central-1"
+    answer("SECOND", 60)
+    for key in ("SECOND", "SECOND"):
+        found = provide()
+        assert (found["access_key_id"], found["token"]) == (key, "t") and found["expires_at"] <= end
+
+
+def test_none_are_said_so_and_found_once_they_are_there(bare):
+    with pytest.raises(LakeError, match="s3://plant-lake: no AWS credentials found"):
+        credentials("s3://plant-lake")
+    bare.write_text("[default]\naws_access_key_id = LATER\naws_secret_access_key = s\n")
+    provide, _ = credentials("s3://plant-lake")
+    assert provide()["access_key_id"] == "LATER"
