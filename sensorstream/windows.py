@@ -5,10 +5,10 @@ Pure: knows neither the historian nor the lake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigError
@@ -44,12 +44,12 @@ class Window:
         if self.end <= self.start:
             raise ConfigError(f"window ends at {self.end.isoformat()}, not after its start {self.start.isoformat()}")
 
-    @property
+    @cached_property
     def start_ms(self) -> int:
         """Start in milliseconds since 1970 UTC."""
         return round(self.start.timestamp()) * 1000
 
-    @property
+    @cached_property
     def end_ms(self) -> int:
         """End (exclusive) in milliseconds since 1970 UTC."""
         return round(self.end.timestamp()) * 1000
@@ -81,15 +81,9 @@ class Window:
             rest.append(Window(other.end, self.end))
         return rest
 
-    def months(self, tz: str) -> list[tuple[str, Window]]:
+    def months(self, tz: str) -> Sequence[tuple[str, Window]]:
         """The calendar months of ``tz`` that the window touches, each with the part it touches, in order."""
-        found = []
-        year, month = self.start.astimezone(zone(tz)).year, self.start.astimezone(zone(tz)).month
-        while (whole := month_window(f"{year:04d}-{month:02d}", tz)).start < self.end:
-            if part := whole.clip(self):
-                found.append((f"{year:04d}-{month:02d}", part))
-            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-        return found
+        return _months(self, tz)
 
     def days(self, tz: str) -> Iterator[tuple[date, Window]]:
         """The days of ``tz`` that the window touches (23 to 25 hours where clocks change), clipped to it."""
@@ -137,6 +131,19 @@ def month_window(month: str, tz: str) -> Window:
     year, number = map(int, month.split("-"))
     after = date(year + 1, 1, 1) if number == 12 else date(year, number + 1, 1)
     return Window(midnight(date(year, number, 1), tz), midnight(after, tz))
+
+
+@lru_cache(maxsize=1024)
+def _months(window: Window, tz: str) -> Sequence[tuple[str, Window]]:
+    """Asked for each tag of a window."""
+    found = []
+    first = window.start.astimezone(zone(tz))
+    year, month = first.year, first.month
+    while (whole := month_window(f"{year:04d}-{month:02d}", tz)).start < window.end:
+        if part := whole.clip(window):
+            found.append((f"{year:04d}-{month:02d}", part))
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    return tuple(found)
 
 
 def from_name(name: str) -> Window:

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
 from ..credentials import Login, asked_again
 from ..errors import SourceError
@@ -91,14 +90,13 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
     Connections are kept from slice to slice and run to run, one for each thread that reads; between slices they are in
     no transaction, so that they hold back no VACUUM.
     """
-    connection = _kept(login)
+    opening: list[sql.Composable] = [sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
+    opening += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
+    opening += [
+        sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in settings.items()
+    ]
+    connection = _opened(login, sql.SQL("; ").join(opening))
     try:
-        with source_errors(login, "opening a snapshot"):
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if snapshot:
-                connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
-            for name, value in settings.items():
-                connection.execute(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(name), sql.Literal(value)))
         yield connection
         connection.execute("ROLLBACK")
     except BaseException:
@@ -111,20 +109,25 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
 _idle: dict[Login, list[Connection]] = {}
 
 
-def _kept(login: Login) -> Connection:
-    """A connection left by an earlier slice that still answers, else a new one."""
+def _opened(login: Login, opening: sql.Composed) -> Connection:
+    """A connection left by an earlier slice that still answers, else a new one, and ``opening`` done in one journey."""
+    while kept := _idle.get(login):
+        try:
+            connection = kept.pop()
+        except IndexError:  # another thread was faster
+            break
+        try:
+            connection.execute(opening, prepare=False)
+            return connection
+        except psycopg.Error:
+            connection.close()
+    connection = connect(login)
     try:
-        while True:
-            connection = _idle.get(login, []).pop()
-            if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
-                try:
-                    connection.execute("SELECT")
-                    return connection
-                except psycopg.OperationalError:
-                    connection.close()
-    except IndexError:
-        connection = connect(login)
         connection.autocommit = True
-        with source_errors(login, "opening a connection"):
+        with source_errors(login, "opening a snapshot"):
             connection.execute(KEEP_MEMORY)
-        return connection
+            connection.execute(opening, prepare=False)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
