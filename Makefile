@@ -23,7 +23,7 @@ demo: prepared  ## Run the whole pipeline on a simulated plant
 
 # Tests wait for Airflow, Java and servers: two at once, each with its own, take 515 s where one by one take 884.
 test: lint  ## Lint, types and every test but the slow ones
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: lint  ## Lint, types and every test
 	@$(BIN)/python -m pytest

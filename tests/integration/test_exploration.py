@@ -145,9 +145,9 @@ def test_fifty_thousand_tags_are_searched_while_one_types():
     ]  # fmt: skip
     tags = exploration.TagList.of(pa.Table.from_pylist(rows))
     exploration.find(tags, "warm")
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = exploration.find(tags, "PRESSURE line inlet plant3 unit:bar")
-    assert time.perf_counter() - begin < 0.15
+    assert time.process_time() - begin < 0.15
     assert found == sorted(r["tagpath"] for n, r in enumerate(rows) if n % 10 == 3 and n % 7 == 3)
     assert exploration.find(tags, "unit:°c area:plant2/line unit16/") == ["plant2/Line 16/unit16/temperature"]
     assert exploration.find(tags, "no such thing") == []
