@@ -38,7 +38,15 @@ def test_a_plan_imports_nothing_heavy(plant):
     assert not loaded(script, "plan", "--config", str(plant.config_path), "--date", plant.date) & ABSENT
 
 
+AT_BIRTH = {
+    *("psycopg", "pyarrow.parquet", "sensorstream.extract.packed"),
+    *("botocore.session", "sensorstream.lake.stores.bucket"),
+}
+
+
 def test_a_worker_starts_with_what_a_task_imports(spark):
+    wanted = sorted(AT_BIRTH)
+
     def look(batches):
         import sys
 
@@ -46,13 +54,9 @@ def test_a_worker_starts_with_what_a_task_imports(spark):
 
         for _ in batches:
             # Before the task's own function is unpickled, none of these is there but for the daemon.
-            here = [
-                name for name in ("psycopg", "pyarrow.parquet", "sensorstream.extract.packed") if name in sys.modules
-            ]
-            yield pa.record_batch([pa.array(here)], names=["name"])
+            yield pa.record_batch([pa.array([name for name in wanted if name in sys.modules])], names=["name"])
 
-    found = {row.name for row in spark.range(0, 1, 1, 1).mapInArrow(look, "name string").collect()}
-    assert found == {"psycopg", "pyarrow.parquet", "sensorstream.extract.packed"}
+    assert {row.name for row in spark.range(0, 1, 1, 1).mapInArrow(look, "name string").collect()} == AT_BIRTH
 
 
 def test_workers_do_not_look_into_sparks_archives(spark):
