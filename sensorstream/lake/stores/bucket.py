@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from ...config import Config
 from ...errors import LakeError
 from ..keys import BOOKS
-from .chain import credentials
+from .aws_credentials import credentials
 from .patience import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
 
