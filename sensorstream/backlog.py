@@ -5,18 +5,16 @@ Looks only; the next run reads the changed days again, and ``ingest`` of a missi
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
 from .config import Config
-from .errors import ConfigError
 from .historian import coverage, open_historian
 from .lake import reading
 from .lake.manifest import Manifest, at_one_commit
@@ -24,6 +22,7 @@ from .lake.pieces import window_of
 from .lake.reading import open_lake
 from .lake.stores import open_store
 from .late.lookback import look, lookback
+from .report.runs import records
 from .windows import Window, day_window, zone
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Changed:
     days: pd.DataFrame  # tagpath, day
 
     def _repr_html_(self) -> str:
-        why = f" ({self.reasons[0]})" if self.reasons else ""
+        why = f" ({escape(self.reasons[0])})" if self.reasons else ""
         return f"<p><b>{len(self.days):,} tag days</b> have changed, by {self.detector}{why}.</p>"
 
 
@@ -77,8 +76,7 @@ def came_late(config: Config) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for path in sorted(Path(config.reports_path).glob("*/*/record.json")):
-        record = _record(path)
+    for record in records(config):
         late = record.get("late") or {}
         for tagpath, days in late.get("tags", {}).items():
             rows += [(record["run_id"], record["started"], late["detector"], tagpath, day) for day in days]
@@ -115,11 +113,3 @@ def missing_days(config: Config, window: Window, patterns: Sequence[str] | None 
 
 def _day(window: Window, config: Config) -> str:
     return f"{window.start.astimezone(zone(config.timezone)):%Y-%m-%d}"
-
-
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"run record {path} cannot be read: {error}: remove it") from None
-    return found

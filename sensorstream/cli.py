@@ -111,12 +111,15 @@ def run(
     pattern: Patterns = None,
     engine: Engine = None,
     write_mode: WriteMode = None,
+    as_json: AsJson = False,
 ) -> None:
     """Source check, ingest and lake check as notebooks, with an HTML report: what Airflow runs."""
+    from rich.console import Console
+
     from .runner import run as execute
 
     _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
-    execute(
+    done = execute(
         config,
         config_source=config_source,
         date=date,
@@ -125,7 +128,10 @@ def run(
         patterns=pattern,
         engine=engine,
         write_mode=write_mode,
+        console=Console(highlight=False, stderr=as_json),
     )
+    if as_json:
+        print(json.dumps(done.record.to_json()))
 
 
 @app.command()

@@ -61,9 +61,12 @@ def asked_again(login: Login) -> Login:
 
 def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
     """``login`` with what ``secret`` says of it. Pure."""
-    told = {name: secret[key] for key, name in KEYS.items() if key in secret}
+    told = {name: secret[key] for key, name in KEYS.items() if secret.get(key) is not None}
     if "port" in told:
-        told["port"] = int(told["port"])
+        try:
+            told["port"] = int(told["port"])
+        except (TypeError, ValueError):
+            raise ConfigError(f'the secret\'s "port" {told["port"]!r} is no number: correct the secret') from None
     return replace(login, **told, of_secret=tuple(told))
 
 

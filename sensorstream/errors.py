@@ -13,10 +13,15 @@
     │   └── NotReconciled      6   what was read is not what would be written
     └── WindowBusy             7   another run holds the same window
 
-A message is one sentence: the thing, the value, the remedy. No message ever holds a password.
+Any other failure (Spark's own, a kernel that died) is the base class, 1; Ctrl-C is 130.
+
+A message is one sentence: the thing, the value, the remedy. No message ever holds a password. Class and sentence are
+all that leaves a notebook's kernel, so what a report must know stands in them.
 """
 
 from __future__ import annotations
+
+PUBLISHED = "the window itself is published"
 
 
 class SensorStreamError(Exception):
@@ -28,6 +33,11 @@ class SensorStreamError(Exception):
     def __init__(self, message: str) -> None:
         # The lines of a driver's own message are folded: one failure, one line.
         super().__init__(" ".join(message.split()))
+
+    @property
+    def before_commit(self) -> bool:
+        """Whether the lake is known to be as it was: not of a failure without a name, nor after the commit."""
+        return type(self) not in (SensorStreamError, NotSettled) and PUBLISHED not in str(self)
 
 
 class ConfigError(SensorStreamError):
@@ -81,3 +91,14 @@ class WindowBusy(SensorStreamError):
     """Another run is publishing the same window."""
 
     exit_code = 7
+
+
+def named(name: str) -> type[SensorStreamError] | None:
+    """The class of that name, ``None`` where it is none of these. Pure."""
+    found = globals().get(name)
+    return found if isinstance(found, type) and issubclass(found, SensorStreamError) else None
+
+
+def after_commit(error: SensorStreamError) -> SensorStreamError:
+    """``error``, which came after the window was published, saying so. Pure."""
+    return type(error)(f"{error}; {PUBLISHED}")

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import errors
-from .errors import ConfigError, SensorStreamError
+from .errors import ConfigError, SensorStreamError, named
 from .importing import quickly
 
 if TYPE_CHECKING:
@@ -96,8 +95,7 @@ def execute(
 
 def failure(ename: str, evalue: str, executed: Path) -> SensorStreamError:
     """What a notebook's cell raised, as an exception of this process. Pure."""
-    ours = getattr(errors, ename, None)
-    if isinstance(ours, type) and issubclass(ours, SensorStreamError):
+    if ours := named(ename):
         return ours(evalue)
     first = (evalue.strip().splitlines() or ["no message"])[0]
     return SensorStreamError(f"{ename}: {first}: {executed} shows the cell and its traceback")

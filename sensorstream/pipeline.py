@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from . import planning
 from .config import Config
-from .errors import SourceError
+from .errors import SensorStreamError, SourceError, after_commit
 from .extraction import measure, parquet, parquet_or_none, persisted, stage
 from .hearing import listening
 from .historian import Historian, open_historian
@@ -78,6 +78,7 @@ def ingest(
     """
     clock = Clock()
     patterns = tuple(patterns or config.sensor_patterns)
+    name = run_id(window, patterns)
     # The JVM starts while the lake is looked at and the plan is made.
     with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
         with clock.phase("plan"):
@@ -138,19 +139,20 @@ def ingest(
                         stale=noted.elsewhere if noted else (),
                     ),
                     others={
-                        rejected_key(run_id(window, patterns)): rejected,
+                        rejected_key(name): rejected,
                         TAGS: tags,
                     },
                 )
         again = None
         if late and late.again:
-            with clock.phase("late"), spark_errors():
-                again = read_again(
-                    late, historian, config, store, session, snapshot=snapshot, run=run_id(window, patterns), after=root
-                )
-                done = done + again.published
+            try:
+                with clock.phase("late"), spark_errors():
+                    again = read_again(late, historian, config, store, session, snapshot=snapshot, run=name, after=root)
+            except SensorStreamError as error:
+                raise after_commit(error) from error
+            done = done + again.published
     return RunRecord(
-        run_id=run_id(window, patterns),
+        run_id=name,
         started=clock.started.isoformat(timespec="milliseconds"),
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine=config.engine,

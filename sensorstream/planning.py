@@ -49,6 +49,7 @@ class Plan:
     order: Order
     shares: tuple[Share, ...]
     connections: int  # of each share
+    kept: int  # connections that a worker may keep from share to share
     estimated_readings: int
     notes: tuple[str, ...]
     whole: frozenset[int] = frozenset()  # tables, by position, that hold nothing but what is wanted: see ``pinned``
@@ -82,7 +83,7 @@ class Plan:
         rows = self.rows()
         head = (
             f"<p><b>{len(self.tags):,} tags</b>, about <b>{self.estimated_readings:,} readings</b>,"
-            f" {self.window}, from {', '.join(t.name for t in self.tables) or 'no table'} ({self.layout})</p>"
+            f" {self.window}, from {escape(', '.join(t.name for t in self.tables)) or 'no table'} ({self.layout})</p>"
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         table = (
@@ -137,6 +138,7 @@ def make_plan(
         order=order,
         shares=tuple(shares) if tables and tags else (),
         connections=each,
+        kept=_kept(workers, connections),
         estimated_readings=sum(weights),
         notes=(*historian.notes, *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ())),
     )
@@ -178,6 +180,7 @@ def make_late_plan(
         order="tag",
         shares=tuple(shares),
         connections=max(1, connections // count),
+        kept=_kept(workers, connections),
         estimated_readings=round(sum(part.estimated_readings for part in parts)),
         notes=(),
     )
@@ -271,6 +274,13 @@ def _workers(config: Config) -> tuple[int, int]:
     if local[1] == "*":
         return len(os.sched_getaffinity(0)), connections
     return int(local[1] or 1), connections
+
+
+def _kept(workers: int, connections: int) -> int:
+    """Connections that each worker may keep when its share is done, so that what is kept and what others open for
+    their shares, of this plan or the next, are never more than ``connections``. Pure."""
+    busy = min(workers, connections)
+    return min((connections - busy) // max(workers - 1, 1), connections // workers)
 
 
 def _explain(

@@ -82,12 +82,12 @@ def reconcile(*, read: int, written: int, rejected: int, deduplicated: int, sour
     if read != source:
         raise NotReconciled(
             f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
-            " the lake is untouched, run again and report this"
+            " nothing of it is published, run again and report this"
         )
     if read != written + rejected + deduplicated:
         raise NotReconciled(
             f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,} deduplicated"
-            f" make {written + rejected + deduplicated:,}: the lake is untouched, run again and report this"
+            f" make {written + rejected + deduplicated:,}: nothing of it is published, run again and report this"
         )
 
 

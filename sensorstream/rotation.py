@@ -22,7 +22,7 @@ from psycopg import sql
 from .config import Config, Rotation
 from .credentials import Login, asked, login, secret_object, with_secret
 from .errors import ConfigError, SourceError, WindowBusy
-from .historian.connect import CONNECT_SECONDS, connect, source_errors
+from .historian.connect import CONNECT_SECONDS, REFUSED, connect, source_errors, why_not
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PASSWORD_BYTES = 32
@@ -131,7 +131,9 @@ class Rotating:
                 host=admin.host, port=admin.port, dbname=admin.dbname, user=admin.user, password=admin.password,
                 sslmode=admin.sslmode, connect_timeout=CONNECT_SECONDS,
             )  # fmt: skip
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            if REFUSED not in str(error):
+                raise SourceError(f"historian {admin.place} {why_not(str(error))}") from None
             raise SourceError(
                 f"historian {admin.place} refused the administrator: check the secret of db_rotation.admin_secret_id"
             ) from None

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import class_archive, errors
+from . import class_archive
 from .config import Config
+from .errors import SensorStreamError, SourceError, named
 from .java import java_home
 from .jdbcdriver import find_driver, require_driver
 
@@ -211,10 +212,11 @@ def spark_errors() -> Iterator[None]:
         yield
     except (PySparkException, Py4JJavaError) as error:
         text = str(error)
-        if found := re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE):
-            raise getattr(errors, found[1])(found[2]) from error
+        found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)
+        if found and (ours := named(found[1])):
+            raise ours(found[2]) from error
         if found := re.search(r"org\.postgresql\.util\.PSQLException: (.+)", text):
-            raise errors.SourceError(f"historian, through JDBC: {found[1]}") from error
+            raise SourceError(f"historian, through JDBC: {found[1]}") from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
-        raise errors.SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error
+        raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

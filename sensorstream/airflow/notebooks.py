@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,6 @@ class NotebookOperator(PapermillOperator):
                 super().execute(context)
         except PapermillExecutionError as error:
             reason = failure(error.ename, error.evalue, executed)
-            told.write_text(str(reason), encoding="utf-8")
+            told.write_text(json.dumps([type(reason).__name__, str(reason)]), encoding="utf-8")
             raise verdict(reason) from None
         return str(executed)

@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .site import DAILY
+
 RUN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 # A report is one page without scripts and without a single outside resource.
 ONLY_ITSELF = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 class Reports:
-    """The web application that shows ``<runs>/<run>/report.html``, made when it is first asked.
+    """The web application that shows ``<runs>/<run>/report.html`` and the page of all runs, made at the first request.
 
     Every process of Airflow loads the plugins, each task too; only the API server needs what a web application needs.
     """
@@ -36,15 +38,24 @@ def application(runs: Path) -> Any:
 
     app = FastAPI(title="SensorStream reports", docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get(
-        "/{dag_id}/{run}/report.html",
-        response_class=FileResponse,
-        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))],
-    )
+    allowed = [Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
+
+    def page(dag_id: str, path: Path, missing: str) -> Any:
+        # Who may see another DAG's runs may not see these by its name.
+        if dag_id != DAILY or not path.is_file():
+            raise HTTPException(404, missing)
+        return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
+
+    @app.get("/{dag_id}/index.html", response_class=FileResponse, dependencies=allowed)
+    def index(dag_id: str) -> Any:
+        return page(dag_id, runs / "index.html", f"no run of {dag_id} has a report yet")
+
+    @app.get("/{dag_id}/{run}/report.html", response_class=FileResponse, dependencies=allowed)
     def report(dag_id: str, run: str) -> Any:
-        page = runs / run / "report.html"
-        if not RUN.fullmatch(run) or not page.is_file():
-            raise HTTPException(404, f"run {run} of {dag_id} has no report yet: its last task writes it")
-        return FileResponse(page, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
+        if not RUN.fullmatch(run):
+            raise HTTPException(404, f"{run} is no run")
+        return page(
+            dag_id, runs / run / "report.html", f"run {run} of {dag_id} has no report yet: its last task writes it"
+        )
 
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from ..config import Config
-from ..errors import ConfigError, SensorStreamError
+from ..errors import ConfigError, SensorStreamError, named
 from ..windows import Window
 from .failures import RunFailed
 from .site import Site
@@ -32,18 +33,18 @@ def prepare(parameters: dict[str, Any]) -> str:
 def write_report(parameters: dict[str, Any]) -> str:
     """Write the HTML report, also of a run that failed; the run is green only if the lake check was."""
     from ..origins import explain
-    from ..report import page
+    from ..report import index, page
 
     folder = Path(parameters["run_folder"])
     try:
         config, window = _asked(parameters)
     except ConfigError as error:
         raise RunFailed(f"the run failed before it began: {error}") from None
-    reasons = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.failure"))]
+    failures = [_failure(path) for path in sorted(folder.glob("*.failure"))]
     done = page.check(folder, "check_lake")
-    failure = None
-    if reasons or not (done and done["success"]):
-        failure = SensorStreamError(reasons[0] if reasons else "a task failed: its log says why")
+    if not failures and not (done and done["success"]):
+        failures = [SensorStreamError("a task failed: its log says why")]
+    failure = failures[0] if failures else None
     settings = None
     try:
         arguments = {name: parameters[name] for name in ("engine", "write_mode")}
@@ -51,9 +52,16 @@ def write_report(parameters: dict[str, Any]) -> str:
     except SensorStreamError as error:
         log.warning("The report does not say where its settings came from: %s", error)
     path = page.write(folder, config, window, failure, patterns=parameters["patterns"], settings=settings)
+    index.build(config.model_copy(update={"reports_path": str(folder.parent)}))
     if failure:
         raise RunFailed(f"the run failed: {failure}; report: {path}")
     return str(path)
+
+
+def _failure(told: Path) -> SensorStreamError:
+    """What ended a notebook, as its task kept it."""
+    name, reason = json.loads(told.read_text(encoding="utf-8"))
+    return (named(name) or SensorStreamError)(reason)
 
 
 def _asked(parameters: dict[str, Any]) -> tuple[Config, Window]:

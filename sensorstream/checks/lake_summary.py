@@ -36,7 +36,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..encode import SCHEMA
-from ..lake.keys import folder, parse_reading_key
+from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import Entry, Manifest
 from ..lake.stores import Store
 from ..transform import QualityRule
@@ -168,7 +168,7 @@ def files_frame(
         found = list(pool.map(read, files))
     rows = [_row(file, stored.get(file.entry.key)) | seen for file, (seen, _) in zip(files, found, strict=True)]
     known = {file.entry.key for file in files}
-    rows += [_foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
+    rows += [foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES), [one for _, worth in found for one in worth]
 
 
@@ -274,14 +274,13 @@ def _row(file: CommittedFile, stored_bytes: int | None) -> dict[str, Any]:
     }
 
 
-def _foreign_row(key: str, size: int) -> dict[str, Any]:
+def foreign_row(key: str, size: int) -> dict[str, Any]:
     """A file that nobody committed, under the tag path that its folder spells."""
-    place, _, name = key.rpartition("/")
-    spelled = parse_reading_key(f"{place}/19700101T000000Z_19700101T000001Z.parquet")
+    found = spelled(key)
     return {
-        "tagpath": spelled[0],
-        "month": spelled[1],
-        "file": name,
+        "tagpath": found.tagpath or key,
+        "month": found.month,
+        "file": key.rpartition("/")[2],
         "committed": False,
         "rows": 0,
         "stored_bytes": size,

@@ -17,7 +17,7 @@ from ..credentials import Login, login
 from ..hearing import Mouth, Saying
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
-from ..historian.connect import snapshot_connection, source_errors
+from ..historian.connect import let_go, snapshot_connection, source_errors
 from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, Share, Slice
 from ..stage import PathPrints, Target, borders_ms, staged
@@ -45,6 +45,7 @@ class Fetch:
     tables: tuple[PartitionTable, ...]
     order: Order
     connections: int
+    kept: int  # connections that the worker may keep when the share is done
     every_tag: bool  # a share wants every tag of the historian
     whole: frozenset[int]  # tables, by position, of which it wants every row
     lift: int  # see ``readings_sql.lift``
@@ -60,7 +61,7 @@ class Fetch:
     ) -> Fetch:  # fmt: skip
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, plan.whole if alone else frozenset()
-        how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
+        how = plan.tables, plan.order, plan.connections, plan.kept, every_tag, whole, queries.lift(plan.window)
         return cls(config, *how, snapshot, rule, target, mouth)
 
 
@@ -105,6 +106,10 @@ class Gathering:
         for piece in share.slices:
             for position in piece.stretches:
                 self._awaited[position] += 1
+
+    def close(self) -> None:
+        """Close the connections that the worker may not keep."""
+        let_go(self.where, self.fetch.kept)
 
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""

@@ -7,6 +7,7 @@ tag; a stretch of a tag whose slices have all been read is cleaned and encoded, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -68,9 +69,8 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[PathPrints] = []
     waiting = 0
-    with Spool[Key]() as spool:
-        saying = fetch.mouth.about("extract", number) if fetch.mouth else None
-        gathering = Gathering(fetch, share, spool, saying)
+    saying = fetch.mouth.about("extract", number) if fetch.mouth else None
+    with Spool[Key]() as spool, closing(Gathering(fetch, share, spool, saying)) as gathering:
         for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
             total.add(done.tally)
             if saying:
@@ -92,8 +92,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
 
 def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
     """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
-    with Spool[Key]() as spool:
-        gathering = Gathering(fetch, share, spool)
+    with Spool[Key]() as spool, closing(Gathering(fetch, share, spool)) as gathering:
         for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
             for path, readings in found:
                 if readings.kept.num_rows:

@@ -58,7 +58,8 @@ class Historian:
 
         Raises ``ConfigError`` for a pattern that PostgreSQL refuses, and where no tag matches.
         """
-        refuse_bad_patterns(self.connection, patterns)
+        with source_errors(self.login, "trying the patterns"):
+            refuse_bad_patterns(self.connection, patterns)
         if self.layout == "ignition":
             query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
             table = sql.Identifier(self.schema, "sqlth_te")
@@ -71,7 +72,8 @@ class Historian:
             ).fetchall()
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
-            every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
+            with source_errors(self.login, "counting the tags"):
+                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
                 f"no tag path of {every[0] if every else 0:,} matches {shown}:"
@@ -110,7 +112,7 @@ class Historian:
         return tuple(sorted(chosen, key=lambda t: (t.span.start if t.span else window.start, t.name)))
 
     def _listed(self) -> list[PartitionTable]:
-        existing = self._existing_tables()
+        existing = existing_tables(self.connection, self.schema)
         if self.layout == "generic":
             return [
                 PartitionTable(name, span=span)
@@ -137,15 +139,6 @@ class Historian:
             for name in existing
             if name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone))
         ]
-
-    def _existing_tables(self) -> list[str]:
-        """Every table of the schema, and what can be read like one."""
-        found = self.connection.execute(
-            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-            " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
-            [self.schema],
-        ).fetchall()
-        return [name for (name,) in found]
 
     def _columns(self, table: str) -> dict[str, str]:
         return dict(
@@ -179,11 +172,11 @@ class Historian:
 
     def holds_any(self, table: PartitionTable, window: Window) -> bool:
         """Whether the table has a reading of ``window``, of whatever tag."""
-        row = self.connection.execute(
-            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {})").format(
-                readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
-            )
-        ).fetchone()
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {})").format(
+            readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
+        )
+        with source_errors(self.login, f"looking into {table.name}"):
+            row = self.connection.execute(query).fetchone()
         return bool(row and row[0])
 
     # -- readings -----------------------------------------------------------------------------------------------
@@ -226,7 +219,8 @@ class Historian:
 
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
-        row = self.connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        with source_errors(self.login, "naming the snapshot"):
+            row = self.connection.execute("SELECT pg_current_snapshot()::text").fetchone()
         return str(row[0]) if row else ""
 
 
@@ -240,14 +234,18 @@ def open_historian(config: Config) -> Iterator[Historian]:
     with connect(where) as connection:
         connection.autocommit = True
         with source_errors(where, "looking for the layout"):
-            names = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT tablename FROM pg_tables WHERE schemaname = %s", [config.db_schema]
-                )
-            ]
-        layout = _layout(config, names)
+            layout = _layout(config, existing_tables(connection, config.db_schema))
         yield Historian(connection, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+
+
+def existing_tables(connection: Connection, schema: str) -> list[str]:
+    """Every table of the schema, and what can be read like one."""
+    found = connection.execute(
+        "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
+        [schema],
+    ).fetchall()
+    return [name for (name,) in found]
 
 
 def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:
@@ -255,7 +253,7 @@ def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None
     for pattern in patterns:
         try:
             connection.execute("SELECT '' ~ %s", [pattern])
-        except psycopg.Error as error:
+        except psycopg.DataError as error:
             why = error.diag.message_primary or error
             raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
 

@@ -36,7 +36,7 @@ def connect(login: Login) -> Connection:
     except psycopg.OperationalError as error:
         if REFUSED in str(error) and (now := asked_again(login)) != login:
             return connect(now)
-        raise SourceError(f"historian {login.place} {_why(str(error))}") from None
+        raise SourceError(f"historian {login.place} {why_not(str(error))}") from None
 
 
 def _connect(login: Login) -> Connection:
@@ -61,7 +61,7 @@ def _connect(login: Login) -> Connection:
     )
 
 
-def _why(message: str) -> str:
+def why_not(message: str) -> str:
     """libpq's message, which may list several addresses, as one clause with a remedy."""
     if REFUSED in message or "no password supplied" in message:
         return 'refused the login: check "user" and "password" under "db", or the secret'
@@ -87,8 +87,8 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
 def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[str, str]) -> Iterator[Connection]:
     """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``, else its own.
 
-    Connections are kept from slice to slice and run to run, one for each thread that reads; between slices they are in
-    no transaction, so that they hold back no VACUUM.
+    Connections are kept from slice to slice, one for each thread that reads, until ``let_go``; between slices they are
+    in no transaction, so that they hold back no VACUUM.
     """
     opening: list[sql.Composable] = [sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
     opening += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
@@ -107,6 +107,13 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
 
 # Connections of this process that no thread uses; lists are changed by one atomic step each.
 _idle: dict[Login, list[Connection]] = {}
+
+
+def let_go(login: Login, kept: int) -> None:
+    """Close what no thread of this process uses: of ``login`` all connections but ``kept``, of any other all."""
+    for of, idle in list(_idle.items()):
+        while len(idle) > (kept if of == login else 0):
+            idle.pop().close()
 
 
 def _opened(login: Login, opening: sql.Composed) -> Connection:

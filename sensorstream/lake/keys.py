@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ..errors import ConfigError
@@ -26,7 +27,18 @@ FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest ke
 AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")
 NO_TAGPATH = ("", "__HIVE_DEFAULT_PARTITION__")  # what Hive and its heirs read as no value, encoded or not
 NO_XML = "\ufffe\uffff"
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 ENCODED = re.compile(r"[^A-Za-z0-9_.~\x80-\U0010ffff-]")
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An object among the readings that nobody committed; what its key spells, if it does."""
+
+    key: str
+    tagpath: str | None
+    month: str | None
+    interval: Window | None
 
 
 def encode_tagpath(path: str) -> str:
@@ -93,7 +105,26 @@ def parse_reading_key(key: str) -> tuple[str, str, Window]:
     if len(parts) != 3 or not key.startswith(READINGS) or not parts[2].endswith(".parquet"):
         raise ValueError(key)
     tag, month, name = parts[0].removeprefix("tagpath="), parts[1].removeprefix("month="), parts[2][: -len(".parquet")]
-    return decode_tagpath(tag), month, from_name(name)
+    try:
+        return decode_tagpath(tag), month, from_name(name)
+    except ConfigError as error:  # an interval that ends before it starts
+        raise ValueError(key) from error
+
+
+def spelled(key: str) -> Foreign:
+    """What a key among the readings says of itself. Pure."""
+    parts = key.removeprefix(READINGS).split("/")
+    named = len(parts) == 3 and parts[0].startswith("tagpath=") and parts[1].startswith("month=")
+    if not named or not MONTH.fullmatch(month := parts[1].removeprefix("month=")):
+        return Foreign(key, None, None, None)
+    try:
+        path = decode_tagpath(parts[0].removeprefix("tagpath="))
+    except ValueError:
+        return Foreign(key, None, None, None)
+    try:
+        return Foreign(key, path, month, parse_reading_key(key)[2])
+    except ValueError:
+        return Foreign(key, path, month, None)
 
 
 def rejected_key(run_id: str) -> str:

@@ -284,11 +284,14 @@ def free(
 
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
-    manifest = read_manifest(store)
-    turn = manifest.root.turn
-    if turn is None:
-        return None
-    free(store)
+    did: list[str] = []
+    free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    return did[-1] if did else None
+
+
+def taken_over(manifest: Manifest) -> str:
+    """What becomes of a turn whose holder is gone, in a sentence. Pure."""
+    turn = manifest.root.turn or {}
     did = "finished" if turn["phase"] == "settling" else "undone"
     return f"a run that ended while it published {turn['what']} was {did}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
-from ..errors import LakeError, NotSettled, SensorStreamError
+from ..errors import LakeError, SensorStreamError
 from ..record import RunRecord, summary
 from ..windows import Window, zone
 from ..wording import size
@@ -70,7 +70,7 @@ def write(
             timezone=config.timezone,
             failure=failure,
             outcome=ended,
-            untouched=record is None and not isinstance(failure, NotSettled),
+            untouched=record is None and failure is not None and failure.before_commit,
             record=record,
             summary=summary(record) if record else {},
             numbers=_numbers(record) if record else [],

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ..config import Config
+from ..errors import ConfigError
 from ..lake.reading import FETCHES_AT_ONCE
 from ..lake.stores import Store
 from ..record import RunRecord
@@ -20,6 +21,7 @@ from .shelf import folders, of_reports, open_shelf
 
 WORST_FIRST: tuple[Verdict, ...] = ("failed", "broken", "warnings", "done")
 KILLED = "no record: it is still running, or was ended before it could write one"
+RECORD = "record.json"
 STAMP, ID_STAMP = "%Y%m%dT%H%M%S.%fZ", "%Y%m%dT%H%M%SZ"
 
 
@@ -65,6 +67,20 @@ def runs(config: Config) -> list[Run]:
     return sorted(kept, key=lambda run: (run.ended, run.folder), reverse=True)
 
 
+def records(config: Config) -> list[dict[str, Any]]:
+    """The record of every run that is kept and came to one, as JSON; ``ConfigError`` names one that cannot be read."""
+    found = []
+    with of_reports():
+        store = open_shelf(config)
+        for folder in sorted(folder for folder, names in folders(config).items() if RECORD in names):
+            try:
+                found.append(json.loads(store.get(f"{folder}/{RECORD}") or b""))
+            except ValueError as error:
+                place = f"{config.reports_path.rstrip('/')}/{folder}/{RECORD}"
+                raise ConfigError(f"run record {place} cannot be read: {error}: remove it") from None
+    return found
+
+
 def by_day(found: Iterable[Run], timezone: str) -> dict[date, list[Run]]:
     """The runs of each day, the worst first: of every window and patterns the latest execution. Pure."""
     latest: dict[str, Run] = {}
@@ -79,7 +95,7 @@ def by_day(found: Iterable[Run], timezone: str) -> dict[date, list[Run]]:
 
 def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
     """How the run in ``folder`` ended, from its verdict or, before there were verdicts, its record and checks."""
-    name = next((name for name in (NAME, "record.json") if name in names), None)
+    name = next((name for name in (NAME, RECORD) if name in names), None)
     if name is None:
         return _broken(folder, KILLED)
     try:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import ConfigError, LakeError
+from ..errors import LakeError
 from ..lake.drift import drift
-from ..lake.keys import BOOKS, READINGS, decode_tagpath, parse_reading_key
+from ..lake.keys import BOOKS, READINGS, Foreign, spelled
 from ..lake.manifest import ROOT, Entry, Manifest, StateGone, read_manifest
 from ..lake.stores import Store
-from ..lake.turns import free, keys_of
+from ..lake.turns import free, keys_of, taken_over
 from ..windows import Window
 from .differences import Difference
 
 LOOKS = 20
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """An object among the readings that nobody committed; what its key spells, if it does."""
-
-    key: str
-    tagpath: str | None
-    month: str | None
-    interval: Window | None
 
 
 @dataclass(frozen=True)
@@ -85,9 +73,7 @@ def _free(store: Store, tell: Callable[[str], None], killed: list[Difference]) -
 
 
 def _killed(manifest: Manifest) -> Iterator[Difference]:
-    turn = manifest.root.turn or {}
-    did = "finished" if turn["phase"] == "settling" else "undone"
-    what = f"a run that ended while it published {turn['what']} was {did}"
+    what = taken_over(manifest)
     spelt = {spelled(key).tagpath for key in keys_of(manifest) if key.startswith(READINGS)}
     paths: list[str | None] = [*sorted(path for path in spelt if path is not None)]
     for path in paths or [None]:
@@ -127,22 +113,6 @@ def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Itera
     paths = {found.tagpath for found in maybe if found.tagpath is not None}
     committed = {key for month in months for key in manifest.entries(month, window=window, paths=paths)}
     return (found for found in maybe if found.key not in committed)
-
-
-def spelled(key: str) -> Foreign:
-    """What a key among the readings says of itself. Pure."""
-    parts = key.removeprefix(READINGS).split("/")
-    named = len(parts) == 3 and parts[0].startswith("tagpath=") and parts[1].startswith("month=")
-    if not named or not MONTH.fullmatch(month := parts[1].removeprefix("month=")):
-        return Foreign(key, None, None, None)
-    try:
-        path = decode_tagpath(parts[0].removeprefix("tagpath="))
-    except ValueError:
-        return Foreign(key, None, None, None)
-    try:
-        return Foreign(key, path, month, parse_reading_key(key)[2])
-    except (ValueError, ConfigError):  # the latter of an interval that ends before it starts
-        return Foreign(key, path, month, None)
 
 
 def committed_bytes(store: Store, entry: Entry) -> tuple[bytes | None, str | None]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
 
 from sensorstream.lake import turns
+from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.stores import open_store
 from tests.faults.killed import killed
 from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
@@ -15,6 +18,16 @@ from tests.lakes import as_committed, assert_whole, in_prefix, put_all
 from tests.oracle import objects
 
 LATER = ("first publication", "append", "compaction")  # the same steps as the other: with the slow tests
+
+
+def test_a_run_that_lives_is_waited_for_and_not_called_undone(make_config):
+    store = open_store(make_config())
+    with ThreadPoolExecutor(1) as aside, turns.take(read_manifest(store), "a window") as turn:
+        recovering = aside.submit(turns.recover, store)
+        time.sleep(0.3)
+        assert not recovering.done()
+        turn.undo()
+        assert recovering.result(30) is None
 
 
 @pytest.mark.parametrize("lake", ["local", pytest.param("s3", marks=pytest.mark.slow)])

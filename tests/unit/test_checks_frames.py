@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from sensorstream.checks.lake_summary import facts, foreign, opened, to_read
+from sensorstream.checks.lake_summary import facts, foreign, foreign_row, opened, to_read
 from sensorstream.checks.pace import Pieces
 from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
 from sensorstream.checks.summary_sql import Group
@@ -94,7 +94,10 @@ def test_only_files_that_readers_of_the_window_would_see_are_foreign() -> None:
     place = "readings/tagpath=a/month=2026-10/"
     inside, other_day = (reading_key("a", "2026-10", window_of("UTC", day=day)) for day in ("2026-10-14", "2026-10-15"))
     assert foreign(inside, set(), DAY)
-    assert foreign(f"{place}part-0001.parquet", set(), DAY)
+    for odd in ("part-0001.parquet", "20261015T000000Z_20261014T000000Z.parquet", "below/x.parquet"):
+        assert foreign(f"{place}{odd}", set(), DAY)
+        row = foreign_row(f"{place}{odd}", 7)
+        assert row["file"] == odd.split("/")[-1] and row["tagpath"] in ("a", f"{place}{odd}")
     assert not foreign(inside, {inside}, DAY)
     assert not foreign(other_day, set(), DAY)
     assert not foreign(f"{place}_SUCCESS", set(), DAY)

@@ -33,7 +33,9 @@ def test_a_path_that_is_null_is_not_the_bare_word_that_duckdb_takes_for_no_value
 
 
 def test_a_foreign_key_is_no_reading():
-    for key in ("readings/x.parquet", "readings/tagpath=a/month=2026-10/part-0.parquet", "tags/tags.parquet"):
+    folder = "readings/tagpath=a/month=2026-10"
+    backwards = f"{folder}/20261015T000000Z_20261014T000000Z.parquet"
+    for key in ("readings/x.parquet", f"{folder}/part-0.parquet", backwards, "tags/tags.parquet"):
         try:
             parse_reading_key(key)
         except ValueError:

@@ -14,11 +14,14 @@ import pyarrow as pa
 import pytest
 
 from sensorstream import report
+from sensorstream.backlog import Changed
 from sensorstream.config import check
-from sensorstream.errors import LakeCheckFailed, SensorStreamError, SourceError
+from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError, after_commit
+from sensorstream.historian import PartitionTable
 from sensorstream.lake.reading import READINGS, area, measure
 from sensorstream.notebook import failure
 from sensorstream.origins import explain
+from sensorstream.planning import Plan
 from sensorstream.record import RunRecord
 from sensorstream.report import page
 from sensorstream.report.facts import MOST_BARS, Facts, bar_width
@@ -154,6 +157,28 @@ def test_a_failed_run_says_so_first_and_unfolds_its_notebook(tmp_path):
     text = page.write(tmp_path, CONFIG, DAY, SourceError("the historian is down")).read_text()
     assert text.index("The run failed") < text.index("the historian is down") < text.index("Exit code 3")
     assert "<details open><summary>Notebook: source check" in text
+
+
+@pytest.mark.parametrize(
+    ("ended", "known"),
+    [
+        (SourceError("the historian is down"), True),
+        (after_commit(SourceError("the historian is down")), False),
+        (NotSettled("the lake is down"), False),
+        (SensorStreamError("the kernel died"), False),
+    ],
+)
+def test_a_report_says_the_lake_is_as_it_was_only_where_that_is_known(ended, known, tmp_path):
+    outside = failure(type(ended).__name__, str(ended), tmp_path)  # as it comes out of a notebook's kernel
+    text = page.write(tmp_path, CONFIG, DAY, outside).read_text()
+    assert ("The lake is as it was" in text) is known and f"Exit code {ended.exit_code}" in text
+
+
+def test_names_of_tables_cannot_bring_markup_into_a_plan(monkeypatch):
+    table = PartitionTable("<img src=x onerror=alert(1)>_2026_10")
+    found = Plan(DAY, (), "generic", (table,), (), False, frozenset(), "time", (), 1, 0, 0, ())
+    assert "<img" not in found._repr_html_() and "&lt;img" in found._repr_html_()
+    assert "<img" not in Changed("fingerprint", (f"{table.name} was made anew",), [])._repr_html_()
 
 
 def test_a_failure_in_a_notebook_is_the_same_failure_outside(tmp_path):
