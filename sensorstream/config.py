@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -115,6 +116,14 @@ class Config(Part):
     def _known_zone(cls, name: str) -> str:
         zone(name)
         return name
+
+    @field_validator("default_start_date")
+    @classmethod
+    def _a_day(cls, text: str) -> str:
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            raise ValueError(f'"{text}" is no day: write it like 2024-01-31') from None
 
     @field_validator("s3_endpoint_url", "patterns_url")
     @classmethod

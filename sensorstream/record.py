@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NotReconciled
+from .replacing import replace_json
 from .windows import Window
 
 
@@ -50,12 +51,8 @@ class RunRecord:
         return asdict(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the record as JSON; its readers see the old text or the new, never a part."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        draft.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(draft, target)
+        """Write the record as JSON."""
+        replace_json(Path(path), self.to_json())
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> RunRecord:

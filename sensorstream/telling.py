@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .progress import Progress, Step
+from .replacing import replace_text
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -127,10 +128,8 @@ def followed(folder: Path, write: Callable[[str], None]) -> Iterator[None]:
 
 
 def write_line(folder: Path, line: str) -> None:
-    """Keep ``line`` in the run's folder; a reader sees the old or the new."""
-    draft = folder / f".{FILE}"
-    draft.write_text(line, encoding="utf-8")
-    os.replace(draft, folder / FILE)
+    """Keep ``line`` in the run's folder."""
+    replace_text(folder / FILE, line)
 
 
 def read_line(folder: Path) -> str:

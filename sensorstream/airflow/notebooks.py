@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ class NotebookOperator(PapermillOperator):
         from papermill import PapermillExecutionError
 
         from ..notebook import failure
+        from ..replacing import replace_json
         from ..telling import followed
         from .variables import handed_on
 
@@ -53,6 +53,6 @@ class NotebookOperator(PapermillOperator):
                 super().execute(context)
         except PapermillExecutionError as error:
             reason = failure(error.ename, error.evalue, executed)
-            told.write_text(json.dumps([type(reason).__name__, str(reason)]), encoding="utf-8")
+            replace_json(told, [type(reason).__name__, str(reason)])
             raise verdict(reason) from None
         return str(executed)

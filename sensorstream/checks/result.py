@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LakeCheckFailed, SourceCheckFailed
+from ..replacing import replace_json
 from ..wording import plain
 from .notable import Notable
 
@@ -143,12 +143,9 @@ class CheckResult:
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write ``to_json()`` to a file; its readers see the old text or the new, never a part."""
+        """Write ``to_json()`` to a file."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        draft.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(draft, target)
+        replace_json(target, self.to_json())
         return target
 
     def _repr_html_(self) -> str:

@@ -1,6 +1,6 @@
 """The source in two small frames: a row a tag id as it stands, and a row a tag path with its readings summed up.
 
-Columns of ``readings_frame``:
+Columns of ``frame_of``:
 
 =======================  ==========================================================================================
 tagpath, datatype, ids   the path, ``int``, ``float``, ``string``, ``date`` or none, how many ids it has had

@@ -6,6 +6,8 @@
     reduction   few readings that look like many: least and greatest, gaps, doubtful ones
     lake        a window from the lake; what was read once is kept in bounded memory
     source      the same window from the historian, through its index
+    rejected    the readings that runs have rejected, as the lake keeps them
+    memory      what was read once, while there is room for it
     view        what is seen of a window, whichever of the two it comes from
     fit         the width and the colours of the page, for the figure
     figure      the view as a Plotly figure

@@ -17,6 +17,7 @@ from ..config import Config
 from ..encode import SCHEMA
 from ..errors import ConfigError, LakeError
 from .keys import READINGS, encode_tagpath, folder
+from .stores.bucket import address
 
 Engine = Literal["athena", "redshift", "spark", "duckdb"]
 Place = tuple[str, str]  # tag path, month
@@ -171,8 +172,10 @@ def _duckdb_secret(config: Config) -> str:
         options.append(f"REGION {_standard_text(config.s3_region)}")
     if config.s3_endpoint_url:
         scheme, _, host = config.s3_endpoint_url.rpartition("://")
-        options += [f"ENDPOINT {_standard_text(host.rstrip('/'))}", "URL_STYLE 'path'"]
+        options.append(f"ENDPOINT {_standard_text(host.rstrip('/'))}")
         options += ["USE_SSL false"] if scheme == "http" else []
+    _, virtual_hosted = address(config)
+    options += [] if virtual_hosted else ["URL_STYLE 'path'"]
     return f"CREATE OR REPLACE SECRET sensorstream ({', '.join(options)});"
 
 

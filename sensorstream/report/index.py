@@ -13,10 +13,11 @@ from urllib.parse import quote
 import numpy as np
 
 from ..config import Config
+from ..replacing import replace_text
 from ..windows import zone
 from ..wording import short, size
 from .figures import KEPT, WIDTH, Picture, canvas
-from .page import replace_text, templates
+from .page import templates
 from .runs import Run, by_day, runs
 from .shelf import of_reports, open_shelf, place_of, remote
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from typing import Any, Literal
 
 from ..errors import SensorStreamError
 from ..record import RunRecord, run_id
+from ..replacing import replace_json
 from ..windows import Window
 
 NAME = "verdict.json"
@@ -40,10 +39,8 @@ class Outcome:
     seconds: float | None = None
 
     def save(self, folder: Path) -> None:
-        """Write ``verdict.json``; its readers see the old text or the new, never a part."""
-        draft = folder / f".{NAME}.{os.getpid()}"
-        draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(draft, folder / NAME)
+        """Write ``verdict.json``."""
+        replace_json(folder / NAME, asdict(self))
 
 
 def outcome(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config
 from ..errors import LakeError, SensorStreamError
 from ..record import RunRecord, summary
+from ..replacing import replace_text
 from ..windows import Window, zone
 from ..wording import size
 from .multiples import MOST_TAGS, flagged
@@ -100,13 +100,6 @@ def templates() -> Environment:
     from jinja2 import Environment, PackageLoader
 
     return Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
-
-
-def replace_text(target: Path, text: str) -> None:
-    """Write a file of which readers see the old text or the new, never a part."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, target)
 
 
 def spoken(window: Window, timezone: str) -> str:
