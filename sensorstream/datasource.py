@@ -102,7 +102,7 @@ class HistorianReader(DataSourceReader):
         if window is None:
             return []
         with open_historian(self.config) as historian:
-            plan = make_plan(historian, self.config, window, self.patterns, only=self.wanted.takes)
+            plan = make_plan(historian, self.config, window, self.patterns, only=self.wanted.takes, alone=True)
         rule = quality_rule(self.config, plan.layout)
         fetch = Fetch.of(plan, self.config, None, rule)
         return [SharePartition(fetch, share) for share in plan.shares]
@@ -149,7 +149,7 @@ class Wanted:
         """The part of ``whole`` that is asked for, by whole seconds outwards."""
         second = timedelta(seconds=1)
         start = max(whole.start, self.start.replace(microsecond=0)) if self.start else whole.start
-        end = min(whole.end, self.end.replace(microsecond=0) + second) if self.end else whole.end
+        end = self.end.replace(microsecond=0) + second if self.end and self.end < whole.end else whole.end
         return Window(start, end) if start < end else None
 
     def _paths(self, paths: Sequence[str]) -> Wanted:
@@ -163,7 +163,10 @@ class Wanted:
 
 
 def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:  # at either end of what a datetime holds, where a zone's hours do not matter
+        return time.replace(tzinfo=UTC)
 
 
 def _patterns(option: str | None) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def readings(
     """
     session = spark or spark_session(config)
     with open_historian(config) as historian:
-        what = planning.make_plan(historian, config, window, patterns or config.sensor_patterns)
+        what = planning.make_plan(historian, config, window, patterns or config.sensor_patterns, alone=True)
     if not what.tables:
         return session.createDataFrame([], READINGS_DDL)
     return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
@@ -113,7 +113,13 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
             found = measure(files)
             tally = found.tally
             with clock.phase("publish"):
-                paths = frozenset(tags if tags is not None else (entry.tagpath for entry in found.entries))
+                held = frozenset(entry.tagpath for entry in found.entries)
+                paths = frozenset(tags) if tags is not None else held
+                if others := sorted(held - paths):
+                    raise ConfigError(
+                        f'the DataFrame holds readings of {len(others):,} tag paths that "tags" does not name,'
+                        f" {others[0]} for one: name them, or leave their readings out"
+                    )
                 storable(paths, prefix=config.prefix)
                 scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
                 done, _ = publish_files(

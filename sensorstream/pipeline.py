@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -18,9 +19,10 @@ from .errors import SensorStreamError, SourceError, after_commit
 from .extraction import measure, parquet, parquet_or_none, persisted, stage
 from .hearing import listening
 from .historian import Historian, open_historian
+from .historian.readings_sql import in_window
 from .lake.held import HeldBySpark
 from .lake.keys import TAGS, rejected_key, storable
-from .lake.manifest import Manifest, at_one_commit
+from .lake.manifest import Entry, Manifest, at_one_commit
 from .lake.pieces import Grid, days
 from .lake.publishing import Known, Scope, Seen, publish, seen_in
 from .lake.stores import reached_store
@@ -193,18 +195,28 @@ def covered_months(what: Plan, config: Config) -> list[str]:
 
 
 def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen) -> None:
-    """``SourceError`` where the lake holds readings of a time that the historian, in months that it covers in part, no
-    longer has: its tables were dropped, and a run must not empty the lake."""
+    """``SourceError`` where the lake holds readings of a time that no table is listed for, in months that the historian
+    covers in part, and the historian has fewer: its tables were dropped, and a run must not empty the lake. A reading
+    that went into a neighbour at a roll-over does not stand for the others."""
     spans = [table.span for table in what.tables if table.span is not None]
     if len(spans) < len(what.tables):
         return
+    ids = {tag.path: tag.ids for tag in what.tags}
     for part in without((scope.part(month) for month in scope.months), spans):
-        kept = [e for e in before.entries if e.first_ms < part.end_ms and e.last_ms >= part.start_ms]
-        if kept and not any(historian.holds_any(table, part) for table in what.tables):
-            raise SourceError(
-                f"no partition table covers {part}, of which the lake holds readings ({min(kept).tagpath} for one):"
-                " choose a window that the historian still holds"
-            )
+        kept: dict[Window, list[Entry]] = defaultdict(list)
+        for entry in before.entries:
+            if entry.first_ms < part.end_ms and entry.last_ms >= part.start_ms:
+                kept[entry.interval].append(entry)
+        for interval, files in kept.items():
+            held = sum(entry.rows for entry in files)
+            wanted = in_window(interval, [number for entry in files for number in ids.get(entry.tagpath, ())])
+            there = sum(historian.count(table, wanted) for table in historian.partition_tables(interval))
+            if there < held:
+                raise SourceError(
+                    f"no partition table covers {part}, and of {interval} the lake holds {held:,} readings"
+                    f" ({min(files).tagpath} for one), the historian {there:,}:"
+                    " choose a window that the historian still holds"
+                )
 
 
 def tags_bytes(historian: Historian) -> bytes:

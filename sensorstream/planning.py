@@ -99,10 +99,12 @@ def make_plan(
     patterns: Sequence[str],
     *,
     only: Callable[[str], bool] = lambda tagpath: True,
+    alone: bool = False,
 ) -> Plan:
     """Choose tables and tags, estimate, and cut into shares and slices.
 
-    ``only`` narrows the tags that match further.
+    ``only`` narrows the tags that match further. ``alone``: each share takes a snapshot of its own, for which it needs
+    one connection more.
 
     Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape).
     """
@@ -114,6 +116,7 @@ def make_plan(
     parts = stretches_of(historian, config, tables, known, tags, weights, window)
     reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
     workers, connections = _workers(config)
+    connections = max(1, connections // 2) if alone else connections
     rows = sum(reach.readings for reach in reaches)
     machines = not config.spark_master.startswith("local")
     count = best_shares(len(parts), rows, workers=min(workers, connections), machines=machines)

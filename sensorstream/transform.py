@@ -216,6 +216,6 @@ def _rejected(raw: pa.Table, paths: np.ndarray, reason: pa.Array) -> pa.Table:
     found = pa.table([raw.column("tagid"), *_readings(raw).columns, reason], schema=REJECTED)
     if later(raw.column("t_stamp").to_numpy(), paths).all():
         return found
-    ranked = raw.append_column("path", pa.array(paths))
-    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity"]
+    ranked = raw.append_column("path", pa.array(paths)).append_column("bits", _bits(raw.column("value")))
+    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
     return found.take(pc.sort_indices(ranked, sort_keys=[(key, "ascending") for key in keys]))

@@ -88,8 +88,10 @@ class Window:
     def days(self, tz: str) -> Iterator[tuple[date, Window]]:
         """The days of ``tz`` that the window touches (23 to 25 hours where clocks change), clipped to it."""
         day = self.start.astimezone(zone(tz)).date()
-        while (whole := day_window(day, tz)).start < self.end:
-            if part := whole.clip(self):
+        while (start := midnight(day, tz)) < self.end:
+            end = midnight(day + timedelta(days=1), tz)
+            # A day may be left out of a calendar altogether: Samoa had no 30th of December 2011.
+            if start < end and (part := Window(start, end).clip(self)):
                 yield day, part
             day += timedelta(days=1)
 

@@ -60,7 +60,9 @@ def check_lake(
     what = plan(config, window, patterns)
     months = covered_months(what, config)
     paths = [tag.path for tag in what.tags]
-    files = at_one_commit(store, lambda manifest: committed_files(manifest, months, window, frozenset(paths)))
+    files = at_one_commit(
+        store, lambda now: committed_files(now.held_to(config.timezone), months, window, frozenset(paths))
+    )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     aside = rejected_key(run_id(window, tuple(patterns or config.sensor_patterns)))
     frame, stretches = files_frame(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 DRIVER = "org.postgresql.Driver"
+MOST_LONG = (1 << 63) - 1
 # What is cleaned and encoded together: a tag path in a stretch of time, which the plan bounds for busy tags.
 GROUP = ("tagpath", "stretch")
 
@@ -70,7 +71,7 @@ def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapsho
     )
     bounds = {
         "time": ("t_stamp", plan.window.start_ms, plan.window.end_ms),
-        "tag": ("tagid", min(plan.ids), max(plan.ids) + 1),
+        "tag": ("tagid", min(plan.ids), min(max(plan.ids) + 1, MOST_LONG)),
     }
     column, first, last = bounds[plan.order]
     reader = (

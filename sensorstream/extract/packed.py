@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ..config import Config
+from ..credentials import login
 from ..hearing import Mouth
+from ..historian.connect import exported_snapshot
 from ..planning import Plan
 from ..slicing import Share
 from ..stage import (
@@ -91,8 +94,15 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
 
 
 def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
-    """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch."""
-    with Spool[Key]() as spool, closing(Gathering(fetch, share, spool)) as gathering:
+    """Fetch and clean one share: its readings (``stage.READINGS``), a table a stretch.
+
+    All slices see one state of the historian: rows that move to other pages meanwhile are read once.
+    """
+    with (
+        exported_snapshot(login(fetch.config), fetch.config.db_schema, fetch.tables) as snapshot,
+        Spool[Key]() as spool,
+        closing(Gathering(replace(fetch, snapshot=snapshot), share, spool)) as gathering,
+    ):
         for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
             for path, readings in found:
                 if readings.kept.num_rows:
@@ -100,7 +110,7 @@ def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
 
 
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
-    """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each query seeing what is committed when it runs."""
+    """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each share as committed when it begins."""
     fetch = Fetch.of(plan, config, None, rule)
     shares = spark.sparkContext.broadcast(plan.shares)
 

@@ -109,10 +109,13 @@ class Historian:
                 elif self.holds_any(table, window):
                     self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
                     chosen.append(table)
-        return tuple(sorted(chosen, key=lambda t: (t.span.start if t.span else window.start, t.name)))
+        # Of two readings of a time the later table's wins, so their order must not hang on the window.
+        listed = [(table.span.start, table.name, table) for table in chosen if table.span]
+        always = [table for table in chosen if table.span is None]
+        return (*sorted(always), *(table for *_, table in sorted(listed, key=lambda each: each[:2])))
 
     def _listed(self) -> list[PartitionTable]:
-        existing = existing_tables(self.connection, self.schema)
+        existing = self._readable()
         if self.layout == "generic":
             return [
                 PartitionTable(name, span=span)
@@ -123,7 +126,8 @@ class Historian:
         if "sqlth_partitions" in existing:
             for name, start, end in self.connection.execute(
                 sql.SQL(
-                    "SELECT pname, min(start_time), max(end_time) FROM {}"
+                    "SELECT pname, CASE WHEN count(start_time) = count(*) THEN min(start_time) END,"
+                    " CASE WHEN count(end_time) = count(*) THEN max(end_time) END FROM {}"
                     " WHERE coalesce(blocksize, 0) = 0 GROUP BY pname ORDER BY 1"
                 ).format(sql.Identifier(self.schema, "sqlth_partitions"))
             ):
@@ -134,11 +138,30 @@ class Historian:
         if listed:
             return list(listed.values())
         self.notes.append("sqlth_partitions lists no table: partition tables taken from the catalog by name")
-        return [
-            PartitionTable(name, span=span_of(name, self.timezone))
-            for name in existing
-            if name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone))
-        ]
+        return [PartitionTable(name, span=span_of(name, self.timezone)) for name in existing if self._of_readings(name)]
+
+    def _readable(self) -> list[str]:
+        """Tables, and of those that are parts of another that is one itself (partitions, heirs), only that other."""
+        names = existing_tables(self.connection, self.schema)
+        heirs = self.connection.execute(
+            "SELECT c.relname::text, p.relname::text FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
+            " JOIN pg_class p ON p.oid = inhparent JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE nspname = %s AND p.relnamespace = c.relnamespace",
+            [self.schema],
+        ).fetchall()
+        parents: dict[str, str] = dict(heirs)
+
+        def part_of_another(name: str) -> bool:
+            parent = parents.get(name)
+            return parent is not None and (self._of_readings(parent) or part_of_another(parent))
+
+        return [name for name in names if not part_of_another(name)]
+
+    def _of_readings(self, name: str) -> bool:
+        """Whether a table is one of readings by its name."""
+        if self.layout == "generic":
+            return span_of(name, self.timezone) is not None
+        return name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone) is not None)
 
     def _columns(self, table: str) -> dict[str, str]:
         return dict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,11 +11,13 @@ from psycopg import sql
 
 from ..credentials import Login, asked_again
 from ..errors import SourceError
+from .model import PartitionTable
 
 APPLICATION = "sensorstream"
 CONNECT_SECONDS = 10
 REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
 STATEMENT_SECONDS = 3600
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # A packed slice takes tens of MB, which the server's allocator (glibc's) gives back to the kernel after each, to take
 # them again page by page: a fifth of all that packing costs. After a piece of this size it keeps up to twice as much,
@@ -90,7 +92,7 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
     Connections are kept from slice to slice, one for each thread that reads, until ``let_go``; between slices they are
     in no transaction, so that they hold back no VACUUM.
     """
-    opening: list[sql.Composable] = [sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
+    opening: list[sql.Composable] = [sql.SQL(BEGIN)]
     opening += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
     opening += [
         sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in settings.items()
@@ -107,6 +109,21 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
 
 # Connections of this process that no thread uses; lists are changed by one atomic step each.
 _idle: dict[Login, list[Connection]] = {}
+
+
+@contextmanager
+def exported_snapshot(login: Login, schema: str, tables: Iterable[PartitionTable]) -> Iterator[str]:
+    """The name of a snapshot that ``snapshot_connection`` can see while the block runs; ``tables`` are held against
+    being dropped or rewritten, which would move rows between pages that are read one after the other."""
+    connection = _opened(login, sql.Composed([sql.SQL(BEGIN)]))
+    try:
+        with source_errors(login, "exporting a snapshot"):
+            for table in tables:
+                connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(sql.Identifier(schema, table.name)))
+            row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+        yield str(row[0]) if row else ""
+    finally:
+        connection.close()
 
 
 def let_go(login: Login, kept: int) -> None:

@@ -197,7 +197,9 @@ def tail(
 
 
 def _named(found: Sequence[tuple[int, int, int]], borders: Sequence[int]) -> dict[tuple[int, int], int]:
-    return {(tagid, piece): count for tagid, piece, count in found if 0 <= piece < len(borders) - 1}
+    """Those of a piece; a row without a time is of none."""
+    pieces = range(len(borders) - 1)
+    return {(tagid, piece): count for tagid, piece, count in found if piece in pieces}
 
 
 def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:

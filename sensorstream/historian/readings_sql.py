@@ -1,7 +1,8 @@
 """The SQL that reads readings, the same for both engines. Pure.
 
 Every layout is seen as ``tagid, t_stamp, value double, text, dataintegrity``:
-``value`` is the float, else the int as a double; ``text`` is the string, else the date as ISO 8601 with microseconds.
+``value`` is the float, else the int as a double; ``text`` is the string, else the date as ISO 8601 with microseconds
+(before year 1, and infinite ones, as PostgreSQL writes them).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def text_of(table: PartitionTable) -> sql.Composable:
     if DATE in table.columns:
         terms.append(
             sql.SQL(
-                "CASE WHEN isfinite({0}) THEN to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') ELSE {0}::text END"
+                "CASE WHEN isfinite({0}) AND {0} >= '0001-01-01'"
+                " THEN to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') ELSE {0}::text END"
             ).format(sql.Identifier(DATE))
         )
     return _coalesce(terms, "text")

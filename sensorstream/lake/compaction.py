@@ -84,7 +84,7 @@ def compact(
         over = month_window(month, config.timezone).end <= instant
         return 1 if months is not None or over else config.compact_over_files
 
-    there = turns.free(store).months
+    there = turns.free(store).held_to(config.timezone).months
     for month in months or ():
         if month not in there:
             raise ConfigError(f"lake {store.place} holds nothing of month {month}: it has {', '.join(there) or 'none'}")

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..errors import LakeError
+from ..errors import ConfigError, LakeError
 from ..windows import Window
 from .keys import BOOKS, reading_key
 from .stores import Conflict, Store
@@ -100,6 +100,7 @@ class Root:
     marks: Mapping[str, Any] = field(default_factory=dict)  # partition table -> mark
     frames: int = 0  # publications of DataFrames, of which no pieces are known
     turn: Mapping[str, Any] | None = None
+    timezone: str | None = None  # whose days and months the lake has; none before anything was published
 
     @property
     def states(self) -> set[str]:
@@ -108,7 +109,8 @@ class Root:
     def to_bytes(self) -> bytes:
         parts = {"files": self.files, "pieces": self.pieces, "marks": self.marks}
         shown = {name: dict(sorted(part.items())) for name, part in parts.items()}
-        rest = {name: value for name, value in (("frames", self.frames), ("turn", self.turn)) if value}
+        more = {"timezone": self.timezone, "frames": self.frames, "turn": self.turn}
+        rest = {name: value for name, value in more.items() if value}
         return json.dumps({"format": FORMAT, **shown, **rest}, indent=1).encode()
 
 
@@ -128,6 +130,18 @@ class Manifest:
     def months(self) -> list[str]:
         """Months of which files are committed, in order."""
         return sorted(self.root.files)
+
+    def held_to(self, timezone: str) -> Manifest:
+        """This manifest, if the lake's days and months are those of ``timezone``: others would lie across them.
+
+        Raises ``ConfigError`` if they are not.
+        """
+        if self.root.timezone not in (None, timezone):
+            raise ConfigError(
+                f"lake {self.store.place} has the days and months of {self.root.timezone}, and"
+                f' "timezone" is {timezone}: set it back, or begin another lake ("s3_directory", "local_path")'
+            )
+        return self
 
     def entries(
         self, month: str, *, window: Window | None = None, paths: Collection[str] | None = None

@@ -114,6 +114,13 @@ class Grid:
         whole = np.cumsum(whole, axis=1, dtype=values.dtype)
         return whole[self._path, self._last] - whole[self._path, self._first]
 
+    def there(self) -> np.ndarray:
+        """Of which path there is a piece between which borders: a row a path, a column a place."""
+        edges = np.zeros((len(self.number), len(self.borders)), int)
+        np.add.at(edges, (self._path, self._first), 1)
+        np.add.at(edges, (self._path, self._last), -1)
+        return np.cumsum(edges, axis=1)[:, :-1] > 0
+
     def counted(self, prints: pa.Table) -> pa.Table:
         """The pieces with what ``prints`` (``stage.PRINTS``) say of them; no rows where they say nothing."""
         paths = [self.number[path] for path in prints.column("tagpath").to_pylist()]

@@ -211,7 +211,7 @@ def _publish(
             if read_manifest(store).version == now.version:
                 raise damaged(store, gone) from None
             continue
-        root = replace(now.root, marks=_marks(known, seen.root, now.root))
+        root = replace(now.root, marks=_marks(known, seen.root, now.root), timezone=scope.timezone)
         there = {key: store.get(key) for key in others}
         if not (todo or noted) and root == now.root and there == {key: _made(data) for key, data in others.items()}:
             return Published(0, todo.unchanged, 0, 0), now.root
@@ -270,6 +270,7 @@ def _carry_out(
 
 
 def seen_in(manifest: Manifest, scope: Scope) -> Seen:
+    manifest.held_to(scope.timezone)
     entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
     known = [of_source.chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
     return Seen(

@@ -147,7 +147,7 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
     found = [
         entry
         for month, _ in window.months(config.timezone)
-        for entry in manifest.entries(month, window=window).values()
+        for entry in manifest.held_to(config.timezone).entries(month, window=window).values()
         if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
     ]
     return sorted(found)

@@ -7,9 +7,9 @@ not read again itself is noted in the manifest as not known, so that the next on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from ..historian.connect import source_errors
 from ..historian.heap import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
 from ..lake.manifest import PIECES, Manifest
 from ..lake.pieces import Grid, Piece, chosen
-from ..windows import Window, midnight, zone
+from ..windows import Window, day_window, midnight, zone
 
 HEAP_TAIL, FINGERPRINT = "heap tail", "fingerprint"
 
@@ -56,6 +56,7 @@ class Lookback:
     marks: dict[str, Mark]
     known: pa.Table
     path_of: dict[int, str]
+    timezone: str
 
 
 def lookback(
@@ -81,6 +82,7 @@ def lookback(
         marks={name: Mark(**mark) for name, mark in manifest.root.marks.items() if name in tables},
         known=_known(manifest, config, [span, *(t.span for t in tables.values() if t.span)], tables, path_of),
         path_of=path_of,
+        timezone=config.timezone,
     )
 
 
@@ -138,16 +140,18 @@ def look(
     grid = Grid(back.known)
     reasons = ["fingerprints were asked for"] if detector == FINGERPRINT else []
     changed = np.zeros(back.known.num_rows, bool)
+    new: set[Piece] = set()
     for table in back.tables if not reasons else ():
         found = _inserted(back, table, rows.get(table.name), grid)
         if isinstance(found, CannotVouch):
             reasons.append(found.reason)
         else:
             changed |= _sums(back, grid, [(i, n, count) for (i, n), count in found.items()]) > 0
+            new |= _never_read(back, grid, found, paths)
     if reasons:
-        changed = _compared(back, grid)
+        changed, new = _compared(back, grid), set()
     unknown = grid.pieces.column("rows").is_null().to_numpy()
-    again, elsewhere = _shared_out(grid, changed, unknown, back.span, window, paths)
+    again, elsewhere = _shared_out(grid, changed, unknown, back.span, window, paths, new)
     return Late(FINGERPRINT if reasons else HEAP_TAIL, tuple(reasons), again, elsewhere, marks)
 
 
@@ -188,6 +192,23 @@ def _inserted(
     return {(tagid, place): count for tagid, place, count in came}
 
 
+def _never_read(back: Lookback, grid: Grid, found: Mapping[tuple[int, int], int], paths: frozenset[str]) -> set[Piece]:
+    """Days of ``paths`` that have rows now and have never been read, though those of other tags were: a tag is new and
+    brings its history along."""
+    there = grid.there()
+    read = np.any(there, axis=0)
+    days = set()
+    for tagid, place in found:
+        path = back.path_of.get(tagid, "")
+        if path not in paths or not 0 <= place < len(read) or not read[place]:
+            continue
+        if path not in grid.number or not there[grid.number[path], place]:
+            day = datetime.fromtimestamp(int(grid.borders[place]), zone(back.timezone)).date()
+            whole = day_window(day, back.timezone)
+            days.add((path, whole.start_ms // 1000, whole.end_ms // 1000))
+    return days
+
+
 def _sums(back: Lookback, grid: Grid, found: Sequence[tuple[int, int, int]], kind: type = np.int64) -> np.ndarray:
     """Values by tag id and place in the grid, summed up by piece."""
     mine = [
@@ -216,12 +237,14 @@ def _compared(back: Lookback, grid: Grid) -> np.ndarray:
 
 
 def _shared_out(
-    grid: Grid, changed: np.ndarray, unknown: np.ndarray, span: Window, window: Window, paths: frozenset[str]
-) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    grid: Grid, changed: np.ndarray, unknown: np.ndarray, span: Window, window: Window, paths: frozenset[str],
+    new: Collection[Piece],
+) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:  # fmt: skip
     """Pieces that this run reads again, and those that are left for another."""
     start, end = window.start_ms // 1000, window.end_ms // 1000
     again, elsewhere = [], []
-    for piece, known in zip(grid.named(changed | unknown), ~unknown[changed | unknown], strict=True):
+    named = [*zip(grid.named(changed | unknown), ~unknown[changed | unknown], strict=True)]
+    for piece, known in (*named, *((piece, True) for piece in sorted(new))):
         path, first, last = piece
         if path in paths and start <= first and last <= end:
             continue  # the run reads it anyway

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from sensorstream import publish, readings
 from sensorstream.errors import ConfigError
+from sensorstream.extract.gathering import Fetch, Gathering
+from sensorstream.extract.packed import read_clean
+from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
+from sensorstream.planning import make_plan
+from sensorstream.transform import quality_rule
 from sensorstream.windows import window_of
-from tests.oracle import bits, objects, readings_of
+from tests.integration.test_ingest import small_historian
+from tests.oracle import Row, bits, objects, readings_of
 
 DAY = window_of("UTC", day="2026-10-31")
 PRESS = "^plant1/press/"
@@ -105,3 +112,40 @@ def test_filters_on_tag_path_and_time_choose_what_is_read(source, spark):
     assert "tagpath" not in plan.split("Physical Plan", 1)[1].split("Filter", 1)[1].split("\n", 1)[0]  # the source's
     assert reader.load().where("tagpath = 'nowhere'").count() == 0
     assert config.db.password.get_secret_value() not in plan
+
+
+def test_a_filter_to_the_end_of_all_time_takes_everything(source, spark):
+    _, reader = source
+    everything = reader.load().where("datetime <= timestamp'9999-12-31 23:59:59' AND tagpath LIKE 'plant1/press%'")
+    assert everything.count() == reader.load().where("tagpath LIKE 'plant1/press%'").count() > 0
+
+
+def test_a_frame_that_holds_other_tags_than_named_is_refused(make_config, spark):
+    config = make_config()
+    frame = "SELECT explode(array('a', 'b')) tagpath, timestamp'2026-10-31 01:00:00' datetime, 1 value"
+    with pytest.raises(ConfigError, match='"tags" does not name, b for one'):
+        publish(spark.sql(frame), config, DAY, tags=["a"])
+    assert not objects(config)
+
+
+def test_readings_that_move_to_other_pages_meanwhile_are_read_once(database, make_config, monkeypatch):
+    rows = [Row(n % 2 + 1, DAY.start_ms + n, float(n)) for n in range(6000)]
+    small_historian(database, rows, {1: "a", 2: "b"})
+    database.execute("ANALYZE")
+    config = make_config(dbname=database.name, readings_per_slice=1000)
+    with open_historian(config) as historian:
+        plan = make_plan(historian, config, DAY, [".*"], alone=True)
+    (share,) = plan.shares
+    assert [piece.pages is not None for piece in share.slices].count(True) > 2
+    left, reading = iter(range(99)), Gathering.read
+
+    def slowly(self, piece):
+        yield from reading(self, piece)
+        if next(left) == 0:  # between the first slice and the next, rows of the end move to pages that have been read
+            database.execute(f"DELETE FROM sqlt_data_1_2026_10 WHERE t_stamp < {DAY.start_ms + 500}")
+            database.execute("VACUUM sqlt_data_1_2026_10")
+            database.execute(f"UPDATE sqlt_data_1_2026_10 SET intvalue = 1 WHERE t_stamp >= {DAY.start_ms + 5700}")
+
+    monkeypatch.setattr(Gathering, "read", slowly)
+    fetch = replace(Fetch.of(plan, config, None, quality_rule(config, plan.layout)), connections=1)
+    assert sum(table.num_rows for table in read_clean(fetch, share)) == 6000

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sensorstream.errors import ConfigError, LakeError, SourceError
+from sensorstream.lake.compaction import compact
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
+from sensorstream.lake.reading import read
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox.plant import PlantOptions, seed
@@ -146,9 +148,111 @@ def test_a_month_whose_first_tables_are_gone_is_not_emptied(database, make_confi
     before = objects(config)
     database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlt_data_1_20261016")  # daily, and the 14th is gone
     database.execute(f"UPDATE sqlt_data_1_20261016 SET t_stamp = {T0 + 2 * 86_400_000}")
-    with pytest.raises(SourceError, match=r"no partition table covers 2026-10-01.*lake holds readings \(a for one\)"):
+    with pytest.raises(SourceError, match=r"no partition table covers 2026-10-01.*holds 1 readings \(a for one\)"):
         ingest(config, window_of("UTC", start="2026-10-01", end="2026-11-01"), spark=spark)
     assert objects(config) == before
+
+
+def test_a_reading_in_a_neighbour_does_not_stand_for_a_table_that_is_gone(database, make_config, spark):
+    day = 86_400_000
+    small_historian(database, [Row(1, T0 - day + n * 60_000, float(n)) for n in range(9)], {1: "a"})
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlt_data_1_20261013")
+    for name in ("12", "14"):
+        database.execute(f"CREATE TABLE sqlt_data_1_202610{name} (LIKE sqlt_data_1_20261013)")
+    database.execute(f"INSERT INTO sqlt_data_1_20261014 VALUES (1, NULL, 7, NULL, NULL, 192, {T0 - 500})")  # roll-over
+    config = make_config(dbname=database.name)
+    both = window_of("UTC", start="2026-10-13", end="2026-10-15")
+    ingest(config, both, spark=spark)
+    before = readings_of(config)
+    assert len(before) == 10
+    database.execute("DROP TABLE sqlt_data_1_20261013")
+    with pytest.raises(
+        SourceError, match=r"no partition table covers 2026-10-13.*the lake holds 10 .*the historian 1:"
+    ):
+        ingest(config, both, spark=spark)
+    assert readings_of(config) == before
+
+
+def test_a_lake_keeps_the_time_zone_of_its_days_and_months(database, make_config, spark):
+    end = window_of("UTC", day="2026-10-31")
+    small_historian(database, [Row(1, end.end_ms - n * 600_000, float(n)) for n in range(1, 24)], {1: "a"})
+    config = make_config(dbname=database.name, timezone="Europe/Berlin")
+    ingest(config, end, spark=spark)
+    before = objects(config)
+    other = config.model_copy(update={"timezone": "UTC"})
+    for touch in (
+        lambda: ingest(other, end, spark=spark),
+        lambda: read(other, end.start, end.end),
+        lambda: compact(other),
+    ):
+        with pytest.raises(ConfigError, match='days and months of Europe/Berlin, and "timezone" is UTC: set it back'):
+            touch()
+    assert objects(config) == before
+
+
+def test_partitions_and_heirs_are_read_once_through_the_table_that_they_are_part_of(database, make_config, spark):
+    database.execute("CREATE TABLE tags (id int, tagpath text, description text, unit text)")
+    database.execute("INSERT INTO tags VALUES (1, 'a', NULL, NULL)")
+    columns = "(tagid int, value float8, dataintegrity int, t_stamp bigint)"
+    database.execute(f"CREATE TABLE sensor_2026_10 {columns} PARTITION BY RANGE (t_stamp)")
+    database.execute(
+        f"CREATE TABLE sensor_20261014 PARTITION OF sensor_2026_10 FOR VALUES FROM ({DAY.start_ms}) TO ({DAY.end_ms})"
+    )
+    database.execute(f"INSERT INTO sensor_2026_10 SELECT 1, n, 192, {T0} + n FROM generate_series(1, 9) n")
+    record = ingest(make_config(dbname=database.name), DAY, spark=spark)
+    assert (record.partition_tables, record.rows_read, record.rows_deduplicated) == (["sensor_2026_10"], 9, 0)
+
+
+def test_a_partition_that_is_listed_twice_and_open_once_is_open(database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlth_1_data")
+    database.execute("CREATE TABLE sqlt_data_2_2026_10 (LIKE sqlth_1_data)")
+    database.execute(
+        "CREATE TABLE sqlth_partitions (pname text, drvid int, start_time bigint, end_time bigint, blocksize int,"
+        " flags int)"
+    )
+    day = 86_400_000
+    database.execute(
+        "INSERT INTO sqlth_partitions VALUES"
+        f" ('sqlth_1_data', 1, {T0 - 99 * day}, {T0 - 50 * day}, 0, 0),"
+        f" ('sqlth_1_data', 1, {T0 - 50 * day}, NULL, 0, 0),"
+        f" ('sqlt_data_2_2026_10', 2, {T0 - 9 * day}, {T0 + 9 * day}, 0, 0)"
+    )
+    assert ingest(make_config(dbname=database.name), DAY, spark=spark).rows_written == 1
+
+
+@pytest.mark.parametrize("start", ["2026-09-30", "2026-10-14"])
+def test_which_table_wins_does_not_hang_on_the_window(start, database, make_config, spark):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    database.execute("CREATE TABLE sqlth_1_data (LIKE sqlt_data_1_2026_10)")
+    database.execute(f"INSERT INTO sqlth_1_data VALUES (1, NULL, 2, NULL, NULL, 192, {T0})")
+    config = make_config(dbname=database.name)
+    ingest(config, window_of("UTC", start=start, end="2026-10-16"), spark=spark)
+    assert [value for _, _, value, *_ in readings_of(config)] == [bits(1.0)]
+
+
+def test_dates_before_christ_are_told_from_those_after(database, make_config, spark):
+    small_historian(database, [], {1: "a"})
+    for n, day in enumerate(("0044-03-15 BC", "0044-03-15", "infinity")):
+        database.execute(f"INSERT INTO sqlt_data_1_2026_10 VALUES (1, NULL, NULL, NULL, '{day}', 192, {T0 + n})")
+    found = []
+    for engine in ("packed", "jdbc"):
+        config = make_config(dbname=database.name, engine=engine)
+        ingest(config, DAY, spark=spark)
+        found.append([text for *_, text, _ in readings_of(config)])
+    assert found[0] == found[1] == ["0044-03-15 00:00:00 BC", "0044-03-15T00:00:00.000000", "infinity"]
+
+
+def test_rejected_readings_that_tie_stand_in_the_same_order_whichever_engine(database, make_config, spark):
+    small_historian(database, [], {1: "a"})
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 DROP CONSTRAINT sqlt_data_1_2026_10_pkey")
+    values = ", ".join(f"(1, NULL, {n * 7 % 5}, NULL, NULL, 0, {T0})" for n in range(5))
+    database.execute(f"INSERT INTO sqlt_data_1_2026_10 VALUES {values}")
+    lakes = [make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc")]
+    for config in lakes:
+        assert ingest(config, DAY, spark=spark).rows_rejected == {"bad_quality": 5}
+    rejected = [pq.read_table(io.BytesIO(data)) for c in lakes for k, data in objects(c).items() if "rejected/" in k]
+    assert rejected[0] == rejected[1] and rejected[0]["value"].to_pylist() == [0, 1, 2, 3, 4]
 
 
 def test_what_a_later_table_holds_of_a_month_that_is_gone_is_added_to_it(database, make_config, spark):

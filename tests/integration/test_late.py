@@ -71,6 +71,23 @@ def test_late_readings_are_picked_up_by_the_end_of_the_table(engine, lake, datab
     assert (again.late["tag_days"], again.files_written) == (0, 0) and objects(config) == before
 
 
+def test_a_new_tag_brings_its_history_along(history, database, spark):
+    database.execute("INSERT INTO sqlth_te VALUES (4, 'new', 1, 1, 0, 0, NULL)")
+    insert(database, *(Row(4, T0 + n * HOUR, float(n)) for n in range(24 * 5)))
+    found = ingest(history, day(4), spark=spark).late
+    assert (found["tag_days"], found["tags"]) == (4, {"new": [f"2026-10-1{n}" for n in range(4)]})
+    assert readings_of(history) == expect(rows_now(database), PATHS | {4: "new"}).readings
+    assert ingest(history, day(4), spark=spark).late["tag_days"] == 0
+
+
+def test_a_row_without_a_time_is_late_for_no_day(history, database, spark):
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 DROP CONSTRAINT sqlt_data_1_2026_10_pkey")
+    ingest(history, day(4), spark=spark)
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 ALTER t_stamp DROP NOT NULL")
+    database.execute("INSERT INTO sqlt_data_1_2026_10 VALUES (1, NULL, 1, NULL, NULL, 192, NULL)")
+    assert ingest(history, day(4), spark=spark).late["tag_days"] == 0
+
+
 CHANGES = {
     "updated in place": "UPDATE sqlt_data_1_2026_10 SET floatvalue = -1 WHERE tagid = 1 AND t_stamp = {0}",
     "deleted": "DELETE FROM sqlt_data_1_2026_10 WHERE tagid = 1 AND t_stamp = {0}",

@@ -38,6 +38,11 @@ def test_clip_and_minus_together_are_the_window(window, other):
     assert all(a.end == b.start for a, b in itertools.pairwise(parts))
 
 
+def test_a_day_that_a_calendar_leaves_out_is_no_day():
+    window = window_of("Pacific/Apia", start="2011-12-29", end="2012-01-01")
+    assert [day.isoformat() for day, _ in window.days("Pacific/Apia")] == ["2011-12-29", "2011-12-31"]
+
+
 @given(WINDOWS)
 def test_a_name_spells_its_window(window):
     assert from_name(window.name) == window
