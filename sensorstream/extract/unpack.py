@@ -71,6 +71,8 @@ class Batch:
             plain = np.ones(len(units), bool)
             plain[at] = plain[at + 1] = False
         self.times, self.values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
+        for values in (self.values, self.others["v"]):
+            values[np.isnan(values)] = np.nan  # of the many numbers that are none the one that Java knows
         for times, ends in ((self.times, self.number_ends), (self.others["t"], self.other_ends)):
             for part, (start, end) in zip(parts, pairwise(ends.tolist()), strict=True):
                 times[start:end] -= part.base

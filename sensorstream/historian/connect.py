@@ -82,6 +82,8 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         message = (error.diag.message_primary or str(error)).strip()
+        if isinstance(error, psycopg.errors.ProgramLimitExceeded):  # above all an answer of more than 1 GB
+            message += ': lower "readings_per_slice"'
         raise SourceError(f"historian {login.place}, {doing}: {message}") from error
 
 

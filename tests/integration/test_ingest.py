@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections import Counter
 
 import psycopg
@@ -166,9 +167,7 @@ def test_a_reading_in_a_neighbour_does_not_stand_for_a_table_that_is_gone(databa
     before = readings_of(config)
     assert len(before) == 10
     database.execute("DROP TABLE sqlt_data_1_20261013")
-    with pytest.raises(
-        SourceError, match=r"table covers 2026-10-13.*the lake holds 10 .*the historian 1:"
-    ):
+    with pytest.raises(SourceError, match=r"table covers 2026-10-13.*the lake holds 10 .*the historian 1:"):
         ingest(config, both, spark=spark)
     assert readings_of(config) == before
 
@@ -241,6 +240,22 @@ def test_dates_before_christ_are_told_from_those_after(database, make_config, sp
         ingest(config, DAY, spark=spark)
         found.append([text for *_, text, _ in readings_of(config)])
     assert found[0] == found[1] == ["0044-03-15 00:00:00 BC", "0044-03-15T00:00:00.000000", "infinity"]
+
+
+def test_whatever_bits_a_nan_has_both_engines_leave_the_same_bytes(database, make_config, spark):
+    small_historian(database, [], {1: "a"})
+    odd = [
+        struct.unpack(">d", bytes.fromhex(bits))[0]
+        for bits in ("7ff8000000000001", "fff8000000000000", "3ff0" + 12 * "0")
+    ]
+    with psycopg.connect(database.owner) as connection:
+        for n, value in enumerate(odd):
+            row = "INSERT INTO sqlt_data_1_2026_10 VALUES (1, NULL, %b, NULL, NULL, 192, %s)"
+            connection.execute(row, [value, T0 + n])
+    lakes = [make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc")]
+    for config in lakes:
+        ingest(config, DAY, spark=spark)
+    assert without_marks(objects(lakes[0])) == without_marks(objects(lakes[1]))
 
 
 def test_rejected_readings_that_tie_stand_in_the_same_order_whichever_engine(database, make_config, spark):
