@@ -90,7 +90,7 @@ def missing_days(config: Config, window: Window, patterns: Sequence[str] | None 
     ``patterns`` as for ``ingest``. A day that was read is not missing, whether or not it held a reading.
     """
     with open_historian(config) as historian:
-        paths = {tag.path for tag in historian.tags(patterns or config.sensor_patterns)}
+        paths = {tag.path for tag in historian.tags(config.patterns(patterns))}
         covered = coverage(historian.partition_tables(window), window)
 
     def known(manifest: Manifest) -> dict[tuple[int, int], set[str]]:

@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 # Typer brings its own click; of its exceptions only the leaves have public names.
+STOPPED = 130
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app.add_typer(sandbox_app, name="sandbox")
@@ -199,6 +200,8 @@ def ranges(
 
     settings, window = _asked(config, config_source, None, start, end)
     found = learn_ranges(settings, window, pattern)
+    if not found:
+        raise ConfigError(f"no tag has numbers in {window}: nothing is learned, choose a window with readings")
     path = out or suites_folder() / FILE
     write_ranges(path, found)
     Console().print(f"{len(found)} ranges learned from {window} are in {path}: look them over", soft_wrap=True)
@@ -359,12 +362,20 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     try:
         code = app([word for word in words if word != "--debug"], standalone_mode=False)
+        if code == STOPPED:  # Typer makes this of Ctrl-C
+            raise KeyboardInterrupt
     except SensorStreamError as error:
         code = _say(str(error), error.exit_code, debug)
     except USAGE_ERROR as error:
+        if not error.format_message():  # a command of commands alone: its help says more
+            error.show()
+            sys.exit(2)
         code = _say(f"{error.format_message()}: see sensorstream --help", 2, debug)
     except (typer.Abort, KeyboardInterrupt):
-        code = _say("stopped", 130, debug)
+        code = _say("stopped", STOPPED, debug)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        code = _say(f"{error.strerror or error}{where}: is the disk full, or may the folder not be written?", 1, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -22,6 +22,9 @@ from .windows import zone
 
 ENGINES = ("packed", "jdbc")
 Source = Literal["file", "airflow", "aws"]
+# What JSON calls it, where pydantic speaks of Python.
+LIST, OBJECT = "write a list, [...]", "write an object, {...}"
+KINDS = {"tuple_type": LIST, "model_type": OBJECT, "dict_type": OBJECT}
 Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
 
 
@@ -93,7 +96,7 @@ class Config(Part):
     bad_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
     timezone: str = "UTC"
     default_start_date: str = "2024-01-01"
-    lookback_days: int = Field(30, ge=0)
+    lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
 
     write_mode: Literal["overwrite", "append"] = "overwrite"
@@ -165,6 +168,10 @@ class Config(Part):
     def prefix(self) -> str | None:
         """What every key of the lake begins with in its bucket; ``None`` where the lake is a folder."""
         return self.s3_directory if self.bucket_name else None
+
+    def patterns(self, asked: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The patterns that are asked for, a text being one; else ``sensor_patterns``."""
+        return ((asked,) if isinstance(asked, str) else tuple(asked or ())) or self.sensor_patterns
 
     def masked(self) -> dict[str, Any]:
         """The values as plain JSON, the password as stars."""
@@ -239,7 +246,7 @@ def check(values: Mapping[str, Any], *, where: str) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist: check --config") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -259,5 +266,5 @@ def _sentence(error: ValidationError) -> str:
         return f'unknown key "{key}": known are {known}'
     if first["type"] == "missing":
         return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
-    message = first["msg"].removeprefix("Value error, ")
+    message = KINDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return f'"{key}": {message}' if key else message

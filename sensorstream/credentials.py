@@ -62,12 +62,24 @@ def asked_again(login: Login) -> Login:
 def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
     """``login`` with what ``secret`` says of it. Pure."""
     told = {name: secret[key] for key, name in KEYS.items() if secret.get(key) is not None}
+    of = f'secret "{login.secret[0]}"' if login.secret else "the secret"
+    for key, name in KEYS.items():
+        if name in told and name != "port" and not _is_text(told[name]):
+            raise ConfigError(f'{of}: "{key}" is no text: correct the secret')
     if "port" in told:
         try:
             told["port"] = int(told["port"])
         except (TypeError, ValueError):
-            raise ConfigError(f'the secret\'s "port" {told["port"]!r} is no number: correct the secret') from None
+            raise ConfigError(f'{of}: "port" {told["port"]!r} is no number: correct the secret') from None
     return replace(login, **told, of_secret=tuple(told))
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value can go to PostgreSQL as text."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _secret(secret_id: str, region: str | None) -> dict[str, Any]:

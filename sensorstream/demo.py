@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -23,3 +24,5 @@ def demo(root: Path = ROOT) -> None:
     plant = seed(sandbox.owner_dsn, PlantOptions())
     console.print(f"[bold]historian[/] {plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables")
     run(sandbox.config_path, start=plant.start.isoformat(), end=plant.end.isoformat())
+    command = f"{Path(sys.executable).parent / 'sensorstream'} plan --config {sandbox.config_path}"
+    console.print(f"[bold]go on[/]     {command} --date {plant.start:%Y-%m-%d}", soft_wrap=True)

@@ -68,7 +68,7 @@ def readings(
     """
     session = spark or spark_session(config)
     with open_historian(config) as historian:
-        what = planning.make_plan(historian, config, window, patterns or config.sensor_patterns, alone=True)
+        what = planning.make_plan(historian, config, window, config.patterns(patterns), alone=True)
     if not what.tables:
         return session.createDataFrame([], READINGS_DDL)
     return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))

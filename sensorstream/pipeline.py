@@ -46,7 +46,9 @@ def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) 
     Raises ``SourceError`` and ``ConfigError`` as ``planning.make_plan`` does.
     """
     with open_historian(config) as historian:
-        return planning.make_plan(historian, config, window, patterns or config.sensor_patterns)
+        what = planning.make_plan(historian, config, window, config.patterns(patterns))
+    storable((tag.path for tag in what.tags), prefix=config.prefix)
+    return what
 
 
 def ingest(
@@ -79,7 +81,7 @@ def ingest(
         See ``errors``. The lake is untouched unless the manifest was swapped.
     """
     clock = Clock()
-    patterns = tuple(patterns or config.sensor_patterns)
+    patterns = config.patterns(patterns)
     name = run_id(window, patterns)
     # The JVM starts while the lake is looked at and the plan is made.
     with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
@@ -120,7 +122,13 @@ def ingest(
             expected = what.estimated_readings
             with watched(session, "extract", progress, ear, expected):
                 looking = aside.submit(beside)
-                found = measure(staged)
+                try:
+                    found = measure(staged)
+                except SourceError as error:
+                    # What failed first ends the snapshot, of which the others then speak.
+                    if looking.done() and (first := looking.exception()):
+                        raise first from error
+                    raise
                 source, late, tags = looking.result()
             found.reconcile(source)
             rejected = aside.submit(lambda: parquet_or_none(found.rejected))

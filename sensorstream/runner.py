@@ -26,7 +26,7 @@ from rich.text import Text
 
 from . import notebook
 from .config import Config, load
-from .errors import SensorStreamError
+from .errors import LakeError, SensorStreamError
 from .origins import Value, explain
 from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
@@ -81,7 +81,7 @@ def run(
     arguments = dict(zip(OVERRIDES, (engine, write_mode), strict=True))
     config = load(config_path, source=config_source, arguments=arguments)
     window = window_of(config.timezone, day=date, start=start, end=end)
-    name = f"{run_id(window, patterns or config.sensor_patterns)}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = shelf.run_folder(config, name)
     place = shelf.kept_at(config, folder, name)
     parameters = {
@@ -101,7 +101,13 @@ def run(
         _execute(config, window, folder, parameters, console)
     except SensorStreamError as error:
         failure = error
-    page.write(folder, config, window, failure, patterns=patterns, settings=settings)
+    try:
+        page.write(folder, config, window, failure, patterns=patterns, settings=settings)
+    except OSError as error:
+        raise failure or LakeError(
+            f"the readings are in the lake and checked, but no report can be written to {folder}: {error.strerror}:"
+            " make room there, and run again for the report"
+        ) from error
     report = f"{place}/report.html"
     if failure:
         try:

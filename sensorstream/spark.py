@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module, metadata
 from importlib.resources import files
 from pathlib import Path
 from threading import Thread
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -175,6 +178,7 @@ class Starting:
         from .datasource import HistorianSource
 
         session.dataSource.register(HistorianSource)
+        _note_interrupts()
         return session
 
     def __enter__(self) -> Starting:
@@ -184,10 +188,31 @@ class Starting:
         if self._thread.ident:
             self._thread.join()
         if self._gateway:
-            # Killed, not asked to end: it has seen too few classes to write an archive of them.
-            self._gateway.proc.kill()
+            if "-XX:ArchiveClassesAtExit" in self._settings.get("spark.driver.extraJavaOptions", ""):
+                self._gateway.proc.kill()  # it has seen too few classes to write an archive of them
+            else:
+                self._gateway.proc.terminate()  # and takes its temporary folder along
             self._gateway.proc.wait()
             self._gateway = None
+
+
+_interrupted = threading.Event()
+
+
+def _note_interrupts() -> None:
+    """Remember a Ctrl-C: Spark turns it into whatever failure it was at."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if getattr(before, "notes", False) or not callable(before):
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        _interrupted.set()
+        before(number, frame)
+
+    note.notes = True  # type: ignore[attr-defined]
+    signal.signal(signal.SIGINT, note)
 
 
 def _import_ahead() -> None:
@@ -205,12 +230,15 @@ def spark_errors() -> Iterator[None]:
 
     A ``SensorStreamError`` raised on a worker comes back as text; here it becomes that very error again.
     """
-    from py4j.protocol import Py4JJavaError
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
         yield
-    except (PySparkException, Py4JJavaError) as error:
+    except (PySparkException, Py4JError) as error:
+        if _interrupted.is_set():
+            _interrupted.clear()
+            raise KeyboardInterrupt from error
         text = str(error)
         found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)
         if found and (ours := named(found[1])):

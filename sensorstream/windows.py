@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .errors import ConfigError
 
 STAMP = "%Y%m%dT%H%M%SZ"
+YEARS = range(2, 9999)  # of windows: a neighbour on either side, in every time zone, is a date as well
 Moment = str | date | datetime  # as a caller may write an instant
 
 
@@ -157,11 +158,13 @@ def from_name(name: str) -> Window:
 def parse_instant(text: str, tz: str) -> datetime:
     """An ISO 8601 instant; a bare date is midnight in ``tz``, a time without offset is local to ``tz``."""
     try:
-        if len(text) == 10:
-            return midnight(date.fromisoformat(text), tz)
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f'"{text}" is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)') from error
+    if instant.year not in YEARS:
+        raise ConfigError(f'"{text}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
+    if len(text) == 10:
+        return midnight(instant.date(), tz)
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
 
 
@@ -182,9 +185,12 @@ def window_of(tz: str, *, day: str | None = None, start: str | None = None, end:
         raise ConfigError("--date goes without --start and --end: give the one or the other two")
     if day:
         try:
-            return day_window(date.fromisoformat(day), tz)
+            asked = date.fromisoformat(day)
         except ValueError as error:
             raise ConfigError(f'--date "{day}" is not a date: write it as 2026-10-14') from error
+        if asked.year not in YEARS:
+            raise ConfigError(f'--date "{day}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
+        return day_window(asked, tz)
     if not (start and end):
         raise ConfigError("no window given: use --date 2026-10-14, or --start and --end")
     return Window(parse_instant(start, tz), parse_instant(end, tz))

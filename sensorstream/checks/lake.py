@@ -64,7 +64,7 @@ def check_lake(
         store, lambda now: committed_files(now.held_to(config.timezone), months, window, frozenset(paths))
     )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
-    aside = rejected_key(run_id(window, tuple(patterns or config.sensor_patterns)))
+    aside = rejected_key(run_id(window, config.patterns(patterns)))
     frame, stretches = files_frame(
         store,
         files,

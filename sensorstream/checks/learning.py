@@ -18,7 +18,7 @@ def learn_ranges(config: Config, window: Window, patterns: Sequence[str] | None 
     Raises ``SourceError`` and ``ConfigError`` as ``check_source`` does.
     """
     with open_historian(config) as historian:
-        tags = historian.tags(tuple(patterns or config.sensor_patterns))
+        tags = historian.tags(config.patterns(patterns))
         rule = quality_rule(config, historian.layout)
         found = summarise(historian, historian.partition_tables(window), tags, window, rule)
     return learned((tag, seen) for tag in tags if tag.path in found.sums and (seen := found.sums[tag.path].seen()))

@@ -57,7 +57,7 @@ def check_source(
     """
     begin = time.perf_counter()
     tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
-    patterns = tuple(patterns or config.sensor_patterns)
+    patterns = config.patterns(patterns)
     with open_historian(config) as historian:
         tags = historian.tags(patterns)
         tables = historian.partition_tables(window)

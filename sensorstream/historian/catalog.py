@@ -32,6 +32,11 @@ VALUES: dict[Layout, dict[str, tuple[str, ...]]] = {
     },
     "generic": {"value": NUMERIC_TYPES},
 }
+TAG_COLUMNS: dict[Layout, tuple[str, ...]] = {
+    "ignition": ("tagpath", "id", "datatype", "created", "retired"),
+    "generic": ("tagpath", "id", "description", "unit"),
+}
+PARTITION_COLUMNS = ("pname", "start_time", "end_time", "blocksize")
 DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}
 
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
@@ -51,6 +56,21 @@ class Historian:
     tags_table: str
     notes: list[str]
 
+    @property
+    def tags_name(self) -> str:
+        """The table of tags."""
+        return "sqlth_te" if self.layout == "ignition" else self.tags_table
+
+    def _require(self, table: str, wanted: Sequence[str], *, ids: bool = False) -> None:
+        """``SourceError`` where a table lacks one of the columns ``wanted``, or its ``id`` is no whole number."""
+        with source_errors(self.login, f"looking at {table}"):
+            columns = self._columns(table)
+        for column in wanted:
+            if column not in columns:
+                raise SourceError(_lacks(table, column, columns, self.layout))
+        if ids:
+            _right_type(table, "id", columns["id"], INTEGERS)
+
     # -- tags ---------------------------------------------------------------------------------------------------
 
     def tags(self, patterns: Sequence[str] = (".*",)) -> tuple[Tag, ...]:
@@ -60,12 +80,12 @@ class Historian:
         """
         with source_errors(self.login, "trying the patterns"):
             refuse_bad_patterns(self.connection, patterns)
+        self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         if self.layout == "ignition":
             query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
-            table = sql.Identifier(self.schema, "sqlth_te")
         else:
             query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
-            table = sql.Identifier(self.schema, self.tags_table)
+        table = sql.Identifier(self.schema, self.tags_name)
         with source_errors(self.login, "reading the tags"):
             rows = self.connection.execute(
                 sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
@@ -124,6 +144,7 @@ class Historian:
             ]
         listed: dict[str, PartitionTable] = {}
         if "sqlth_partitions" in existing:
+            self._require("sqlth_partitions", PARTITION_COLUMNS)
             for name, start, end in self.connection.execute(
                 sql.SQL(
                     "SELECT pname, CASE WHEN count(start_time) = count(*) THEN min(start_time) END,"
@@ -178,10 +199,7 @@ class Historian:
         values = VALUES[self.layout]
         for column, types in REQUIRED.items():
             if column not in columns:
-                raise SourceError(
-                    f"table {table.name} has no column {column} (it has {', '.join(columns)}):"
-                    f' is "layout" ({self.layout}) right?'
-                )
+                raise SourceError(_lacks(table.name, column, columns, self.layout))
             _right_type(table.name, column, columns[column], types)
         present = tuple(column for column in values if column in columns)
         if not present:
@@ -279,6 +297,8 @@ def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None
         except psycopg.DataError as error:
             why = error.diag.message_primary or error
             raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
+        except UnicodeEncodeError:
+            raise ConfigError(f"pattern {pattern!a} is no text: write it in UTF-8") from None
 
 
 def _layout(config: Config, names: Sequence[str]) -> Layout:
@@ -298,6 +318,10 @@ def _layout(config: Config, names: Sequence[str]) -> Layout:
         f'schema "{config.db_schema}" holds neither sqlth_te (Ignition) nor {config.tags_table} (generic):'
         ' check "dbname", "db_schema" and "tags_table"'
     )
+
+
+def _lacks(table: str, column: str, columns: Collection[str], layout: Layout) -> str:
+    return f'table {table} has no column {column} (it has {", ".join(columns)}): is "layout" ({layout}) right?'
 
 
 def _right_type(table: str, column: str, found: str, allowed: Sequence[str]) -> None:

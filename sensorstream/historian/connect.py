@@ -17,6 +17,7 @@ APPLICATION = "sensorstream"
 CONNECT_SECONDS = 10
 REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
 STATEMENT_SECONDS = 3600
+KEEPALIVE_SECONDS, KEEPALIVES_LOST = 30, 3  # a machine that is gone is missed after two minutes
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # A packed slice takes tens of MB, which the server's allocator (glibc's) gives back to the kernel after each, to take
@@ -58,6 +59,10 @@ def _connect(login: Login) -> Connection:
         password=login.password,
         sslmode=login.sslmode,
         connect_timeout=CONNECT_SECONDS,
+        keepalives_idle=KEEPALIVE_SECONDS,
+        keepalives_interval=KEEPALIVE_SECONDS,
+        keepalives_count=KEEPALIVES_LOST,
+        tcp_user_timeout=KEEPALIVE_SECONDS * (KEEPALIVES_LOST + 1) * 1000,
         application_name=APPLICATION,
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
     )
@@ -69,7 +74,7 @@ def why_not(message: str) -> str:
         return 'refused the login: check "user" and "password" under "db", or the secret'
     if "does not exist" in message and "database" in message:
         return 'has no such database: check "dbname" under "db"'
-    if "Connection refused" in message or "timeout" in message or "could not translate" in message:
+    if "Connection refused" in message or "timeout" in message or "resolve host" in message:
         return 'cannot be reached: is the server running, and are "host" and "port" under "db" right?'
     last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
     return f"cannot be used: {last}"
@@ -84,6 +89,8 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
         message = (error.diag.message_primary or str(error)).strip()
         if isinstance(error, psycopg.errors.ProgramLimitExceeded):  # above all an answer of more than 1 GB
             message += ': lower "readings_per_slice"'
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            message += f": grant {login.user} what it needs to read"
         raise SourceError(f"historian {login.place}, {doing}: {message}") from error
 
 

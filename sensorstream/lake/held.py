@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from ..config import Config
 from ..hearing import Mouth
+from .at_once import at_once
 from .manifest import Entry
 from .stores import Store, open_store
 
@@ -55,7 +56,7 @@ class HeldBySpark:
                     if mouth:
                         mouth.about("publish", key).add(size=len(row["data"]))
 
-            with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+            with at_once(PUTS_AT_ONCE) as pool:
                 before: list[Future[None]] = []
                 for batch in batches:  # the next one comes while the files of this one are put
                     now = [pool.submit(one, row) for row in batch.to_pylist()]
@@ -104,7 +105,7 @@ class HeldHere:
         self.store = store
 
     def put(self, keys: Mapping[Entry, str]) -> None:
-        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+        with at_once(PUTS_AT_ONCE) as pool:
             list(pool.map(lambda item: self.store.put(item[1], self.files[item[0]]), keys.items()))
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:

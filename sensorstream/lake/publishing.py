@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..errors import WindowBusy
 from ..windows import Window
 from . import pieces as of_source
 from . import turns
+from .at_once import at_once
 from .changes import Changes, both, covered, files_of, inside, over, places
 from .held import Staged
 from .manifest import (
@@ -236,7 +237,7 @@ def _carry_out(
     def place_of(entry: Entry) -> str:
         return turn.staged_key(entry.digest) if entry in waiting else entry.key
 
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+    with at_once(REQUESTS_AT_ONCE) as pool:
         few = pool.map(lambda key: _put_beside(turn, key, there[key], others[key]), others)  # beside the workers
         if todo.staged:
             staged.put({entry: place_of(entry) for entry in todo.staged})

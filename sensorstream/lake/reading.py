@@ -40,7 +40,7 @@ ENTRY_DDL = (
     " digest string"
 )
 FETCHES_AT_ONCE = 8
-Patterns = Sequence[str] | None
+Patterns = str | Sequence[str] | None
 
 
 @overload
@@ -146,8 +146,8 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
     wanted = _any_of(patterns)
     found = [
         entry
-        for month, _ in window.months(config.timezone)
-        for entry in manifest.held_to(config.timezone).entries(month, window=window).values()
+        for month, _ in window.months(manifest.root.timezone or config.timezone)  # the lake's, whoever reads it
+        for entry in manifest.entries(month, window=window).values()
         if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
     ]
     return sorted(found)
@@ -219,7 +219,9 @@ def tags(config: Config, pattern: str = ".*") -> pa.Table:
         raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
     found = pq.read_table(pa.BufferReader(data))
     wanted = _any_of([pattern])
-    return found.filter(pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()]))
+    return found.filter(
+        pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()], pa.bool_())
+    )
 
 
 def last_day(config: Config) -> Window:
@@ -279,7 +281,8 @@ def labelled(tagpath: str, readings: pa.Table) -> pa.Table:
     return readings.add_column(0, READINGS.field("tagpath"), names)
 
 
-def _any_of(patterns: Sequence[str] | None) -> re.Pattern[str]:
+def _any_of(patterns: Patterns) -> re.Pattern[str]:
+    patterns = [patterns] if isinstance(patterns, str) else patterns
     for pattern in patterns or ():
         try:
             re.compile(pattern)

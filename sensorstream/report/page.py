@@ -54,7 +54,7 @@ def write(
     record = RunRecord.read(folder / "record.json") if (folder / "record.json").exists() else None
     notebooks = [_notebook(folder, name) for name in TITLES if (folder / f"{name}.ipynb").exists()]
     checks = [found for name in ("check_source", "check_lake") if (found := check(folder, name))]
-    ended = outcome(window, patterns or config.sensor_patterns, record, checks, failure)
+    ended = outcome(window, config.patterns(patterns), record, checks, failure)
     notable = listed(folder)
     # A lake that has just failed is not asked again: it would be waited for once more.
     away = isinstance(failure, LakeError)

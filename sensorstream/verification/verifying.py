@@ -169,7 +169,7 @@ def verify(
     from .repairing import repair as put_right
 
     begin = time.perf_counter()
-    patterns = tuple(patterns or config.sensor_patterns)
+    patterns = config.patterns(patterns)
     store = reached_store(config)
     append = config.write_mode == "append"
     with nullcontext() if spark else start_early(config) as starting:
@@ -335,7 +335,9 @@ def _pieces_notes(
     if not compared:
         return
     before = pa.Table.from_pylist(compared, schema=PIECES)
-    mine = found.prints.filter(pa.array([path in tags for path in found.prints.column("tagpath").to_pylist()]))
+    mine = found.prints.filter(
+        pa.array([path in tags for path in found.prints.column("tagpath").to_pylist()], pa.bool_())
+    )
     now = Grid(before).counted(_within(mine, before))
     changed = Counter(
         path
