@@ -124,7 +124,7 @@ def ingest(
                 looking = aside.submit(beside)
                 try:
                     found = measure(staged)
-                except SourceError as error:
+                except Exception as error:
                     # What failed first ends the snapshot, of which the others then speak.
                     if looking.done() and (first := looking.exception()):
                         raise first from error

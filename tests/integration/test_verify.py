@@ -483,3 +483,9 @@ def damage(lake: Lake, chance: random.Random) -> None:
         lake.store.put(f"_sensorstream/staged/{chance.randrange(99)}", b"left")
     else:
         lake.store.put(f"{key}.tmp", b"left")
+
+
+def test_a_source_without_a_row_is_compared_and_what_the_lake_holds_too_much_goes(lake):
+    lake.execute("TRUNCATE sqlt_data_1_2026_10")
+    assert not lake.verify().success
+    assert lake.verify(repair=True).success and lake.verify().success

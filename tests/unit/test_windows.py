@@ -43,6 +43,14 @@ def test_a_day_that_a_calendar_leaves_out_is_no_day():
     assert [day.isoformat() for day, _ in window.days("Pacific/Apia")] == ["2011-12-29", "2011-12-31"]
 
 
+@pytest.mark.parametrize(
+    "asked", [{"day": "9999-12-31"}, {"day": "0001-01-01"}, {"start": "0001-01-01", "end": "2026-11-01"}]
+)
+def test_a_window_at_the_end_of_all_time_is_refused(asked):
+    with pytest.raises(ConfigError, match="too far away: use years from 2 to 9998"):
+        window_of("Europe/Berlin", **asked)
+
+
 @given(WINDOWS)
 def test_a_name_spells_its_window(window):
     assert from_name(window.name) == window
