@@ -69,8 +69,9 @@ def test_a_failing_expectation_stops_the_run_and_is_told_with_its_reason_and_rep
             AIRFLOW_CONN_SENSORSTREAM_WEBHOOK=json.dumps({"conn_type": "http", "password": f"{url}/hook"}),
         )  # fmt: skip
     assert "state=failed" in said(ran), said(ran)[-5000:]
-    (folder,) = [path for path in home.folder.glob("runs/*") if not (path / "record.json").exists()]
-    assert "The run failed" in (folder / "report.html").read_text()
+    (folder,) = [path for path in home.folder.glob("runs/*/") if not (path / "record.json").exists()]
+    report, every = ((folder / name).read_text() for name in ("report.html", "../index.html"))
+    assert "The run failed" in report and "Exit code 4" in report and f"{folder.name}/report.html" in every
     assert {path.stem for path in folder.glob("*.ipynb")} == {"check_source"}
     (told,), (posted,) = mails, posts
     assert told["To"] == "shift@plant.example" and "check_source failed" in told["Subject"]
