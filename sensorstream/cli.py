@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -25,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-# Typer brings its own click; of its exceptions only the leaves have public names.
 STOPPED = 130
+# Typer brings its own click; of its exceptions only the leaves have public names.
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app.add_typer(sandbox_app, name="sandbox")
@@ -360,6 +361,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    if not debug:
+        # What libraries log beside a failure that is told here anyway: Py4J of Ctrl-C, psycopg of a lost connection.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         code = app([word for word in words if word != "--debug"], standalone_mode=False)
         if code == STOPPED:  # Typer makes this of Ctrl-C

@@ -76,10 +76,7 @@ def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
 
 def _is_text(value: object) -> bool:
     """Whether a value can go to PostgreSQL as text."""
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 
 def _secret(secret_id: str, region: str | None) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def run(
         "date": date,
         "start": start,
         "end": end,
-        "patterns": list(patterns) if patterns else None,
+        "patterns": list(config.patterns(patterns)) if patterns else None,
         "run_folder": str(folder),
         **arguments,
     }

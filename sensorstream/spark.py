@@ -7,8 +7,9 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.resources import files
 from pathlib import Path
@@ -171,14 +172,15 @@ class Starting:
             gateway, self._gateway = self._gateway, None
             if SparkContext._active_spark_context is None:
                 SparkContext(conf=self._conf, gateway=gateway)
+                _note_interrupts()
+        from .datasource import HistorianSource
+
         builder = SparkSession.builder
         for key, value in self._settings.items():
             builder = builder.config(key, value)
-        session = builder.master(self._master).getOrCreate()
-        from .datasource import HistorianSource
-
-        session.dataSource.register(HistorianSource)
-        _note_interrupts()
+        with spark_errors():
+            session = builder.master(self._master).getOrCreate()
+            session.dataSource.register(HistorianSource)
         return session
 
     def __enter__(self) -> Starting:
@@ -199,20 +201,22 @@ class Starting:
 _interrupted = threading.Event()
 
 
-def _note_interrupts() -> None:
-    """Remember a Ctrl-C: Spark turns it into whatever failure it was at."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if getattr(before, "notes", False) or not callable(before):
-        return
+@dataclass(frozen=True)
+class _Noting:
+    """A handler of Ctrl-C that remembers it, and leaves it to the one ``before``: Spark makes a failure of it."""
 
-    def note(number: int, frame: FrameType | None) -> None:
+    before: Callable[[int, FrameType | None], Any]
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         _interrupted.set()
-        before(number, frame)
+        self.before(number, frame)
 
-    note.notes = True  # type: ignore[attr-defined]
-    signal.signal(signal.SIGINT, note)
+
+def _note_interrupts() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()  # no other may set a handler
+    if here and callable(before) and not isinstance(before, _Noting):
+        signal.signal(signal.SIGINT, _Noting(before))
 
 
 def _import_ahead() -> None:
@@ -233,11 +237,11 @@ def spark_errors() -> Iterator[None]:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
+    _interrupted.clear()
     try:
         yield
     except (PySparkException, Py4JError) as error:
         if _interrupted.is_set():
-            _interrupted.clear()
             raise KeyboardInterrupt from error
         text = str(error)
         found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)

@@ -69,15 +69,17 @@ def runs(config: Config) -> list[Run]:
 
 def records(config: Config) -> list[dict[str, Any]]:
     """The record of every run that is kept and came to one, as JSON; ``ConfigError`` names one that cannot be read."""
-    found = []
-    with of_reports():
+    with of_reports(), ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
         store = open_shelf(config)
-        for folder in sorted(folder for folder, names in folders(config).items() if RECORD in names):
-            try:
-                found.append(json.loads(store.get(f"{folder}/{RECORD}") or b""))
-            except ValueError as error:
-                place = f"{config.reports_path.rstrip('/')}/{folder}/{RECORD}"
-                raise ConfigError(f"run record {place} cannot be read: {error}: remove it") from None
+        keys = sorted(f"{folder}/{RECORD}" for folder, names in folders(config).items() if RECORD in names)
+        texts = [*zip(keys, pool.map(store.get, keys), strict=True)]
+    found = []
+    for key, text in texts:
+        try:
+            found.append(json.loads(text or b""))
+        except ValueError as error:
+            place = f"{config.reports_path.rstrip('/')}/{key}"
+            raise ConfigError(f"run record {place} cannot be read: {error}: remove it") from None
     return found
 
 
