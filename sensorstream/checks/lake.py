@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Config
-from ..lake.keys import rejected_key
 from ..lake.manifest import at_one_commit
 from ..lake.stores import reached_store
 from ..pipeline import covered_months, plan
-from ..record import RunRecord, run_id
+from ..record import RunRecord
 from ..transform import quality_rule
-from ..windows import Window
+from ..windows import WindowLike, as_window
 from .data_docs import DataDocs
 from .lake_summary import committed_files, files_frame, rejected_times
 from .notable import worst
@@ -27,7 +26,7 @@ SUITES = ("lake_readings",)
 
 def check_lake(
     config: Config,
-    window: Window,
+    window: WindowLike,
     patterns: Sequence[str] | None = None,
     record: RunRecord | None = None,
     *,
@@ -54,7 +53,7 @@ def check_lake(
         Lake or historian (which knows what the patterns select) cannot be used, or the suite is broken. What does not
         hold raises nothing here: see ``CheckResult.raise_if_failed``.
     """
-    begin = time.perf_counter()
+    begin, window = time.perf_counter(), as_window(window, config.timezone)
     (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
     store = reached_store(config)
     what = plan(config, window, patterns)
@@ -64,7 +63,6 @@ def check_lake(
         store, lambda now: committed_files(now.held_to(config.timezone), months, window, frozenset(paths))
     )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
-    aside = rejected_key(run_id(window, config.patterns(patterns)))
     frame, stretches = files_frame(
         store,
         files,
@@ -73,7 +71,7 @@ def check_lake(
         months=months,
         timezone=config.timezone,
         rule=quality_rule(config, what.layout),
-        rejected=rejected_times(store.get(aside)),
+        rejected=rejected_times(store, paths, window, config.lookback_days),
         range_of=lambda path: limits(tags[path]),
     )
     notable, notable_total = worst(stretches)

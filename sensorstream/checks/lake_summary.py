@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ import pyarrow.parquet as pq
 from ..encode import SCHEMA
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import Entry, Manifest
+from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
 from ..transform import QualityRule
 from ..windows import Window, zone
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 READ_AT_MOST = 50_000_000  # readings
 COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
+TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
 LISTERS, READERS = 16, 4  # threads; a reader holds one file in memory
 
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
@@ -172,15 +174,29 @@ def files_frame(
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES), [one for _, worth in found for one in worth]
 
 
-def rejected_times(data: bytes | None) -> dict[str, np.ndarray]:
-    """Times of the rejected readings that a run has kept, ms since 1970, sorted, by tag path."""
-    if data is None:
+def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:
+    """Times of the rejected readings that runs have kept, ms since 1970, sorted, by tag path."""
+    span = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
+    wanted = (
+        pc.is_in(pc.field("tagpath"), pa.array(list(paths), pa.string()))
+        & (pc.field("datetime") >= span[0])
+        & (pc.field("datetime") < span[1])
+    )
+
+    def times(key: str) -> pa.Table:
+        data = store.get(key)  # None: a run that rejected nothing has taken its place since
+        if data is None:
+            return TIMES.empty_table()
+        return pq.read_table(pa.BufferReader(data), columns=TIMES.names, filters=wanted)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(times, [key for key, _ in rejected_objects(store, window, lookback_days)]))
+    if not found:
         return {}
-    table = pq.ParquetFile(pa.BufferReader(data)).read(columns=["tagpath", "datetime"])
-    grouped = table.group_by("tagpath").aggregate([("datetime", "list")])
+    grouped = pa.concat_tables(found).group_by("tagpath").aggregate([("datetime", "distinct")])
     return {
         path: np.sort(times.values.cast(pa.int64()).to_numpy())
-        for path, times in zip(grouped["tagpath"].to_pylist(), grouped["datetime_list"], strict=True)
+        for path, times in zip(grouped["tagpath"].to_pylist(), grouped["datetime_distinct"], strict=True)
     }
 
 

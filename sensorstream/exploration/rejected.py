@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +11,13 @@ import pyarrow.parquet as pq
 
 from ..config import Config
 from ..encode import SCHEMA
+from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
-from ..windows import Window, from_name
+from ..windows import Window
 from .memory import Memory
 from .reduction import MOST_DOUBTFUL, inside_ms
 
 REJECTED = pa.schema([*SCHEMA, ("reason", pa.string())])
-KEY = re.compile(r"^rejected/run_id=(?P<window>[^_]+_[^_]+)_[^/]+/(?P<kind>part|late)[^/]*\.parquet$")
 MEMORY_BYTES = 64 * 2**20
 MOST_RUNS = 400  # files looked into for one window; the latest where there are more
 FETCHES_AT_ONCE = 4
@@ -35,8 +33,9 @@ class RejectedReader:
 
     def look(self, tagpaths: Sequence[str], window: Window) -> dict[str, pa.Table]:
         """At most 1,000 rejected readings (``REJECTED``) of each tag, in order of time."""
+        kept = rejected_objects(self.store, window, self.config.lookback_days)[-MOST_RUNS:]
         with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-            parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), self._keys(window)))
+            parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), kept))
         every = pa.concat_tables(parts) if parts else pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
         found = {}
         for path in tagpaths:
@@ -49,19 +48,6 @@ class RejectedReader:
             step = -(-own.num_rows // MOST_DOUBTFUL) or 1
             found[path] = own.take(pa.array(range(0, own.num_rows, step), pa.int64())).cast(REJECTED)
         return found
-
-    def _keys(self, window: Window) -> list[tuple[str, int]]:
-        """Of runs that can have read the window, or days before their own that were late."""
-        found = []
-        for key, size in self.store.list("rejected"):
-            if not (parts := KEY.match(key)):
-                continue
-            read = from_name(parts["window"])
-            if parts["kind"] == "late":
-                read = Window(read.start - timedelta(days=self.config.lookback_days + 1), read.end)
-            if read.overlaps(window):
-                found.append((key, size))
-        return found[-MOST_RUNS:]
 
     def _of(self, key: str, size: int, tagpaths: Sequence[str]) -> pa.Table:
         table = self._read.get((key, size))

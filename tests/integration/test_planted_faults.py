@@ -114,6 +114,19 @@ def test_a_fault_is_caught_by_its_expectation_and_only_its_tag_is_named(fault, p
         assert abs(found.start_ms - start) <= HOUR // 2 and abs(found.end_ms - end) <= HOUR // 2
 
 
+def test_what_a_run_rejected_is_no_gap_in_whatever_window_is_checked(database, make_config, spark):
+    plant = seed(database.owner, CLEAN)
+    database.execute(
+        f"UPDATE {TABLE} SET dataintegrity = 0 {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + 2 * HOUR}"
+    )
+    config = make_config(dbname=database.name)
+    days = [plant.start.date() + timedelta(days=number) for number in range(CLEAN.days)]
+    for day in days:
+        ingest(config, day, spark=spark)
+    whole = window_of("UTC", start=days[0].isoformat(), end=(days[-1] + timedelta(days=1)).isoformat())
+    assert broken(check_lake(config, whole), check_lake(config, DAY, ["energy$"])) == {}
+
+
 def test_half_a_day_missing_names_every_tag_that_is_scanned(plant_fault) -> None:
     cut = f"WHERE t_stamp >= {NOON} AND t_stamp < {DAY.end_ms}"
     source, lake = plant_fault(f"DELETE FROM {TABLE} {cut}; DELETE FROM sqlt_data_2_2026_10 {cut}")
