@@ -23,7 +23,7 @@ from .lake.reading import open_lake
 from .lake.stores import open_store
 from .late.lookback import look, lookback
 from .report.runs import records
-from .windows import Window, day_window, zone
+from .windows import Window, WindowLike, as_window, day_window, zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,11 +84,14 @@ def came_late(config: Config) -> pd.DataFrame:
     return found.sort_values(["started", "day", "tagpath"], ignore_index=True)
 
 
-def missing_days(config: Config, window: Window, patterns: Sequence[str] | None = None) -> list[tuple[date, Window]]:
+def missing_days(
+    config: Config, window: WindowLike, patterns: Sequence[str] | None = None
+) -> list[tuple[date, Window]]:
     """Days of ``window`` that the historian has tables for, and of which a tag was never read, in order.
 
     ``patterns`` as for ``ingest``. A day that was read is not missing, whether or not it held a reading.
     """
+    window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         paths = {tag.path for tag in historian.tags(config.patterns(patterns))}
         covered = coverage(historian.partition_tables(window), window)

@@ -36,7 +36,7 @@ from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
 from .stage import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
 from .transform import Tally, quality_rule
-from .windows import Window
+from .windows import Window, WindowLike, as_window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -45,7 +45,7 @@ NEEDED = ("tagpath", "datetime", "value")
 
 
 def readings(
-    config: Config, window: Window, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
+    config: Config, window: WindowLike, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
 ) -> DataFrame:
     """The clean readings of ``window`` straight from the historian, as ``ingest`` would leave them.
 
@@ -66,7 +66,7 @@ def readings(
     ConfigError, SourceError
         As ``plan`` does.
     """
-    session = spark or spark_session(config)
+    window, session = as_window(window, config.timezone), spark or spark_session(config)
     with open_historian(config) as historian:
         what = planning.make_plan(historian, config, window, config.patterns(patterns), alone=True)
     if not what.tables:
@@ -74,7 +74,7 @@ def readings(
     return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
 
 
-def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] | None = None) -> RunRecord:
+def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[str] | None = None) -> RunRecord:
     """Put a DataFrame of readings into the lake, in place of what it holds of those tags in ``window``.
 
     Parameters
@@ -94,7 +94,7 @@ def publish(df: DataFrame, config: Config, window: Window, tags: Sequence[str] |
     """
     from pyspark.sql import functions as F
 
-    clock = Clock()
+    clock, window = Clock(), as_window(window, config.timezone)
     given = _as_readings(df)
     target = Target(config.timezone, config.max_records_per_file)
 

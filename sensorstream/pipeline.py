@@ -32,7 +32,7 @@ from .planning import Plan
 from .progress import Progress, watched
 from .record import RunRecord, run_id
 from .spark import spark_errors, start_early
-from .windows import Window, without
+from .windows import Window, WindowLike, as_window, without
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 PHASES = ("plan", "start", "extract", "publish", "late")
 
 
-def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) -> Plan:
-    """What a run over ``window`` would read; reads no reading, writes nothing.
+def plan(config: Config, window: WindowLike, patterns: Sequence[str] | None = None) -> Plan:
+    """What a run over ``window`` (or a day, as for ``ingest``) would read; reads no reading, writes nothing.
 
     Raises ``SourceError`` and ``ConfigError`` as ``planning.make_plan`` does.
     """
+    window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         what = planning.make_plan(historian, config, window, config.patterns(patterns))
     storable((tag.path for tag in what.tags), prefix=config.prefix)
@@ -53,7 +54,7 @@ def plan(config: Config, window: Window, patterns: Sequence[str] | None = None) 
 
 def ingest(
     config: Config,
-    window: Window,
+    window: WindowLike,
     patterns: Sequence[str] | None = None,
     *,
     spark: SparkSession | None = None,
@@ -63,6 +64,8 @@ def ingest(
 
     Parameters
     ----------
+    window
+        A ``Window``, or a day: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     spark
@@ -81,7 +84,7 @@ def ingest(
         See ``errors``. The lake is untouched unless the manifest was swapped.
     """
     clock = Clock()
-    patterns = config.patterns(patterns)
+    window, patterns = as_window(window, config.timezone), config.patterns(patterns)
     name = run_id(window, patterns)
     # The JVM starts while the lake is looked at and the plan is made.
     with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:

@@ -100,6 +100,9 @@ class Window:
         return f"{self.start.isoformat()} to {self.end.isoformat()}"
 
 
+WindowLike = Window | str | date  # as a caller may give one: a day is the whole of it
+
+
 def without(parts: Iterable[Window], holes: Iterable[Window]) -> list[Window]:
     """``parts`` where they meet none of ``holes``."""
     left = list(parts)
@@ -179,18 +182,31 @@ def instant(moment: Moment, tz: str) -> datetime:
     raise ConfigError(f"{moment!r} is no time: give text as ISO 8601, a date or a datetime")
 
 
+def as_window(window: WindowLike, tz: str) -> Window:
+    """The window that a caller gives; a day, as text or as a date, is the whole of it in ``tz``."""
+    if isinstance(window, Window):
+        return window
+    if isinstance(window, str) or (isinstance(window, date) and not isinstance(window, datetime)):
+        return day_window(_day(str(window), "the day"), tz)
+    raise ConfigError(f'{window!r} is no window: give a day such as "2026-10-14", or what window_of makes')
+
+
 def window_of(tz: str, *, day: str | None = None, start: str | None = None, end: str | None = None) -> Window:
     """The window that ``--date`` or ``--start`` and ``--end`` ask for; ``ConfigError`` if they do not make one."""
     if day and (start or end):
         raise ConfigError("--date goes without --start and --end: give the one or the other two")
     if day:
-        try:
-            asked = date.fromisoformat(day)
-        except ValueError as error:
-            raise ConfigError(f'--date "{day}" is not a date: write it as 2026-10-14') from error
-        if asked.year not in YEARS:
-            raise ConfigError(f'--date "{day}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
-        return day_window(asked, tz)
+        return day_window(_day(day, "--date"), tz)
     if not (start and end):
         raise ConfigError("no window given: use --date 2026-10-14, or --start and --end")
     return Window(parse_instant(start, tz), parse_instant(end, tz))
+
+
+def _day(text: str, what: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f'{what} "{text}" is not a date: write it as 2026-10-14') from error
+    if found.year not in YEARS:
+        raise ConfigError(f'{what} "{text}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
+    return found

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from ..config import Config
 from ..historian import open_historian
 from ..transform import quality_rule
-from ..windows import Window
+from ..windows import WindowLike, as_window
 from .ranges import Range, learned
 from .source_summary import summarise
 
 
-def learn_ranges(config: Config, window: Window, patterns: Sequence[str] | None = None) -> list[Range]:
+def learn_ranges(config: Config, window: WindowLike, patterns: Sequence[str] | None = None) -> list[Range]:
     """A range for each unit, or each last part of a tag path, that has numbers in ``window``.
 
     Raises ``SourceError`` and ``ConfigError`` as ``check_source`` does.
     """
+    window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         tags = historian.tags(config.patterns(patterns))
         rule = quality_rule(config, historian.layout)

@@ -12,7 +12,7 @@ from ..historian import open_historian
 from ..lake.keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
-from ..windows import Window
+from ..windows import WindowLike, as_window
 from .data_docs import DataDocs
 from .notable import worst
 from .ranges import load_ranges
@@ -29,7 +29,7 @@ OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted"}
 
 def check_source(
     config: Config,
-    window: Window,
+    window: WindowLike,
     patterns: Sequence[str] | None = None,
     *,
     expectations_dir: Path | None = None,
@@ -55,7 +55,7 @@ def check_source(
         The historian cannot be used, no tag matches, or a suite is broken. What does not hold raises nothing here:
         see ``CheckResult.raise_if_failed``.
     """
-    begin = time.perf_counter()
+    begin, window = time.perf_counter(), as_window(window, config.timezone)
     tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
     patterns = config.patterns(patterns)
     with open_historian(config) as historian:

@@ -90,6 +90,8 @@ class Sandbox:
                     "s3_endpoint_url": self.s3_endpoint,
                     "s3_region": self.region,
                     "timezone": "UTC",
+                    # The same from every folder: JupyterLab's kernels work in that of the notebooks.
+                    "reports_path": str(self.root.resolve().parent / "reports"),
                 },
                 indent=2,
             )

@@ -27,7 +27,7 @@ from ..lake.publishing import Scope, seen_in
 from ..lake.stores import Store, reached_store
 from ..progress import Progress, Step, watched
 from ..spark import spark_errors, start_early
-from ..windows import Window, without
+from ..windows import Window, WindowLike, as_window, without
 from .auditing import AtRest, Foreign, at_rest, whole_months
 from .comparing import Asked, Place, Where, compare_places
 from .differences import Difference
@@ -132,7 +132,7 @@ class Found:
 
 def verify(
     config: Config,
-    window: Window,
+    window: WindowLike,
     patterns: Sequence[str] | None = None,
     *,
     repair: bool = False,
@@ -169,7 +169,7 @@ def verify(
     from .repairing import repair as put_right
 
     begin = time.perf_counter()
-    patterns = config.patterns(patterns)
+    window, patterns = as_window(window, config.timezone), config.patterns(patterns)
     store = reached_store(config)
     append = config.write_mode == "append"
     with nullcontext() if spark else start_early(config) as starting:

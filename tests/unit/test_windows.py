@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.errors import ConfigError
-from sensorstream.windows import Window, day_window, from_name, month_window, window_of
+from sensorstream.windows import Window, as_window, day_window, from_name, month_window, window_of
 
 ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Asia/Gaza"]
@@ -61,6 +61,15 @@ def test_dates_are_midnight_in_the_configured_zone():
     assert window.name == "20261013T220000Z_20261014T220000Z"
     assert window_of("Europe/Berlin", start="2026-10-14", end="2026-10-15") == window
     assert window_of("Europe/Berlin", start="2026-10-13T22:00Z", end="2026-10-15T00:00+02:00") == window
+
+
+def test_a_day_is_a_window():
+    window = window_of("Europe/Berlin", day="2026-10-14")
+    assert as_window("2026-10-14", "Europe/Berlin") == as_window(date(2026, 10, 14), "Europe/Berlin") == window
+    assert as_window(window, "UTC") is window
+    for wrong in ("soon", "9999-12-31", datetime(2026, 10, 14), ("2026-10-14", "2026-10-15"), None):
+        with pytest.raises(ConfigError, match=r"2026-10-14|use years"):
+            as_window(wrong, "UTC")
 
 
 @pytest.mark.parametrize(
