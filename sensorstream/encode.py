@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .parquet import table_of
 from .windows import Window
 
 SCHEMA = pa.schema(
@@ -45,7 +46,7 @@ def encode(readings: pa.Table) -> bytes:
 
 def decode(data: bytes) -> pa.Table:
     """The readings of one Parquet file, in ``SCHEMA``."""
-    return pq.ParquetFile(pa.BufferReader(data)).read().cast(SCHEMA)
+    return table_of(data).cast(SCHEMA)
 
 
 def cut(times_ms: np.ndarray, interval: Window, max_records: int) -> Iterator[tuple[Window, slice]]:

@@ -33,13 +33,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..encode import SCHEMA
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import Entry, Manifest
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
+from ..parquet import table_of
 from ..transform import QualityRule
 from ..windows import Window, zone
 from .lake_behaviour import NOTHING, Beside, behaviour
@@ -176,18 +176,17 @@ def files_frame(
 
 def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:
     """Times of the rejected readings that runs have kept, ms since 1970, sorted, by tag path."""
-    span = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
-    wanted = (
-        pc.is_in(pc.field("tagpath"), pa.array(list(paths), pa.string()))
-        & (pc.field("datetime") >= span[0])
-        & (pc.field("datetime") < span[1])
-    )
+    wanted = pa.array(list(paths), pa.string())
+    start, end = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
 
     def times(key: str) -> pa.Table:
         data = store.get(key)  # None: a run that rejected nothing has taken its place since
         if data is None:
             return TIMES.empty_table()
-        return pq.read_table(pa.BufferReader(data), columns=TIMES.names, filters=wanted)
+        found = table_of(data, TIMES.names)
+        found = found.filter(pc.is_in(found.column("tagpath"), value_set=wanted))
+        when = found.column("datetime")
+        return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(times, [key for key, _ in rejected_objects(store, window, lookback_days)]))
@@ -236,7 +235,7 @@ def foreign(key: str, known: set[str], window: Window) -> bool:
 def opened(data: bytes) -> pa.Table | str:
     """The readings of a file, or why there are none. Pure."""
     try:
-        return pq.ParquetFile(pa.BufferReader(data)).read()
+        return table_of(data)
     except (pa.ArrowException, OSError) as error:
         return f"not Parquet: {error}".split("\n")[0]
 

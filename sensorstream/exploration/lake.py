@@ -20,6 +20,7 @@ from ..lake.manifest import Entry, Manifest, at_one_commit
 from ..lake.reading import open_lake, present
 from ..lake.stored import read_bytes
 from ..lake.stores import Store
+from ..parquet import opened
 from ..windows import Window
 from .memory import Memory
 from .reduction import Reduced, inside_ms, joined, reduced
@@ -99,7 +100,7 @@ class LakeReader:
         parts = []
         groups = self._groups_of.get(entry.digest)
         if groups is None:
-            data = pq.ParquetFile(pa.BufferReader(read_bytes(self.store, entry, manifest)))
+            data = opened(read_bytes(self.store, entry, manifest))
             groups = self._groups_of[entry.digest] = _groups(data)
         for group in groups:
             if group.first_ms >= window.end_ms or group.last_ms < window.start_ms:
@@ -108,8 +109,8 @@ class LakeReader:
             gist = self.gists.get(name)
             readings = self.groups.get(name) if whole or gist is None else None
             if readings is None and (whole or gist is None):
-                data = data or pq.ParquetFile(pa.BufferReader(read_bytes(self.store, entry, manifest)))
-                readings = data.read_row_group(group.number).cast(SCHEMA)
+                data = data or opened(read_bytes(self.store, entry, manifest))
+                readings = data.read_row_group(group.number, use_threads=False).cast(SCHEMA)
                 self.groups.put(name, readings)
             if gist is None:
                 assert readings is not None

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..config import Config
 from ..encode import SCHEMA
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
+from ..parquet import table_of
 from ..windows import Window
 from .memory import Memory
 from .reduction import MOST_DOUBTFUL, inside_ms
@@ -56,6 +56,6 @@ class RejectedReader:
             columns = ["tagpath", *REJECTED.names]
             if data is None:  # a run that rejected nothing has taken its place since
                 return pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
-            table = pq.read_table(pa.BufferReader(data), columns=columns)
+            table = table_of(data, columns)
             self._read.put((key, size), table)
         return table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(tagpaths), pa.string())))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..encode import SCHEMA
+from ..parquet import opened
 
 
 def drift(data: bytes | None) -> str | None:
@@ -17,7 +17,7 @@ def drift(data: bytes | None) -> str | None:
     if data is None:
         return "is missing"
     try:
-        found = pq.ParquetFile(pa.BufferReader(data)).schema_arrow
+        found = opened(data).schema_arrow
     except (pa.ArrowException, OSError) as error:
         if data[:4] == b"PAR1":
             return f"is damaged Parquet ({error})"

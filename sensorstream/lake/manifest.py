@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError, LakeError
+from ..parquet import table_of
 from ..windows import Window
 from .keys import BOOKS, reading_key
 from .stores import Conflict, Store
@@ -167,7 +168,7 @@ class Manifest:
         data = self.store.get(key)
         if data is None:
             raise StateGone(key)
-        return pq.read_table(pa.BufferReader(data)).cast(schema)
+        return table_of(data).cast(schema)
 
 
 def chosen(table: pa.Table, window: Window | None, paths: Collection[str] | None) -> pa.Table:

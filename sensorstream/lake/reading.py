@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..config import Config
 from ..encode import SCHEMA
 from ..errors import ConfigError, LakeError
+from ..parquet import table_of
 from ..stage import READINGS_DDL
 from ..stage import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
@@ -217,7 +217,7 @@ def tags(config: Config, pattern: str = ".*") -> pa.Table:
     data = store.get(TAGS)
     if data is None:
         raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
-    found = pq.read_table(pa.BufferReader(data))
+    found = table_of(data)
     wanted = _any_of([pattern])
     return found.filter(
         pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()], pa.bool_())

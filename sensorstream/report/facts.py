@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..config import Config
 from ..lake.keys import rejected_key
 from ..lake.manifest import Entry
 from ..lake.reading import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
+from ..parquet import table_of
 from ..record import RunRecord
 from ..windows import Window, parse_instant
 from .levels import Levels, Tally, most_moved
@@ -98,7 +98,7 @@ def _counted(store: Store, files: Sequence[Entry], edges: np.ndarray, window: Wi
         data = store.get(entry.key)
         if data is None:
             continue
-        readings = pq.ParquetFile(pa.BufferReader(data)).read(columns=["datetime", "value"])
+        readings = table_of(data, ["datetime", "value"])
         times = readings.column("datetime").cast(pa.int64()).to_numpy()
         # Sorted within a file, so borders are looked up instead of readings counted.
         counts += np.diff(np.searchsorted(times, edges))
@@ -112,6 +112,6 @@ def _rejected(store: Store, run_id: str) -> tuple[dict[str, int], np.ndarray]:
     data = store.get(rejected_key(run_id))
     if data is None:
         return {}, np.empty(0, np.int64)
-    found = pq.ParquetFile(pa.BufferReader(data)).read(columns=["tagpath", "datetime"])
+    found = table_of(data, ["tagpath", "datetime"])
     counts = pc.value_counts(found.column("tagpath")).to_pylist()
     return {row["values"]: row["counts"] for row in counts}, found.column("datetime").cast(pa.int64()).to_numpy()
