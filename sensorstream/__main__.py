@@ -1,5 +1,21 @@
-"""``python -m sensorstream``."""
+"""``sensorstream``, and ``python -m sensorstream``."""
 
-from .cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+from .errors import STOPPED
+
+
+def main() -> None:
+    """The command line; Ctrl-C while it is still imported (half a second) is one word as well."""
+    try:
+        from .cli import main as begin
+    except KeyboardInterrupt:
+        print("sensorstream: stopped", file=sys.stderr)
+        sys.exit(STOPPED)
+    begin()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from . import __version__
 from .config import Config, load
-from .errors import ConfigError, SensorStreamError
+from .errors import STOPPED, ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
 from .screen import show_check, show_compacted, show_plan, show_record, show_verification
 from .telling import shown
@@ -26,7 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-STOPPED = 130
 # Typer brings its own click; of its exceptions only the leaves have public names.
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

@@ -21,6 +21,7 @@ all that leaves a notebook's kernel, so what a report must know stands in them.
 
 from __future__ import annotations
 
+STOPPED = 130
 PUBLISHED = "the window itself is published"
 
 

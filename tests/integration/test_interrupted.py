@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,6 +23,16 @@ def test_a_run_that_is_stopped_says_so(begun, plant, tmp_path):
         time.sleep(0.02)
     ran.send_signal(signal.SIGINT)
     assert (ran.communicate(timeout=60)[1], ran.returncode) == ("sensorstream: stopped\n", 130)
+
+
+def test_a_command_that_is_stopped_while_it_is_imported_says_so(plant):
+    words = ["ingest", "--config", str(plant.config_path), "--date", plant.date]
+    ran = subprocess.Popen([sys.executable, "-m", "sensorstream", *words], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while time.monotonic() < until and "pydantic_core" not in Path(f"/proc/{ran.pid}/maps").read_text():
+        time.sleep(0.002)
+    ran.send_signal(signal.SIGINT)
+    assert (ran.communicate(timeout=30)[1], ran.returncode) == ("sensorstream: stopped\n", 130)
 
 
 def _command(process: psutil.Process) -> list[str]:
