@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import picture
 from .cases import CASES
 from .table import HEADS, UNITS, markdown, rows, target_lines, title
 
@@ -15,6 +16,8 @@ HEAD = """# Benchmark
 Made by `sensorstream bench --write-docs` from the last measured run of each case; `make bench` measures the first one
 again on your machine. Contenders run in turn, warm, on the same servers, and each is checked once for having moved
 exactly the readings that it was asked for before it is measured.
+
+![The first case below as a picture](benchmark.png)
 """
 
 
@@ -50,5 +53,7 @@ def section(case: Mapping[str, Any]) -> str:
 
 
 def write(folder: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text(latest(folder)), encoding="utf-8")
+    """The page, and beside it the picture of its first case."""
+    cases = latest(folder)
+    picture.draw(cases[0], target.with_suffix(".png"))
+    target.write_text(text(cases), encoding="utf-8")
