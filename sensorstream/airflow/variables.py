@@ -25,7 +25,7 @@ def variables() -> list[tuple[str, dict[str, Any]]]:
     Raises
     ------
     ConfigError
-        A Variable that is no JSON, or one that holds a password: Variables are shown to whoever may see them.
+        Airflow's database cannot be read, a Variable that is no JSON, or one that holds a password: Variables are shown to whoever may see them.
     """
     found: list[tuple[str, dict[str, Any]]] = []
     if (whole := _get(WHOLE)) is not None:
@@ -61,9 +61,26 @@ def _get(name: str) -> Any:
         from airflow.sdk import Variable
 
         return Variable.get(name, default=None)
-    from airflow.models import Variable as Stored
+    return _stored(name)
 
-    return Stored.get(name, default_var=None)
+
+def _stored(name: str) -> Any:
+    """Outside of a task, from Airflow's database; where that cannot be read, Airflow would say that there is none."""
+    from airflow.models import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_session() as session:
+            session.scalar(select(Variable.key).limit(1))
+    except SQLAlchemyError as error:
+        why = getattr(error, "orig", None) or type(error).__name__
+        raise ConfigError(
+            f"Airflow's database cannot be read for Variable {name} ({why}): set AIRFLOW_HOME to that of your Airflow,"
+            " or run `airflow db migrate`"
+        ) from None
+    return Variable.get(name, default_var=None)
 
 
 def _json(name: str, text: Any) -> Any:

@@ -1,6 +1,9 @@
 """Configuration from a file and from arguments."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -82,6 +85,15 @@ def test_a_variable_that_holds_a_password_or_no_object_is_refused(text, says, mo
     with pytest.raises(ConfigError, match=says) as failure:
         load(source="airflow")
     assert "hunter2" not in str(failure.value)
+
+
+def test_an_airflow_without_a_database_is_named_and_not_taken_for_one_without_variables(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "sensorstream", "config", "show", "--config-source", "airflow"],
+        env=os.environ | {"AIRFLOW_HOME": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert "database cannot be read" in ran.stderr and "no such table" in ran.stderr and "AIRFLOW_HOME" in ran.stderr
 
 
 def test_a_rotation_needs_a_secret_and_two_roles():
