@@ -25,7 +25,8 @@ def variables() -> list[tuple[str, dict[str, Any]]]:
     Raises
     ------
     ConfigError
-        Airflow's database cannot be read, a Variable that is no JSON, or one that holds a password: Variables are shown to whoever may see them.
+        Airflow's database cannot be read, a Variable is no JSON, or one holds a password: Variables are shown to
+        whoever may see them.
     """
     found: list[tuple[str, dict[str, Any]]] = []
     if (whole := _get(WHOLE)) is not None:
