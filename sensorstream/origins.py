@@ -9,7 +9,7 @@ from typing import Any
 
 from .config import Config, Layer, Source, layers, load
 from .credentials import login
-from .report.shown import MASK, flat
+from .masking import MASK, flat
 
 DEFAULT = "default"
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from ..config import Config
-
-SECRET = re.compile(r"pass|secret|token|credential|access\.?key", re.IGNORECASE)
-MASK = "••••••"
+from ..masking import flat
 
 
 @dataclass(frozen=True)
@@ -36,18 +33,6 @@ class Shown:
 def configuration(config: Config) -> Shown:
     """Every key with its value, in the order of the documentation; secrets as dots."""
     return Shown({name: written(value) for name, value in flat(config.masked())})
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Keys and values of nested objects in order, ``db.host`` for one inside ``db``; secrets as dots."""
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found += flat(value, f"{prefix}{name}.")
-        else:
-            hidden = value is not None and SECRET.search(name) and not name.endswith("secret_id")
-            found.append((f"{prefix}{name}", MASK if hidden else value))
-    return found
 
 
 def written(value: Any) -> str:

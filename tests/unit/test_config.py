@@ -9,8 +9,8 @@ import pytest
 
 from sensorstream.config import check, load
 from sensorstream.errors import ConfigError
+from sensorstream.masking import MASK
 from sensorstream.origins import explain
-from sensorstream.report.shown import MASK
 
 LEAST = {"db": {"password": "hunter2"}, "bucket_name": "lake"}
 
