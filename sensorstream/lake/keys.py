@@ -22,6 +22,7 @@ from ..windows import Window, from_name
 READINGS = "readings/"
 TAGS = "tags/tags.parquet"
 BOOKS = "_sensorstream/"
+PROBES = f"{BOOKS}probe/"  # tell whether a store honours conditional writes; gone at once
 
 FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest key of S3
 AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")

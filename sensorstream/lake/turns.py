@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from ..errors import LakeError, NotSettled, WindowBusy
-from .keys import BOOKS
+from .keys import BOOKS, PROBES
 from .manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from .stores import Conflict, Store
 
@@ -285,7 +285,9 @@ def free(
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
-    free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    manifest = free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    if manifest.version is None:  # a first run, which asks more of the store than others, came no further
+        store.delete([key for key, _ in store.list(PROBES)])
     return did[-1] if did else None
 
 

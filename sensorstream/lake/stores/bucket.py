@@ -14,7 +14,7 @@ from obstore.store import S3Store
 
 from ...config import Config
 from ...errors import LakeError
-from ..keys import BOOKS
+from ..keys import PROBES
 from .aws_credentials import credentials
 from .patience import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
@@ -58,7 +58,7 @@ class Bucket:
     def probe(self) -> None:
         if self.assumed:
             return
-        key = f"{BOOKS}probe/{uuid.uuid4().hex}"
+        key = f"{PROBES}{uuid.uuid4().hex}"
         try:
             version = self.swap(key, b"first", None)
             honoured = self._refuses(key, "create") and self._refuses(key, {"e_tag": '"0123456789abcdef"'})
