@@ -163,6 +163,10 @@ def test_faults_that_last_are_one_sentence_and_the_lake_is_whole(faulty):
     at_once(lasts, [(*case, random.randrange(4)) for case in shared_out(quick)], faulty)
 
 
+def test_a_first_publication_that_ends_while_the_store_is_tried_leaves_nothing_behind(faulty):
+    lasts("first publication", Kind.DELETE, Fault.SLOW_DOWN, 0, faulty("first publication"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_faults_that_last_from_any_request_on(faulty):
