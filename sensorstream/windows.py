@@ -164,8 +164,7 @@ def parse_instant(text: str, tz: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f'"{text}" is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)') from error
-    if instant.year not in YEARS:
-        raise ConfigError(f'"{text}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
+    _near(instant, f'"{text}"')
     if len(text) == 10:
         return midnight(instant.date(), tz)
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
@@ -207,6 +206,10 @@ def _day(text: str, what: str) -> date:
         found = date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f'{what} "{text}" is not a date: write it as 2026-10-14') from error
-    if found.year not in YEARS:
-        raise ConfigError(f'{what} "{text}" is too far away: use years from {YEARS.start} to {YEARS.stop - 1}')
+    _near(found, f'{what} "{text}"')
     return found
+
+
+def _near(day: date, what: str) -> None:
+    if day.year not in YEARS:
+        raise ConfigError(f"{what} is too far away: use years from {YEARS.start} to {YEARS.stop - 1}")
