@@ -5,16 +5,18 @@ Pure: knows neither the historian nor the lake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigError
 
 STAMP = "%Y%m%dT%H%M%SZ"
 YEARS = range(2, 9999)  # of windows: a neighbour on either side, in every time zone, is a date as well
+Day = TypeVar("Day", bound=date)
 Moment = str | date | datetime  # as a caller may write an instant
 
 
@@ -160,11 +162,8 @@ def from_name(name: str) -> Window:
 
 def parse_instant(text: str, tz: str) -> datetime:
     """An ISO 8601 instant; a bare date is midnight in ``tz``, a time without offset is local to ``tz``."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f'"{text}" is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)') from error
-    _near(instant, f'"{text}"')
+    otherwise = "is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)"
+    instant = _iso(datetime.fromisoformat, text, f'"{text}"', otherwise)
     if len(text) == 10:
         return midnight(instant.date(), tz)
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
@@ -202,14 +201,14 @@ def window_of(tz: str, *, day: str | None = None, start: str | None = None, end:
 
 
 def _day(text: str, what: str) -> date:
+    return _iso(date.fromisoformat, text, f'{what} "{text}"', "is not a date: write it as 2026-10-14")
+
+
+def _iso(parse: Callable[[str], Day], text: str, what: str, otherwise: str) -> Day:
     try:
-        found = date.fromisoformat(text)
+        found = parse(text)
     except ValueError as error:
-        raise ConfigError(f'{what} "{text}" is not a date: write it as 2026-10-14') from error
-    _near(found, f'{what} "{text}"')
-    return found
-
-
-def _near(day: date, what: str) -> None:
-    if day.year not in YEARS:
+        raise ConfigError(f"{what} {otherwise}") from error
+    if found.year not in YEARS:
         raise ConfigError(f"{what} is too far away: use years from {YEARS.start} to {YEARS.stop - 1}")
+    return found

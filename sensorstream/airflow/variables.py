@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from ..errors import ConfigError
@@ -62,11 +63,15 @@ def _get(name: str) -> Any:
         from airflow.sdk import Variable
 
         return Variable.get(name, default=None)
-    return _stored(name)
+    from airflow.models import Variable as Stored
+
+    _ask_database()
+    return Stored.get(name, default_var=None)
 
 
-def _stored(name: str) -> Any:
-    """Outside of a task, from Airflow's database; where that cannot be read, Airflow would say that there is none."""
+@cache
+def _ask_database() -> None:
+    """``ConfigError`` where Airflow's database cannot be read: Airflow itself would say that there is no Variable."""
     from airflow.models import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -78,10 +83,9 @@ def _stored(name: str) -> Any:
     except SQLAlchemyError as error:
         why = getattr(error, "orig", None) or type(error).__name__
         raise ConfigError(
-            f"Airflow's database cannot be read for Variable {name} ({why}): set AIRFLOW_HOME to that of your Airflow,"
+            f"Airflow's database cannot be read ({why}): set AIRFLOW_HOME to that of your Airflow,"
             " or run `airflow db migrate`"
         ) from None
-    return Variable.get(name, default_var=None)
 
 
 def _json(name: str, text: Any) -> Any:
