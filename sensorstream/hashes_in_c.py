@@ -1,20 +1,13 @@
-"""The hashes of rows in C, where there is a compiler: ten times as fast as in numpy, which takes a hundred passes for
-them and Python's lock anew for each, so that the threads of a task wait for one another.
+"""The hashes of rows in C: ten times as fast as in numpy, which takes a hundred passes for them and Python's lock anew
+for each, so that the threads of a task wait for one another.
 
-``hashes_in_c.c`` is compiled once per user, in a third of a second, and kept in the cache. Where it cannot be, or
-answers otherwise than PostgreSQL does, numpy goes on, and nobody is told: a run is some percent slower, and no other.
+Where there is no compiler, or what it made answers otherwise than PostgreSQL does, numpy goes on, and nobody is told: a
+run is some percent slower, and no other.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import cache_folder
+from .in_c import compiled, place_of
 from .lookup3 import Hashes
 
 # The columns of rows, as the parameters of ``fingerprint``'s functions stand; texts are bytes.
@@ -32,9 +25,6 @@ OF_PLAIN = np.int64, np.float64
 OF_ANY = *OF_PLAIN, np.bool_, np.int32, np.bool_, np.int64, np.uint8
 
 SOURCE = Path(__file__).with_suffix(".c")
-COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-O3", "-shared", "-fPIC")
-COMPILE_SECONDS = 60
 
 # What PostgreSQL says of plain rows: any, a NaN, no seed, a zero, an infinity, a zero whose seed is none.
 PLAIN = np.array([1790812800123, -1, 0, 7, 1 << 62, -1]), np.array([1.5, np.nan, -2.25, 0.0, np.inf, -0.0])
@@ -75,39 +65,19 @@ class InC:
 def _filled(loop: Any, rows: int, columns: Iterable[tuple[NDArray[Any], Any]]) -> Hashes:
     given = [np.ascontiguousarray(column, kind) for column, kind in columns]  # held while the loop reads them
     found = np.empty(rows, np.uint64)
-    places = [ctypes.c_void_p(column.ctypes.data) for column in given]
-    loop(*places, ctypes.c_int64(rows), ctypes.c_void_p(found.ctypes.data))
+    loop(*map(place_of, given), ctypes.c_int64(rows), place_of(found))
     return found
 
 
 @cache
 def hashes_in_c() -> InC | None:
     """The functions, once they have answered as PostgreSQL does; ``None`` where there are none."""
-    if sys.byteorder != "little":
+    library = compiled(SOURCE)
+    if library is None:
         return None
+    found = InC(library)
     try:
-        found = InC(ctypes.CDLL(str(_library(cache_folder()))))
         answers = found.plain_hashes(*PLAIN).tolist(), found.row_hashes(*OTHERS, texts=TEXTS).tolist()
-    except (OSError, AttributeError, subprocess.SubprocessError):
+    except AttributeError:
         return None
     return found if answers == (HASHES_OF_PLAIN, HASHES_OF_OTHERS) else None
-
-
-def _library(folder: Path) -> Path:
-    """The compiled file, made where it is missing."""
-    about = "\n".join([SOURCE.read_text(), *FLAGS, platform.platform()])
-    library = folder / f"hashes-{hashlib.sha256(about.encode()).hexdigest()[:16]}.so"
-    if library.exists():
-        return library
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if compiler is None:
-        raise FileNotFoundError("no C compiler")
-    descriptor, draft = tempfile.mkstemp(prefix="hashes-", suffix=".draft", dir=folder)
-    os.close(descriptor)
-    try:
-        command = [compiler, *FLAGS, "-o", draft, str(SOURCE)]
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMPILE_SECONDS, check=True)
-        os.replace(draft, library)  # whole or not at all, whoever else does the same
-    finally:
-        Path(draft).unlink(missing_ok=True)
-    return library

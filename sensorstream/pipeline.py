@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -134,7 +135,6 @@ def ingest(
                     raise
                 source, late, tags = looking.result()
             found.reconcile(source)
-            rejected = aside.submit(lambda: parquet_or_none(found.rejected))
             tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
@@ -152,7 +152,7 @@ def ingest(
                         stale=noted.elsewhere if noted else (),
                     ),
                     others={
-                        rejected_key(name): rejected,
+                        rejected_key(name): cache(lambda: parquet_or_none(found.rejected)),
                         TAGS: tags,
                     },
                 )

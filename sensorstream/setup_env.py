@@ -1,4 +1,4 @@
-"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver, the hashes in C.
+"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver, the loops in C.
 
 A sentence each.
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 
 from sensorstream import class_archive
 from sensorstream.errors import SensorStreamError
+from sensorstream.extract.pieces_in_c import pieces_in_c
+from sensorstream.extract.units_in_c import units_in_c
 from sensorstream.hashes_in_c import hashes_in_c
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
@@ -38,8 +40,8 @@ def main() -> None:
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
     compile_imports()
-    if hashes_in_c() is None:
-        print("sensorstream: no C compiler makes hashes here: numpy does, and a run takes some percent longer")
+    if not (hashes_in_c() and units_in_c() and pieces_in_c()):
+        print("sensorstream: no C compiler is found here: numpy does its work, and a run takes some percent longer")
     if class_archive.missing(java):
         print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
         class_archive.make(java)

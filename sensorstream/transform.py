@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,8 @@ RAW = pa.schema(
 
 # Of one tag path; the path itself is said once for all of them.
 REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())])
+
+ALIKE = 1 << 16  # readings, more than most files of a day or a month have
 
 GOOD_IGNITION = (192,)
 BAD_GENERIC = (0,)
@@ -200,10 +203,16 @@ def readings(times: np.ndarray, value: pa.Array, text: pa.Array | None, quality:
             pa.array(times).view(pa.timestamp("ms", tz="UTC")),
             value,
             pa.nulls(count, pa.string()) if text is None else text,
-            pa.repeat(pa.scalar(quality, pa.int32()), count) if isinstance(quality, int) else quality,
+            _alike(quality, max(count, ALIKE)).slice(0, count) if isinstance(quality, int) else quality,
         ],
         schema=SCHEMA,
     )
+
+
+@lru_cache(maxsize=4)
+def _alike(quality: int, count: int) -> pa.Array:
+    """One quality code, again and again; to make it anew for each tag costs as much as to sort out its readings."""
+    return pa.repeat(pa.scalar(quality, pa.int32()), count)
 
 
 def _readings(raw: pa.Table) -> pa.Table:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..historian.readings_sql import MIXED_BITS
 from ..windows import Window
+from .units_in_c import units_in_c
 from .unpack import texts_of
-from .wire import UNIT, heads, tails, units_of
+from .wire import UNIT, Units, heads, tails, units_of
 
 Column = tuple[memoryview, NDArray[np.int64]]  # what lies end to end, and the bytes of each part
-KEY_OF_MS = 2.0**-MIXED_BITS  # an id is 1 of a key
+ID_OF_KEY = 2.0**-MIXED_BITS
 DIGIT_BITS = 16  # Arrow counts numbers of this length to sort them, in half the time of numpy's own sort
 
 
@@ -40,14 +41,14 @@ class Mixed:
         parts = sorted(parts)
         self.places = {(part.tagid, part.stretch): place for place, part in enumerate(parts)}
         ids = np.array([part.tagid for part in parts])
-        self._first, self._none = int(ids[0]), len(parts)
-        self._zero = (self._first << MIXED_BITS) + window.start_ms + lift
+        first, self._none = int(ids[0]), len(parts)
+        self._zero = (first << MIXED_BITS) + window.start_ms + lift
         # What is not of them has the place behind them all.
-        self._place = np.full(ids[-1] - ids[0] + 1, self._none, np.int32)
-        self._place[ids - ids[0]] = np.arange(len(parts))
+        self._place = np.full(ids[-1] - first + 1, self._none, np.int32)
+        self._place[ids - first] = np.arange(len(parts))
         # Of an id whose parts do not reach over the whole window the time counts as well; as keys have it.
         spans = np.array([(part.start_ms, part.end_ms) for part in parts])
-        self._starts, self._ends = (ids - ids[0]) + (spans.T - window.start_ms) * KEY_OF_MS
+        self._starts, self._ends = np.ascontiguousarray(((ids - first) << MIXED_BITS) + (spans.T - window.start_ms))
         self._narrow = np.append((spans != (window.start_ms, window.end_ms)).any(axis=1), False)
         self._any_narrow = bool(self._narrow.any())
 
@@ -58,29 +59,38 @@ class Mixed:
         """
         units = units_of(rows)
         at = heads(units)
-        keys = units["t"].astype(np.float64)
-        if len(at):
-            keys[at] *= -1
-            keys[at + 1] = keys[at]  # a second unit goes where the first does
-        keys -= self._zero
-        keys *= KEY_OF_MS
-        places = self._place.take(keys.astype(np.int32))
-        if self._any_narrow:
-            narrow = np.flatnonzero(self._narrow[places])
-            found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
-            there = keys[narrow] < self._ends[found]  # of the last one, where none begins before
-            places[narrow] = np.where(there & (found >= 0), found, self._none)
-        sorted_units = units.take(self._order(places))
+        if in_c := units_in_c():
+            sorted_units, places, counts = in_c.apart(
+                units, self._zero, self._place, self._narrow, self._starts, self._ends
+            )
+        else:
+            places = self._places(units, at)
+            sorted_units, counts = units.take(self._order(places)), self._sum(places)
         places_of_others = places[at]
         lengths = tails(units, at)["n"].astype(np.int64)
         order = self._order(places_of_others)
         moved = texts_of(lengths, texts or b"").take(pa.array(order)).buffers()[2] or b""
-        counts, sizes = self._sum(places), self._sum(places_of_others, np.maximum(lengths, 0))
+        sizes = self._sum(places_of_others, np.maximum(lengths, 0))
         columns = [
             (memoryview(sorted_units.view(np.uint8).data), counts * UNIT.itemsize),
             (memoryview(moved).cast("B")[: sizes.sum()], sizes),
         ]
         return columns, counts - self._sum(places_of_others)
+
+    def _places(self, units: Units, at: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The place of each unit; what is of no part has that behind them all."""
+        keys = units["t"].astype(np.float64)
+        if len(at):
+            keys[at] *= -1
+            keys[at + 1] = keys[at]  # a second unit goes where the first does
+        keys -= self._zero
+        places = self._place.take((keys * ID_OF_KEY).astype(np.int32))
+        if self._any_narrow:
+            narrow = np.flatnonzero(self._narrow[places])
+            found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
+            there = keys[narrow] < self._ends[found]  # of the last one, where none begins before
+            places[narrow] = np.where(there & (found >= 0), found, self._none)
+        return places
 
     def _sum(self, places: NDArray[np.int32], weights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Of each part: how often its place is there, or the sum of its weights."""

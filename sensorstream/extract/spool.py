@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .pieces_in_c import pieces_in_c
+
 IN_MEMORY_BYTES = 16 << 20
 
 Key = TypeVar("Key", bound=Hashable)
@@ -27,18 +29,18 @@ class Block(Generic[Key]):
     ) -> None:
         self.order = order
         self.places = places  # of each key among the sizes; the same mapping serves many blocks
-        self.ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-        self.size = self.left = int(self.ends[-1])
-        self.start = start
+        self.ends: list[int] = [0, *np.cumsum(sizes).tolist()]
+        self.size = self.left = self.ends[-1]
+        self.start = start  # in the file, or in memory
         self.data: memoryview | None = None
 
     def piece(self, key: Key) -> tuple[int, int]:
-        """Where a key's bytes begin in the block, and how many they are."""
+        """Where a key's bytes begin, and how many they are."""
         number = self.places.get(key)
         if number is None:
             return 0, 0
-        start = self.ends.item(number)
-        return start, self.ends.item(number + 1) - start
+        start = self.ends[number]
+        return self.start + start, self.ends[number + 1] - start
 
 
 class Spool(Generic[Key]):
@@ -77,7 +79,7 @@ class Spool(Generic[Key]):
             block = Block(order, places, sizes, self._end)
             if block.size <= self._free:
                 self._free -= block.size
-                block.data = data
+                block.data, block.start = data, np.frombuffer(data, np.uint8).ctypes.data
             else:
                 if self._file is None:
                     self._file = _nameless_file()
@@ -96,17 +98,12 @@ class Spool(Generic[Key]):
             groups = {group for group, _ in wanted}
             blocks = {group: sorted(self._blocks.get(group, ()), key=lambda block: block.order) for group in groups}
         for group, key in wanted:
-            mine = [(group, block, *block.piece(key)) for block in blocks[group]]
+            mine = [(group, block, *piece) for block in blocks[group] if (piece := block.piece(key))[1]]
             sizes.append(sum(size for *_, size in mine))
             pieces += mine
-        found, at = np.empty(sum(sizes), np.uint8).data, 0
-        for _, block, start, size in pieces:
-            part = found[at : at + size]
-            if block.data is not None:
-                part[:] = block.data[start : start + size]
-            else:
-                _read(self._file or 0, part, block.start + start)
-            at += size
+        found = np.empty(sum(sizes), np.uint8).data
+        if pieces:
+            _lay(self._file or 0, [piece[1:] for piece in pieces], found)
         with self._lock:
             for group, block, _, size in pieces:
                 self._taken(group, block, size)
@@ -116,7 +113,7 @@ class Spool(Generic[Key]):
         block.left -= size
         if block.data is None:
             self._waiting -= size
-        if size and not block.left:
+        if not block.left:
             self._free += block.size if block.data is not None else 0
             self._blocks[group].remove(block)
             if not self._blocks[group]:
@@ -144,6 +141,23 @@ def _write(file: int, rest: memoryview, start: int) -> None:
     while rest:
         written = os.pwrite(file, rest, start)
         rest, start = rest[written:], start + written
+
+
+def _lay(file: int, pieces: Sequence[tuple[Block[Key], int, int]], into: memoryview) -> None:
+    """Lay pieces, each of a block, end to end."""
+    blocks, starts, sizes = zip(*pieces, strict=True)
+    if laid := pieces_in_c():
+        laid(file, starts, sizes, [block.data is None for block in blocks], into)
+        return
+    at = 0
+    for block, start, size in pieces:
+        part = into[at : at + size]
+        if block.data is None:
+            _read(file, part, start)
+        else:
+            here = block.data.cast("B")[start - block.start :]
+            part[:] = here[:size]
+        at += size
 
 
 def _read(file: int, into: memoryview, start: int) -> None:

@@ -17,7 +17,8 @@ from ..fingerprint import Prints, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
-from .wire import UNIT, codes, heads, tails, units_of
+from .units_in_c import units_in_c
+from .wire import UNIT, Units, codes, heads, tails, units_of
 
 Bytes = bytes | bytearray | memoryview
 OTHER = np.dtype([("t", "i8"), ("v", "f8"), ("has", "i2"), ("q", "i4"), ("n", "i8")])
@@ -63,19 +64,15 @@ class Batch:
         self.other_ends = np.searchsorted(at, ends)
         self.number_ends = ends - 2 * self.other_ends
         self.others = np.empty(len(at), OTHER)
-        plain: Any = slice(None)
         if len(at):
             first, rest = units.take(at), tails(units, at)
             self.others["t"], self.others["v"] = -first["t"], first["v"]
             (self.others["has"], self.others["q"]), self.others["n"] = codes(rest), rest["n"]
-            plain = np.ones(len(units), bool)
-            plain[at] = plain[at + 1] = False
-        self.times, self.values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
-        for values in (self.values, self.others["v"]):
-            values[np.isnan(values)] = np.nan  # of the many numbers that are none the one that Java knows
-        for times, ends in ((self.times, self.number_ends), (self.others["t"], self.other_ends)):
-            for part, (start, end) in zip(parts, pairwise(ends.tolist()), strict=True):
-                times[start:end] -= part.base
+        one_nan(self.others["v"])
+        bases = np.array([part.base for part in parts], "i8")
+        self.others["t"] -= np.repeat(bases, np.diff(self.other_ends))
+        in_c = units_in_c()
+        self.times, self.values = (in_c.numbers if in_c else numbers)(units, np.diff(self.number_ends), bases)
 
     def cleaned(self, rule: QualityRule) -> list[tuple[Clean, Tally]]:
         """Each stretch, cleaned as ``transform.clean`` does.
@@ -175,6 +172,25 @@ class Batch:
             texts_of(rows["n"], self.texts),
             pa.array(rows["q"], mask=(rows["has"] & HAS_QUALITY) == 0),
         )
+
+
+def numbers(
+    units: Units, counts: NDArray[np.int64], bases: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Times and values of the readings that are one unit, of parts that have so many of them each; ``bases`` are taken
+    away from their times."""
+    plain: Any = slice(None)
+    if len(at := heads(units)):
+        plain = np.ones(len(units), bool)
+        plain[at] = plain[at + 1] = False
+    times, values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
+    one_nan(values)
+    return times - np.repeat(bases, counts), values
+
+
+def one_nan(values: NDArray[np.float64]) -> None:
+    """Have ``values`` hold, of the many numbers that are none, the one that Java knows."""
+    values[np.isnan(values)] = np.nan
 
 
 def cleaned(parts: Sequence[tuple[int, int, Bytes, Bytes]], base: int, rule: QualityRule) -> tuple[Clean, Tally]:

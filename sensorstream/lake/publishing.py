@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -43,7 +42,7 @@ from .turns import Place, Turn
 
 REQUESTS_AT_ONCE = 8
 
-Beside = bytes | None | Future[bytes | None]  # an object beside the readings
+Beside = bytes | None | Callable[[], bytes | None]  # an object beside the readings, or what makes it
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,8 @@ def publish(
     seen
         What ``look`` saw before the source was read: if it has changed since, another run has been here.
     others
-        Objects beside the readings that the run leaves, by key; ``None`` removes one. They may still be in the making.
+        Objects beside the readings that the run leaves, by key; ``None`` removes one. What makes one is
+        called while files are put, if at all.
     tell
         Told in a sentence while another run is waited for.
 
@@ -343,7 +343,7 @@ def _put_beside(turn: Turn, key: str, old: bytes | None, data: Beside) -> Place 
 
 
 def _made(data: Beside) -> bytes | None:
-    return data.result() if isinstance(data, Future) else data
+    return data() if callable(data) else data
 
 
 def _digest(data: bytes) -> str:
