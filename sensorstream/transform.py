@@ -203,16 +203,20 @@ def readings(times: np.ndarray, value: pa.Array, text: pa.Array | None, quality:
             pa.array(times).view(pa.timestamp("ms", tz="UTC")),
             value,
             pa.nulls(count, pa.string()) if text is None else text,
-            _alike(quality, max(count, ALIKE)).slice(0, count) if isinstance(quality, int) else quality,
+            _alike(quality, count) if isinstance(quality, int) else quality,
         ],
         schema=SCHEMA,
     )
 
 
-@lru_cache(maxsize=4)
 def _alike(quality: int, count: int) -> pa.Array:
+    return _often(quality).slice(0, count) if count <= ALIKE else pa.repeat(pa.scalar(quality, pa.int32()), count)
+
+
+@lru_cache(maxsize=4)
+def _often(quality: int) -> pa.Array:
     """One quality code, again and again; to make it anew for each tag costs as much as to sort out its readings."""
-    return pa.repeat(pa.scalar(quality, pa.int32()), count)
+    return pa.repeat(pa.scalar(quality, pa.int32()), ALIKE)
 
 
 def _readings(raw: pa.Table) -> pa.Table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -185,7 +184,10 @@ class Gathering:
         """Clean, encode and fingerprint complete stretches; of those that are large by themselves one at a time."""
         with self._lock:
             large = sum(self._seen[position].total() for position in positions) > TOGETHER
-        with self._one_large if large else nullcontext():
+        if not large:
+            return self._encode(positions)
+        with self._one_large:
+            pa.system_memory_pool().release_unused()  # no block of it would be long enough
             return self._encode(positions)
 
     def _encode(self, positions: Sequence[int]) -> Done:
