@@ -18,7 +18,8 @@ from .hearing import Mouth
 from .lake.manifest import Entry
 from .planning import Plan
 from .record import reconcile
-from .stage import Target, read_prints, read_rejected, read_tally
+from .slicing import PageCount
+from .stage import Target, read_counts, read_prints, read_rejected, read_tally
 from .transform import Tally, quality_rule
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def persisted(staged: DataFrame) -> Iterator[DataFrame]:
 @dataclass(frozen=True)
 class Measured:
     """What the staged files hold: their statistics, the counts of their readings, the rejected readings, and the
-    fingerprints of all that was read (``stage.PRINTS``)."""
+    fingerprints of all that was read (``stage.PRINTS``). And what PostgreSQL counted on the way."""
 
     entries: list[Entry]
     tally: Tally
     rejected_streams: list[bytes]
     prints: pa.Table
+    counts: list[PageCount]
 
     @cached_property
     def rejected(self) -> pa.Table:
@@ -67,7 +69,7 @@ class Measured:
         tally = self.tally
         reconcile(
             read=tally.read,
-            written=tally.written,
+            written=sum(entry.rows for entry in self.entries),
             rejected=sum(tally.rejected.values()),
             deduplicated=tally.deduplicated,
             source=source,
@@ -81,7 +83,7 @@ def measure(staged: DataFrame) -> Measured:
     columns = list(Entry.__dataclass_fields__)
     small = F.when(F.col("kind") != "file", F.col("data")).alias("data")
     found = staged.select("kind", "tally", *columns, small).toArrow()
-    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "prints": [], "tally": []}
+    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "prints": [], "counts": [], "tally": []}
     for row in found.to_pylist():
         kinds[row["kind"]].append(row)
     total = Tally.empty()
@@ -92,6 +94,7 @@ def measure(staged: DataFrame) -> Measured:
         tally=total,
         rejected_streams=[row["data"] for row in kinds["rejected"]],
         prints=read_prints(row["data"] for row in kinds["prints"]),
+        counts=read_counts(row["tally"] for row in kinds["counts"]),
     )
 
 

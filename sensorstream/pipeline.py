@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ import pyarrow as pa
 from . import planning
 from .config import Config
 from .errors import SensorStreamError, SourceError, after_commit
-from .extraction import measure, parquet, parquet_or_none, persisted, stage
+from .extraction import Measured, measure, parquet, parquet_or_none, persisted, stage
 from .hearing import listening
 from .historian import Historian, open_historian
 from .historian.readings_sql import in_window
@@ -109,12 +109,15 @@ def ingest(
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
 
-        def beside() -> tuple[int, Late | None, bytes]:
-            # The historian counts for itself, on the connection that holds the snapshot.
-            counts = planning.counts(historian, what)
-            whole = {what.tables[n].name: counts[n] for n in what.whole}
+        def beside(measured: Future[Measured]) -> tuple[int, Late | None, bytes]:
+            # The historian counts for itself: on the connection that holds the snapshot, or as it packs.
+            tags, passed = tags_bytes(historian), what.passed if config.engine == "packed" else {}
+            counts = planning.counts(historian, what, without=passed)
+            if passed:
+                counts |= planning.counts_of_passed(what, measured.result().counts)
+            whole = {name: counts[name] for name in (what.tables[n].name for n in what.whole)}
             late = look(back, window, scope.paths, config.late_detector, whole) if back else None
-            return sum(counts), late, tags_bytes(historian)
+            return sum(counts.values()), late, tags
 
         with (
             clock.phase("extract"),
@@ -125,14 +128,18 @@ def ingest(
         ):
             expected = what.estimated_readings
             with watched(session, "extract", progress, ear, expected):
-                looking = aside.submit(beside)
+                measured: Future[Measured] = Future()
+                looking = aside.submit(beside, measured)
                 try:
                     found = measure(staged)
+                    measured.set_result(found)
                 except Exception as error:
                     # What failed first ends the snapshot, of which the others then speak.
                     if looking.done() and (first := looking.exception()):
                         raise first from error
                     raise
+                finally:
+                    measured.cancel()
                 source, late, tags = looking.result()
             found.reconcile(source)
             tally = found.tally

@@ -43,6 +43,9 @@ MOST_WAITING = 100_000_000
 HOURS = (1, 2, 3, 4, 6, 8, 12)
 DAYS = (1, 2, 4, 8, 16)
 
+# A table's position, the first of the pages that a slice reads, and the rows that PostgreSQL counts in them.
+PageCount = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Stretch:

@@ -17,12 +17,13 @@ import pyarrow as pa
 
 from .encode import cut, encode
 from .fingerprint import Prints
+from .slicing import PageCount
 from .transform import REJECTED, Tally
 from .windows import Window
 
 STAGED = pa.schema(
     [
-        ("kind", pa.string()),  # "file", "rejected", "prints" or "tally"
+        ("kind", pa.string()),  # "file", "rejected", "prints", "counts" or "tally"
         ("tagpath", pa.string()),
         ("month", pa.string()),
         ("start", pa.int64()),  # of the interval, s since 1970
@@ -32,7 +33,7 @@ STAGED = pa.schema(
         ("last_ms", pa.int64()),
         ("size", pa.int64()),  # bytes
         ("digest", pa.string()),  # SHA-256 of the bytes
-        ("tally", pa.string()),  # JSON
+        ("tally", pa.string()),  # JSON, of counts as well
         ("data", pa.binary()),
     ]
 )
@@ -173,6 +174,14 @@ def prints_row(prints: Sequence[PathPrints]) -> dict[str, object]:
 def read_prints(streams: Iterable[bytes]) -> pa.Table:
     """What ``prints_row`` wrote."""
     return pa.Table.from_batches([batch for data in streams for batch in pa.ipc.open_stream(data)], PRINTS)
+
+
+def counts_row(counts: Sequence[PageCount]) -> dict[str, object]:
+    return {"kind": "counts", "tally": json.dumps(counts)}
+
+
+def read_counts(texts: Iterable[str]) -> list[PageCount]:
+    return [(table, page, rows) for text in texts for table, page, rows in json.loads(text)]
 
 
 def tally_row(tally: Tally) -> dict[str, object]:

@@ -132,7 +132,7 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     lift = readings_sql.lift(asked.window)
     for place, table in enumerate(asked.tables):
         query = readings_sql.packed_by_tag(asked.schema, table, asked.window, tag.ids, lift)
-        for tagid, rows, texts in connection.cursor(binary=True).execute(query):
+        for tagid, rows, texts, _ in connection.cursor(binary=True).execute(query):
             if rows:
                 parts.append((tagid, place, rows, texts or b""))
     return cleaned(parts, lift, asked.rule)[0]

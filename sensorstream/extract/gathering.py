@@ -18,7 +18,7 @@ from ..historian import PartitionTable
 from ..historian import readings_sql as queries
 from ..historian.connect import let_go, snapshot_connection, source_errors
 from ..planning import WORK_MEM_MB, Plan
-from ..slicing import Order, Share, Slice
+from ..slicing import Order, PageCount, Share, Slice
 from ..stage import PathPrints, Target, borders_ms, staged
 from ..transform import Clean, QualityRule, Tally
 from .mixed import Mixed, Part
@@ -46,7 +46,7 @@ class Fetch:
     connections: int
     kept: int  # connections that the worker may keep when the share is done
     every_tag: bool  # a share wants every tag of the historian
-    whole: frozenset[int]  # tables, by position, of which it wants every row
+    whole: frozenset[int]  # tables, by position, of which it wants every row: see ``Plan.passed``
     lift: int  # see ``readings_sql.lift``
     snapshot: str | None
     rule: QualityRule
@@ -59,7 +59,7 @@ class Fetch:
         mouth: Mouth | None = None,
     ) -> Fetch:  # fmt: skip
         alone = len(plan.shares) == 1
-        every_tag, whole = plan.every_tag and alone, plan.whole if alone else frozenset()
+        every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
         how = plan.tables, plan.order, plan.connections, plan.kept, every_tag, whole, queries.lift(plan.window)
         return cls(config, *how, snapshot, rule, target, mouth)
 
@@ -102,6 +102,7 @@ class Gathering:
         # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
         self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
         self._mixed = mixed_of(share, fetch.lift)
+        self.counted: list[PageCount] = []  # of tables of which every row is wanted
         for piece in share.slices:
             for position in piece.stretches:
                 self._awaited[position] += 1
@@ -119,9 +120,11 @@ class Gathering:
             source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
         ):
             rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id)))
-            counts = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
+            counts, counted = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
         complete = []
         with self._lock:
+            if piece.pages and piece.table in self.fetch.whole:
+                self.counted.append((piece.table, piece.pages[0], counted))
             for (tagid, position), count in counts.items():
                 self._seen[position][tagid, piece.table, None if mixed else position] += count
             for position in piece.stretches:
@@ -130,10 +133,14 @@ class Gathering:
                     complete.append((position, self._seen[position].total()))
         yield from _bundles(complete)
 
-    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> dict[Key, int]:
-        """Put the readings of each tag id into the spool, as they come; the readings of each id and stretch."""
-        counts = {}
-        for tagid, *columns in rows:
+    def _keep(
+        self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]
+    ) -> tuple[dict[Key, int], int]:
+        """Put the readings of each tag id into the spool, as they come; the readings of each id and stretch, and how
+        many PostgreSQL counts."""
+        counts, counted = {}, 0
+        for tagid, *columns, readings in rows:
+            counted += readings
             position = of_id.get(tagid)
             if not columns[0] or position is None:  # an id that no tag has
                 continue
@@ -144,17 +151,17 @@ class Gathering:
                     self.spool.put((position, piece.table, name), key, self._order[id(piece)], data)
             if self.saying:
                 self.saying.add(read=count)
-        return counts
+        return counts, counted
 
-    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> dict[Key, int]:
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> tuple[dict[Key, int], int]:
         """The same of all tag ids in one row."""
-        (columns,) = rows
+        ((*columns, counted),) = rows
         found, counts = mixed.apart(*columns)
         for name, (data, sizes) in zip(COLUMNS, found, strict=True):
             self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
         if self.saying:
             self.saying.add(read=int(counts.sum()))
-        return {key: n for key, n in zip(mixed.places, counts.tolist(), strict=True) if n}
+        return {key: n for key, n in zip(mixed.places, counts.tolist(), strict=True) if n}, counted
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""

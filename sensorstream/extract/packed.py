@@ -25,6 +25,7 @@ from ..stage import (
     PathPrints,
     Target,
     batches,
+    counts_row,
     labelled,
     prints_row,
     rejected_row,
@@ -90,6 +91,7 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     if rejected:
         yield rejected_row(rejected)
     yield prints_row(prints)
+    yield counts_row(gathering.counted)
     yield tally_row(total)
 
 

@@ -256,7 +256,7 @@ def _look(
             with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
                 counting = aside.submit(planning.counts, historian, what)
                 measured = measure(staged)
-                measured.reconcile(sum(counting.result()))
+                measured.reconcile(sum(counting.result().values()))
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
     else:
         measured = None

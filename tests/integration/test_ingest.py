@@ -6,12 +6,15 @@ import io
 import json
 import struct
 from collections import Counter
+from dataclasses import replace
 
 import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from sensorstream.errors import ConfigError, LakeError, SourceError
+from sensorstream import pipeline
+from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceError
+from sensorstream.extraction import measure
 from sensorstream.lake.compaction import compact
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
 from sensorstream.lake.reading import read
@@ -73,6 +76,24 @@ def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, sp
     assert record.rows_read == record.rows_written + sum(record.rows_rejected.values()) + record.rows_deduplicated
     assert record.rows_deduplicated > 0
     json.dumps(record.to_json())
+
+
+@pytest.mark.parametrize(
+    ("lose", "says"),
+    [
+        (lambda found: replace(found, counts=found.counts[1:]), "was not read from end to end"),
+        (lambda found: replace(found, counts=[*found.counts, found.counts[0]]), "was not read from end to end"),
+        (lambda found: replace(found, tally=replace(found.tally, read=found.tally.read - 1)), "the historian counts"),
+        (lambda found: replace(found, entries=found.entries[1:]), "make"),
+    ],
+    ids=["a slice", "a slice twice", "a reading", "a file"],
+)
+def test_what_is_lost_on_the_way_is_noticed_and_nothing_published(lose, says, plant, make_config, spark, monkeypatch):
+    config = make_config()
+    monkeypatch.setattr(pipeline, "measure", lambda staged: lose(measure(staged)))
+    with pytest.raises(NotReconciled, match=says):
+        ingest(config, plant.window, spark=spark)
+    assert objects(config) == {}
 
 
 @pytest.mark.parametrize("lake", ["local", "s3"])
