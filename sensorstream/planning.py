@@ -30,8 +30,9 @@ from .slicing import (
 )
 from .windows import Window
 
-# Estimates may be this much too low before a busy tag is overlooked; those above are counted.
-MARGIN = 4
+# Estimates may be this much too low before a busy tag is overlooked; those above are counted. What a tag has in a small
+# part of a table may differ more from what the planner knows of all of it.
+MARGIN, MARGIN_OF_MOST = 4, 2
 # Packed values of a slice stay in PostgreSQL's memory while they grow; above this, and twice this since PostgreSQL 15,
 # it spills to disk.
 WORK_MEM_MB = 64
@@ -124,8 +125,9 @@ def make_plan(
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
     tables = historian.partition_tables(window)
     known = [statistics(historian, table, window) for table in tables]
-    weights = estimate_by_tag(known, tags, [number for tag in every for number in tag.ids])
-    parts = stretches_of(historian, config, tables, known, tags, weights, window)
+    ids = [number for tag in every for number in tag.ids]
+    weights, highest = (estimate_by_tag(some, tags, ids) for some in (known, [with_margin(found) for found in known]))
+    parts = stretches_of(historian, config, tables, known, tags, weights, highest, window)
     reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
     workers, connections = _workers(config)
     connections = max(1, connections // 2) if alone else connections
@@ -258,6 +260,12 @@ def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag], every_id: 
     return [round(sum(total[number] for number in tag.ids)) for tag in tags]
 
 
+def with_margin(found: Statistics) -> Statistics:
+    """As many rows of the window as a tag's part is reckoned from to see whether it may be busy."""
+    margin = MARGIN_OF_MOST if 2 * found.rows_in_window >= found.rows else MARGIN
+    return replace(found, rows_in_window=margin * found.rows_in_window)
+
+
 def stretches_of(
     historian: Historian,
     config: Config,
@@ -265,16 +273,17 @@ def stretches_of(
     known: Sequence[Statistics],
     tags: Sequence[Tag],
     weights: Sequence[int],
+    highest: Sequence[int],
     window: Window,
 ) -> list[Stretch]:
     """The window of every tag, cut where a tag has more readings in it than a slice may hold.
 
     Whether it has is counted, not estimated, so that files have the same borders in every run: for tags that may have
-    (by ``MARGIN``), and for all where a table was never analyzed.
+    by their ``highest`` estimate, and for all where a table was never analyzed.
     """
     limit = config.readings_per_slice
     unknown = any(not found.analyzed and found.rows_in_window for found in known)
-    suspects = [tag for tag, weight in zip(tags, weights, strict=True) if unknown or MARGIN * weight > limit]
+    suspects = [tag for tag, most in zip(tags, highest, strict=True) if unknown or most > limit]
     counts: dict[int, int] = {}
     if suspects:
         ids = [number for tag in suspects for number in tag.ids]
