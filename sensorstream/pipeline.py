@@ -26,7 +26,7 @@ from .lake.keys import TAGS, rejected_key, storable
 from .lake.manifest import Entry, Manifest, at_one_commit
 from .lake.pieces import Grid, days
 from .lake.publishing import Known, Scope, Seen, publish, seen_in
-from .lake.stores import reached_store
+from .lake.turns import store_to_write
 from .late.lookback import Late, Lookback, look, lookback
 from .late.rereading import late_record, read_again
 from .planning import Plan
@@ -91,7 +91,7 @@ def ingest(
     with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
         with clock.phase("plan"):
             with ThreadPoolExecutor(1) as aside:
-                opening = aside.submit(reached_store, config)
+                opening = aside.submit(store_to_write, config)
                 what = planning.make_plan(historian, config, window, patterns)
                 store = opening.result()
             paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
@@ -109,15 +109,22 @@ def ingest(
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
 
-        def beside(measured: Future[Measured]) -> tuple[int, Late | None, bytes]:
+        measured: Future[Measured] = Future()
+
+        @cache
+        def counts() -> dict[str, int]:
             # The historian counts for itself: on the connection that holds the snapshot, or as it packs.
-            tags, passed = tags_bytes(historian), what.passed if config.engine == "packed" else {}
-            counts = planning.counts(historian, what, without=passed)
-            if passed:
-                counts |= planning.counts_of_passed(what, measured.result().counts)
-            whole = {name: counts[name] for name in (what.tables[n].name for n in what.whole)}
-            late = look(back, window, scope.paths, config.late_detector, whole) if back else None
-            return sum(counts.values()), late, tags
+            passed = what.passed if config.engine == "packed" else {}
+            found = planning.counts(historian, what, without=passed)
+            return found | planning.counts_of_passed(what, measured.result().counts) if passed else found
+
+        def of_whole() -> dict[str, int]:
+            return {name: counts()[name] for name in (what.tables[n].name for n in what.whole)}
+
+        def beside() -> tuple[int, Late | None, bytes]:
+            tags = tags_bytes(historian)
+            late = look(back, window, scope.paths, config.late_detector, of_whole) if back else None
+            return sum(counts().values()), late, tags
 
         with (
             clock.phase("extract"),
@@ -128,8 +135,7 @@ def ingest(
         ):
             expected = what.estimated_readings
             with watched(session, "extract", progress, ear, expected):
-                measured: Future[Measured] = Future()
-                looking = aside.submit(beside, measured)
+                looking = aside.submit(beside)
                 try:
                     found = measure(staged)
                     measured.set_result(found)

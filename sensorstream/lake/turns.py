@@ -29,10 +29,11 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Literal
 
+from ..config import Config
 from ..errors import LakeError, NotSettled, WindowBusy
 from .keys import BOOKS, PROBES
 from .manifest import ROOT, Manifest, Root, read_manifest, swap_root
-from .stores import Conflict, Store
+from .stores import Conflict, Store, reached_store
 
 JOURNAL = f"{BOOKS}journal/"
 STAGED = f"{BOOKS}staged/"
@@ -240,6 +241,15 @@ class Turn:
         finally:
             self._ended.set()
             self._thread.join()
+
+
+def store_to_write(config: Config) -> Store:
+    """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first turn could
+    not be taken in it."""
+    store = reached_store(config)
+    if read_manifest(store).version is None:
+        store.probe()
+    return store
 
 
 def take(manifest: Manifest, what: str) -> Turn:

@@ -7,7 +7,7 @@ not read again itself is noted in the manifest as not known, so that the next on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,7 +114,7 @@ def look(
     window: Window,
     paths: frozenset[str],
     detector: str = "auto",
-    counted: Mapping[str, int] | None = None,
+    counted: Callable[[], Mapping[str, int]] = dict,
 ) -> Late:
     """Find what has changed, in the run's snapshot.
 
@@ -125,16 +125,17 @@ def look(
     detector
         ``fingerprint`` to compare fingerprints whatever the heap tail says.
     counted
-        The rows of tables that the run has counted whole, by name; others are counted here where need be.
+        The rows of tables that the run counts whole, by name, asked for when all else that can be is done; others are
+        counted here where need be.
     """
-    told = counted or {}
-    rows = {}
+    ends = {table.name: _end(back, table) for table in back.tables}
+    told, rows = counted(), {}
     for table in back.tables:
         name, state = table.name, back.states[table.name]
         if isinstance(state, TableState):
             known = told.get(name)
             rows[name] = rows_now(back.historian, table, state, back.marks.get(name)) if known is None else known
-    marks = {name: _mark(back, name, count) for name, count in rows.items()}
+    marks = {name: _mark(back, end, rows[name]) for name, end in ends.items() if end}
     if not back.known.num_rows:
         return Late(HEAP_TAIL, (), (), (), marks)
     grid = Grid(back.known)
@@ -155,11 +156,14 @@ def look(
     return Late(FINGERPRINT if reasons else HEAP_TAIL, tuple(reasons), again, elsewhere, marks)
 
 
-def _mark(back: Lookback, name: str, rows: int) -> dict[str, Any]:
-    table = next(table for table in back.tables if table.name == name)
-    state = back.states[name]
-    assert isinstance(state, TableState)
-    new, old = take_mark(back.historian, table, state, rows), back.marks.get(name)
+def _end(back: Lookback, table: PartitionTable) -> Mark | None:
+    """The table's mark but for its rows."""
+    state = back.states[table.name]
+    return take_mark(back.historian, table, state, rows=0) if isinstance(state, TableState) else None
+
+
+def _mark(back: Lookback, end: Mark, rows: int) -> dict[str, Any]:
+    new, old = replace(end, rows=rows), back.marks.get(end.table)
     # Where nothing has happened the old mark does as well, and the manifest keeps its bytes.
     return asdict(old if old and replace(new, snapshot=old.snapshot) == old else new)
 

@@ -36,6 +36,7 @@ class Bucket:
         self.place = config.lake
         self.patience = config.s3_patience_seconds
         self.assumed = config.s3_conditional_writes == "assumed"
+        self._proven = False
         self._slots = threading.BoundedSemaphore(config.s3_connections)
         # Three silent requests fit into the patience.
         self._config, self._silence = config, self.patience / 4
@@ -56,7 +57,7 @@ class Bucket:
         self._do("listing", lambda: next(iter(obstore.list(self._store, chunk_size=1)), None), self.patience / 12)
 
     def probe(self) -> None:
-        if self.assumed:
+        if self.assumed or self._proven:
             return
         key = f"{PROBES}{uuid.uuid4().hex}"
         try:
@@ -73,6 +74,7 @@ class Bucket:
                 ' undo each other: use one that honours them, or set "s3_conditional_writes" to "assumed" and let only'
                 " one run at a time write"
             )
+        self._proven = True
 
     def get(self, key: str) -> bytes | None:
         found = self.versioned(key)
@@ -103,12 +105,10 @@ class Bucket:
         return self._do(f"copying to {target}", attempt)
 
     def delete(self, keys: Sequence[str]) -> None:
-        for store, some in (
-            (self._store, [key for key in keys if not self._doubtful(key)]),
-            (self._single, [key for key in keys if self._doubtful(key)]),
-        ):
+        for doubtful in (False, True):
+            some = [key for key in keys if self._doubtful(key) == doubtful]
             for first in range(0, len(some), KEYS_OF_A_DELETE):
-                part = some[first : first + KEYS_OF_A_DELETE]
+                store, part = self._single if doubtful else self._store, some[first : first + KEYS_OF_A_DELETE]
                 self._do(f"removing {len(part)} objects", partial(_delete, store, part))
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
