@@ -34,12 +34,13 @@ STAGED = pa.schema(
         ("size", pa.int64()),  # bytes
         ("digest", pa.string()),  # SHA-256 of the bytes
         ("tally", pa.string()),  # JSON, of counts as well
-        ("data", pa.binary()),
+        ("small", pa.binary()),  # what is no file
+        ("data", pa.binary()),  # a file
     ]
 )
 STAGED_DDL = (
     "kind string, tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long,"
-    " size long, digest string, tally string, data binary"
+    " size long, digest string, tally string, small binary, data binary"
 )
 # Clean readings as a DataFrame holds them: Spark knows no milliseconds, only microseconds.
 READINGS = pa.schema(
@@ -132,7 +133,7 @@ def rejected_row(blocks: Sequence[tuple[str, pa.Table]]) -> dict[str, object]:
     together = pa.concat_tables(found for _, found in blocks).combine_chunks().replace_schema_metadata({BLOCKS: sizes})
     with pa.ipc.new_stream(sink, together.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(together)
-    return {"kind": "rejected", "data": sink.getvalue().to_pybytes()}
+    return {"kind": "rejected", "small": sink.getvalue().to_pybytes()}
 
 
 def read_rejected(streams: Iterable[bytes]) -> pa.Table:
@@ -168,7 +169,7 @@ def prints_row(prints: Sequence[PathPrints]) -> dict[str, object]:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, PRINTS, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(pa.table(columns, schema=PRINTS))
-    return {"kind": "prints", "data": sink.getvalue().to_pybytes()}
+    return {"kind": "prints", "small": sink.getvalue().to_pybytes()}
 
 
 def read_prints(streams: Iterable[bytes]) -> pa.Table:
@@ -199,8 +200,7 @@ def batches(rows: Iterator[dict[str, object]]) -> Iterator[pa.RecordBatch]:
     size = 0
     for row in rows:
         held.append(row)
-        data = row.get("data")
-        size += len(data) if isinstance(data, bytes) else 0
+        size += sum(len(data) for name in ("small", "data") if isinstance(data := row.get(name), bytes))
         if size >= BATCH_BYTES:
             yield pa.RecordBatch.from_pylist(held, schema=STAGED)
             held, size = [], 0
