@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sensorstream.extract.unpack import Batch, Packed, cleaned
+from sensorstream.extract.wire import readings_in, units_of
 from sensorstream.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
@@ -107,7 +108,8 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     lift = readings_sql.lift(window)
     query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]), lift)
     found = connection.cursor(binary=True).execute(query).fetchall()
-    parts = [Packed(tagid, 0, len(rows or b""), lift) for tagid, rows, _ in found]
+    parts = [Packed(tagid, 0, len(rows or b""), lift) for tagid, rows, *_ in found]
+    assert [readings_in(units_of(rows)) for _, rows, *_ in found] == [counted for *_, counted in found]
     rows, texts = (b"".join(row[column] or b"" for row in found) for column in (1, 2))
     found = Batch([[part] for part in parts], rows, texts).fingerprints([BORDERS] * len(parts))
     of_each = (of_pieces(part.tagid, prints) for part, prints in zip(parts, found, strict=True))
@@ -197,7 +199,7 @@ def test_texts_are_the_same_in_every_encoding_of_the_server(database, sandbox, e
         with psycopg.connect(_admin_dsn(sandbox), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name}")
     assert client([(1, 5, (None, None, text, None), 192)]) == {(1, 1): Fingerprint(1, found % 2**64)}
-    kept = cleaned([(packed[0], 0, *packed[1:])], 0, QualityRule((192,), ()))[0].kept
+    kept = cleaned([(packed[0], 0, *packed[1:3])], 0, QualityRule((192,), ()))[0].kept
     assert kept.column("text").to_pylist() == [text]
 
 
