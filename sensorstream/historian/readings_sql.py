@@ -113,7 +113,7 @@ def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int)
     text, is one unit: its time, which ``lift`` keeps above zero, and its value, as ``float8``. Any other is two: the
     time below zero and the value (0 for none); then quality (0 for none) and what there is, as one number
     (``CODE_SCALE``), and the length of the text (-1 for none). ``texts`` are their texts in UTF-8, end to end.
-    ``readings`` is how many PostgreSQL counts: on the way that takes few ns a reading, by itself 60.
+    ``readings`` is how many PostgreSQL counts: on the way that takes a few ns a reading, by itself 60.
 
     Nothing that may be NULL is concatenated: ``a || NULL`` is NULL, and ``string_agg`` skips NULLs. To join with
     nothing costs a tenth, so the delimiter is NULL. One ``CASE`` costs

@@ -84,7 +84,7 @@ def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, sp
         (lambda found: replace(found, counts=found.counts[1:]), "was not read from end to end"),
         (lambda found: replace(found, counts=[*found.counts, found.counts[0]]), "was not read from end to end"),
         (lambda found: replace(found, tally=replace(found.tally, read=found.tally.read - 1)), "the historian counts"),
-        (lambda found: replace(found, entries=found.entries[1:]), "make"),
+        (lambda found: replace(found, entries=found.entries[1:]), "deduplicated make"),
     ],
     ids=["a slice", "a slice twice", "a reading", "a file"],
 )
