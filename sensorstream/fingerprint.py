@@ -55,6 +55,10 @@ class Prints:
     counts: NDArray[np.int64]
     hashes: Hashes
 
+    @staticmethod
+    def of_nothing(pieces: int) -> Prints:
+        return Prints(np.zeros(pieces, np.int64), np.zeros(pieces, np.uint64))
+
     def __add__(self, other: Prints) -> Prints:
         return Prints(self.counts + other.counts, self.hashes + other.hashes)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from psycopg import sql
 
 from ..config import Config
@@ -98,14 +101,15 @@ class Gathering:
         self.where: Login = login(fetch.config)
         self._lock, self._one_large = Lock(), Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
-        self._awaited = [0] * len(share.stretches)
+        self._of_id = lru_cache(maxsize=1)(self._stretch_of_id)
+        self._awaited = np.zeros(len(share.stretches), np.int64)  # slices of each stretch
         # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
         self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
         self._mixed = mixed_of(share, fetch.lift)
+        self._mixed_seen: dict[int, NDArray[np.int64]] = {}  # of each table the readings of the mixed parts
         self.counted: list[PageCount] = []  # of tables of which every row is wanted
         for piece in share.slices:
-            for position in piece.stretches:
-                self._awaited[position] += 1
+            self._awaited[np.array(piece.stretches)] += 1
 
     def close(self) -> None:
         """Close the connections that the worker may not keep."""
@@ -113,31 +117,22 @@ class Gathering:
 
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
-        of_id = {number: p for p in piece.stretches for number in self.share.stretches[p].tag.ids}
+        of_id = self._of_id(piece.stretches)
         mixed = self._mixed if piece.pages else None
         with (
             snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
             source_errors(self.where, f"reading {self.fetch.tables[piece.table].name}"),
         ):
             rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id)))
-            counts, counted = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
-        complete = []
+            counted = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
         with self._lock:
             if piece.pages and piece.table in self.fetch.whole:
                 self.counted.append((piece.table, piece.pages[0], counted))
-            for (tagid, position), count in counts.items():
-                self._seen[position][tagid, piece.table, None if mixed else position] += count
-            for position in piece.stretches:
-                self._awaited[position] -= 1
-                if not self._awaited[position]:
-                    complete.append((position, self._seen[position].total()))
+            complete = self._complete(piece)
         yield from _bundles(complete)
 
-    def _keep(
-        self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]
-    ) -> tuple[dict[Key, int], int]:
-        """Put the readings of each tag id into the spool, as they come; the readings of each id and stretch, and how
-        many PostgreSQL counts."""
+    def _keep(self, rows: Iterable[tuple[Any, ...]], piece: Slice, of_id: Mapping[int, int]) -> int:
+        """Put the readings of each tag id into the spool, as they come; how many PostgreSQL counts."""
         counts, counted = {}, 0
         for tagid, *columns, readings in rows:
             counted += readings
@@ -151,9 +146,12 @@ class Gathering:
                     self.spool.put((position, piece.table, name), key, self._order[id(piece)], data)
             if self.saying:
                 self.saying.add(read=count)
-        return counts, counted
+        with self._lock:
+            for (tagid, position), count in counts.items():
+                self._seen[position][tagid, piece.table, position] += count
+        return counted
 
-    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> tuple[dict[Key, int], int]:
+    def _keep_mixed(self, rows: Iterable[tuple[Any, ...]], piece: Slice, mixed: Mixed) -> int:
         """The same of all tag ids in one row."""
         ((*columns, counted),) = rows
         found, counts = mixed.apart(*columns)
@@ -161,7 +159,25 @@ class Gathering:
             self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
         if self.saying:
             self.saying.add(read=int(counts.sum()))
-        return {key: n for key, n in zip(mixed.places, counts.tolist(), strict=True) if n}, counted
+        with self._lock:
+            self._mixed_seen[piece.table] = self._mixed_seen.get(piece.table, 0) + counts
+        return int(counted)
+
+    def _complete(self, piece: Slice) -> list[tuple[int, int]]:
+        """The stretches that waited for this slice alone, each with its readings."""
+        here = np.array(piece.stretches)
+        self._awaited[here] -= 1
+        done: list[int] = here[self._awaited[here] == 0].tolist()
+        for table, counts in self._mixed_seen.items():
+            for position in done:
+                for tagid in self.share.stretches[position].tag.ids:
+                    if self._mixed and (count := int(counts[self._mixed.places[tagid, position]])):
+                        self._seen[position][tagid, table, None] += count
+        return [(position, self._seen[position].total()) for position in done]
+
+    def _stretch_of_id(self, positions: Sequence[int]) -> dict[int, int]:
+        """The position of each tag id's stretch among these."""
+        return {number: position for position in positions for number in self.share.stretches[position].tag.ids}
 
     def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
         """The readings of complete stretches, with their tag paths."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..in_c import compiled, place_of
 
@@ -20,7 +21,7 @@ SOURCE = Path(__file__).with_suffix(".c")
 ENDED = -1
 
 # The file, and of each piece where it begins (in memory or in the file), its bytes, whether it stands in the file.
-Lay = Callable[[int, Sequence[int], Sequence[int], Sequence[bool], memoryview], None]
+Lay = Callable[[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint8]], None]
 
 
 @cache
@@ -33,9 +34,15 @@ def pieces_in_c() -> Lay | None:
     if library is None:
         return None
 
-    def laid(file: int, starts: Sequence[int], sizes: Sequence[int], in_file: Sequence[bool], into: memoryview) -> None:
-        columns = np.array(starts, np.int64), np.array(sizes, np.int64), np.array(in_file, np.bool_)
-        places = [*map(place_of, columns), place_of(np.frombuffer(into, np.uint8))]
+    def laid(
+        file: int,
+        starts: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        in_file: NDArray[np.bool_],
+        into: NDArray[np.uint8],
+    ) -> None:
+        columns = [np.ascontiguousarray(column) for column in (starts, sizes, in_file)]
+        places = [*map(place_of, columns), place_of(into)]
         failure = library.laid(ctypes.c_int(file), ctypes.c_int64(len(sizes)), *places)
         if failure == ENDED:
             raise EOFError("the file is shorter than what was written to it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -101,12 +102,7 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
     Connections are kept from slice to slice, one for each thread that reads, until ``let_go``; between slices they are
     in no transaction, so that they hold back no VACUUM.
     """
-    opening: list[sql.Composable] = [sql.SQL(BEGIN)]
-    opening += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
-    opening += [
-        sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in settings.items()
-    ]
-    connection = _opened(login, sql.SQL("; ").join(opening))
+    connection = _opened(login, _opening(snapshot, tuple(settings.items())))
     try:
         yield connection
         connection.execute("ROLLBACK")
@@ -114,6 +110,15 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
         connection.close()  # whatever it was at ends with it
         raise
     _idle.setdefault(login, []).append(connection)
+
+
+@lru_cache(maxsize=8)
+def _opening(snapshot: str | None, settings: tuple[tuple[str, str], ...]) -> sql.SQL:
+    """What begins such a transaction: the same for all slices of a run."""
+    steps: list[sql.Composable] = [sql.SQL(BEGIN)]
+    steps += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
+    steps += [sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in settings]
+    return sql.SQL(sql.SQL("; ").join(steps).as_string())
 
 
 # Connections of this process that no thread uses; lists are changed by one atomic step each.
@@ -124,7 +129,7 @@ _idle: dict[Login, list[Connection]] = {}
 def exported_snapshot(login: Login, schema: str, tables: Iterable[PartitionTable]) -> Iterator[str]:
     """The name of a snapshot that ``snapshot_connection`` can see while the block runs; ``tables`` are held against
     being dropped or rewritten, which would move rows between pages that are read one after the other."""
-    connection = _opened(login, sql.Composed([sql.SQL(BEGIN)]))
+    connection = _opened(login, sql.SQL(BEGIN))
     try:
         with source_errors(login, "exporting a snapshot"):
             for table in tables:
@@ -142,7 +147,7 @@ def let_go(login: Login, kept: int) -> None:
             idle.pop().close()
 
 
-def _opened(login: Login, opening: sql.Composed) -> Connection:
+def _opened(login: Login, opening: sql.SQL) -> Connection:
     """A connection left by an earlier slice that still answers, else a new one, and ``opening`` done in one journey."""
     while kept := _idle.get(login):
         try:

@@ -92,8 +92,9 @@ def test_a_file_that_is_too_short_or_cannot_be_read_is_an_error(tmp_path):
     short = tmp_path / "spool"
     short.write_bytes(b"abc")
     lay, file = pieces_in_c.pieces_in_c(), os.open(short, os.O_RDONLY)
+    pieces = np.array([1]), np.array([3]), np.array([True]), np.empty(3, np.uint8)
     with pytest.raises(EOFError, match="shorter than what was written"):
-        lay(file, [1], [3], [True], bytearray(3))
+        lay(file, *pieces)
     os.close(file)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        lay(file, [1], [3], [True], bytearray(3))
+        lay(file, *pieces)

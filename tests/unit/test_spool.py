@@ -16,10 +16,12 @@ pieces = st.lists(st.binary(max_size=9), min_size=len(PLACES), max_size=len(PLAC
 
 
 @pytest.mark.parametrize("in_c", [True, False])
-@given(st.lists(st.tuples(st.sampled_from("xy"), pieces)), st.sampled_from([0, 20, 10_000]), st.randoms())
+@given(
+    st.lists(st.tuples(st.sampled_from("xy"), st.booleans(), pieces)), st.sampled_from([0, 20, 10_000]), st.randoms()
+)
 def test_each_key_gets_its_pieces_in_order(in_c, blocks, in_memory_bytes, random):
     wanted = defaultdict(bytes)
-    for group, block in blocks:
+    for group, _, block in blocks:
         for key, data in zip(PLACES, block, strict=True):
             wanted[group, key] += data
     arriving = list(enumerate(blocks))
@@ -28,8 +30,12 @@ def test_each_key_gets_its_pieces_in_order(in_c, blocks, in_memory_bytes, random
         if not in_c:
             patch.setattr(spool, "pieces_in_c", lambda: None)
         for _ in range(2):  # the second time the file starts anew
-            for order, (group, block) in arriving:
-                waiting.put_each(group, PLACES, [len(data) for data in block], order, memoryview(b"".join(block)))
+            for order, (group, together, block) in arriving:
+                if together:
+                    waiting.put_each(group, PLACES, [len(data) for data in block], order, memoryview(b"".join(block)))
+                    continue
+                for key, data in zip(PLACES, block, strict=True):
+                    waiting.put(group, key, order, data)
             keys = [(group, key) for group in "xy" for key in PLACES]
             random.shuffle(keys)
             for some in (keys[:2], keys[2:]):
