@@ -33,6 +33,7 @@ from .planning import Plan
 from .progress import Progress, watched
 from .record import RunRecord, run_id
 from .spark import spark_errors, start_early
+from .warm import keep_workers
 from .windows import Window, WindowLike, as_window, without
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def ingest(
             except SensorStreamError as error:
                 raise after_commit(error) from error
             done = done + again.published
+    keep_workers(session)
     return RunRecord(
         run_id=name,
         started=clock.started.isoformat(timespec="milliseconds"),
