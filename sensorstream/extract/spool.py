@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .pieces_in_c import pieces_in_c
 
 IN_MEMORY_BYTES = 16 << 20
-# Bytes of one of the keys that are taken, ``of`` which it says: where they begin, in memory or in the file.
+# A piece to be taken: ``of`` which key, by its number among those wanted; where it begins, in memory or in the file.
 PIECE = np.dtype([("of", "i8"), ("start", "i8"), ("size", "i8"), ("in_file", "?")])
 
 Key = TypeVar("Key", bound=Hashable)
