@@ -30,7 +30,7 @@ from .order import make_order
 from .rounds import Entrant, Result, Tell, measure
 
 SANDBOX = ROOT / ".sandbox-bench"
-REPORTS = ROOT / "reports" / "bench"
+FIGURES = ROOT / "build" / "bench"  # not among the reports: those are of runs
 DOCS = ROOT / "docs" / "benchmark.md"
 
 app = typer.Typer(add_completion=False)
@@ -74,14 +74,14 @@ def bench(
     try:
         for name in CASES if case == "all" else (case,):
             found = run_case(name, asked, root, console)
-            save(found, REPORTS)
+            save(found, FIGURES)
             table.show(found, console)
-            console.print(f"Figures and picture: reports/bench/{name}.json, reports/bench/{name}.png")
+            console.print(f"Figures and picture: build/bench/{name}.json, build/bench/{name}.png")
     finally:
         if not keep:
             down(root)
     if write_docs:
-        docs.write(REPORTS, DOCS)
+        docs.write(FIGURES, DOCS)
         console.print("Written: docs/benchmark.md")
 
 

@@ -22,7 +22,7 @@ exactly the readings that it was asked for before it is measured.
 
 
 def latest(folder: Path) -> list[dict[str, Any]]:
-    """The cases that stand in ``reports/bench``, in the order of ``cases``."""
+    """The cases that stand in ``build/bench``, in the order of ``cases``."""
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
     return [found[name] for name in (*CASES, *sorted(found.keys() - CASES.keys())) if name in found]
 
