@@ -100,9 +100,10 @@ class Config(Part):
     late_detector: Literal["auto", "fingerprint"] = "auto"
 
     write_mode: Literal["overwrite", "append"] = "overwrite"
+    allow_loss: bool = False
     engine: Literal["packed", "jdbc"] = "packed"
     jdbc_fetch_size: int = Field(10_000, ge=1)
-    jdbc_num_partitions: int = Field(8, ge=1)
+    jdbc_num_partitions: int = Field(8, ge=3)
     jdbc_jar: str | None = None
     max_records_per_file: int = Field(5_000_000, ge=1)
     readings_per_slice: int = Field(1_000_000, ge=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,11 +49,31 @@ def persisted(staged: DataFrame) -> Iterator[DataFrame]:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """Readings of a tag path in a part of time, and how many of them have a value or a text."""
+
+    readings: int = 0
+    values: int = 0
+    texts: int = 0
+
+    @staticmethod
+    def of(readings: pa.Table) -> Contents:
+        """What a table of readings holds."""
+        valued, worded = (readings.num_rows - readings.column(name).null_count for name in ("value", "text"))
+        return Contents(readings.num_rows, valued, worded)
+
+    def __add__(self, other: Contents) -> Contents:
+        return Contents(self.readings + other.readings, self.values + other.values, self.texts + other.texts)
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What the staged files hold: their statistics, the counts of their readings, the rejected readings, and the
-    fingerprints of all that was read (``stage.PRINTS``). And what PostgreSQL counted on the way."""
+    """What the staged files hold: their statistics, the counts of their readings, what each (by its key) contains, the
+    rejected readings, and the fingerprints of all that was read (``stage.PRINTS``). And what PostgreSQL counted on the
+    way."""
 
     entries: list[Entry]
+    contents: Mapping[str, Contents]
     tally: Tally
     rejected_streams: list[bytes]
     prints: pa.Table
@@ -86,8 +106,10 @@ def measure(staged: DataFrame) -> Measured:
     total = Tally.empty()
     for row in kinds["tally"]:
         total.add(read_tally(row["tally"]))
+    files = [(Entry(*(row[column] for column in columns)), row) for row in kinds["file"]]
     return Measured(
-        entries=sorted(Entry(*(row[column] for column in columns)) for row in kinds["file"]),
+        entries=sorted(entry for entry, _ in files),
+        contents={entry.key: Contents(entry.rows, row["valued"], row["worded"]) for entry, row in files},
         tally=total,
         rejected_streams=[row["small"] for row in kinds["rejected"]],
         prints=read_prints(row["small"] for row in kinds["prints"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -16,14 +15,14 @@ import pyarrow as pa
 
 from . import planning
 from .config import Config
-from .errors import SensorStreamError, SourceError, after_commit
+from .errors import SensorStreamError, after_commit
 from .extraction import Measured, measure, parquet, parquet_or_none, persisted, stage
+from .guards import covered_months, refuse_losses, refuse_to_empty, replaced_parts
 from .hearing import listening
 from .historian import Historian, open_historian
-from .historian.readings_sql import in_window
 from .lake.held import HeldBySpark
 from .lake.keys import TAGS, rejected_key, storable
-from .lake.manifest import Entry, Manifest, at_one_commit
+from .lake.manifest import Manifest, at_one_commit
 from .lake.pieces import Grid, days
 from .lake.publishing import Known, Scope, Seen, publish, seen_in
 from .lake.turns import store_to_write
@@ -34,7 +33,7 @@ from .progress import Progress, watched
 from .record import RunRecord, run_id
 from .spark import spark_errors, start_early
 from .warm import keep_workers
-from .windows import Window, WindowLike, as_window, without
+from .windows import Window, WindowLike, as_window
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -105,7 +104,7 @@ def ingest(
             before, back = at_one_commit(store, beforehand)
             if config.write_mode == "overwrite":
                 refuse_to_empty(historian, what, scope, before)
-            what, snapshot = planning.pinned(historian, what)
+            what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
             seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
@@ -149,6 +148,8 @@ def ingest(
                     measured.cancel()
                 source, late, tags = looking.result()
             found.reconcile(source)
+            historian.release()
+            refuse_losses(config, store, replaced_parts(scope), before.entries, found)
             tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
@@ -174,7 +175,7 @@ def ingest(
         if late and late.again:
             try:
                 with clock.phase("late"), spark_errors():
-                    again = read_again(late, historian, config, store, session, snapshot=snapshot, run=name, after=root)
+                    again = read_again(late, config, store, session, run=name, after=root)
             except SensorStreamError as error:
                 raise after_commit(error) from error
             done = done + again.published
@@ -193,6 +194,7 @@ def ingest(
         rows_rejected=dict(sorted(tally.rejected.items())),
         rows_deduplicated=tally.deduplicated,
         quality_codes=dict(sorted(tally.codes.items())),
+        digits_in_text=tally.digits,
         **asdict(done),
         seconds=clock.seconds(),
         source_snapshot=seen,
@@ -203,46 +205,6 @@ def ingest(
 
 def scope_of(config: Config, window: Window, paths: Iterable[str], months: Iterable[str]) -> Scope:
     return Scope(window, frozenset(paths), tuple(months), config.timezone, config.max_records_per_file)
-
-
-def covered_months(what: Plan, config: Config) -> list[str]:
-    """The months of the window that a partition table covers; only there does a run replace what the lake holds.
-
-    Raises ``SourceError`` if there is none: a window whose tables the historian has dropped must not empty the lake.
-    """
-    months = [
-        month
-        for month, part in what.window.months(config.timezone)
-        if any(table.span is None or table.span.overlaps(part) for table in what.tables)
-    ]
-    if not months:
-        raise SourceError(f"no partition table covers {what.window}: choose a window that the historian holds")
-    return months
-
-
-def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen) -> None:
-    """``SourceError`` where the lake holds readings of a time that no table is listed for, in months that the historian
-    covers in part, and the historian has fewer: its tables were dropped, and a run must not empty the lake. A reading
-    that went into a neighbour at a roll-over does not stand for the others."""
-    spans = [table.span for table in what.tables if table.span is not None]
-    if len(spans) < len(what.tables):
-        return
-    ids = {tag.path: tag.ids for tag in what.tags}
-    for part in without((scope.part(month) for month in scope.months), spans):
-        kept: dict[Window, list[Entry]] = defaultdict(list)
-        for entry in before.entries:
-            if entry.first_ms < part.end_ms and entry.last_ms >= part.start_ms:
-                kept[entry.interval].append(entry)
-        for interval, files in kept.items():
-            held = sum(entry.rows for entry in files)
-            wanted = in_window(interval, [number for entry in files for number in ids.get(entry.tagpath, ())])
-            there = sum(historian.count(table, wanted) for table in historian.partition_tables(interval))
-            if there < held:
-                raise SourceError(
-                    f"no partition table covers {part}, and of {interval} the lake holds {held:,} readings"
-                    f" ({min(files).tagpath} for one), the historian {there:,}:"
-                    " choose a window that the historian still holds"
-                )
 
 
 def tags_bytes(historian: Historian) -> bytes:

@@ -37,6 +37,7 @@ MARGIN, MARGIN_OF_MOST = 4, 2
 # it spills to disk.
 WORK_MEM_MB = 64
 MOST_NAMED = 10  # busy tags
+OWN_CONNECTIONS = 2  # of a run beside those that read slices: one that plans and counts, one that watches
 
 
 @dataclass(frozen=True)
@@ -203,13 +204,15 @@ def make_late_plan(
     )
 
 
-def pinned(historian: Historian, plan: Plan) -> tuple[Plan, str]:
+def pinned(historian: Historian, plan: Plan, also: Collection[PartitionTable] = ()) -> tuple[Plan, str]:
     """Begin the run's transaction; the plan with what only its snapshot tells, and the snapshot's name.
+
+    Tables that are looked at ``also`` are held as those of the plan are.
 
     Of a table that holds nothing but what is wanted no row needs to be looked at whether it is, which is a tenth of
     what packing it costs, and what is packed can be counted on the way, which is a sixth.
     """
-    snapshot = historian.export_snapshot(plan.tables)
+    snapshot = historian.export_snapshot(sorted({*plan.tables, *also}))
     whole = [n for n in sorted(plan.indexed) if historian.holds_only(plan.tables[n], plan.window, plan.ids)]
     names = ", ".join(plan.tables[n].name for n in whole)
     notes = [f"every row of {names} is wanted, as the indexes show: none is filtered"] if whole else []
@@ -312,8 +315,8 @@ def _reach(table: PartitionTable, found: Statistics) -> Reach:
 
 
 def _workers(config: Config) -> tuple[int, int]:
-    """Tasks that Spark runs at once, and connections that they may hold together, one kept for the plan's own."""
-    connections = max(1, config.jdbc_num_partitions - 1)
+    """Tasks that Spark runs at once, and connections that they may hold together, beside the run's own."""
+    connections = config.jdbc_num_partitions - OWN_CONNECTIONS
     local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", config.spark_master)
     if not local:
         return connections, connections

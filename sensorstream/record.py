@@ -43,6 +43,7 @@ class RunRecord:
     bytes_written: int
     seconds: dict[str, float]
     source_snapshot: str
+    digits_in_text: int = 0  # readings whose number a double cannot hold: its digits are their text
     explain: list[str] = field(default_factory=list)
     late: dict[str, Any] | None = None  # what was looked for in the days before, see ``rereading.late_record``
     report: str | None = None
@@ -103,6 +104,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         "readings rejected": rejected,
         "readings deduplicated": f"{record.rows_deduplicated:,}",
         "quality codes": ", ".join(f"{code}: {n:,}" for code, n in record.quality_codes.items()) or "none",
+        **({"digits kept as text": f"{record.digits_in_text:,}"} if record.digits_in_text else {}),
         "files": f"{record.files_written:,} written, {record.files_unchanged:,} unchanged,"
         f" {record.files_removed:,} removed",
         "bytes written": f"{record.bytes_written:,}",

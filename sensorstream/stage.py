@@ -33,6 +33,8 @@ STAGED = pa.schema(
         ("last_ms", pa.int64()),
         ("size", pa.int64()),  # bytes
         ("digest", pa.string()),  # SHA-256 of the bytes
+        ("valued", pa.int64()),  # readings that have a value
+        ("worded", pa.int64()),  # readings that have a text
         ("tally", pa.string()),  # JSON, of counts as well
         ("small", pa.binary()),  # what is no file
         ("data", pa.binary()),  # a file
@@ -40,7 +42,7 @@ STAGED = pa.schema(
 )
 STAGED_DDL = (
     "kind string, tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long,"
-    " size long, digest string, tally string, small binary, data binary"
+    " size long, digest string, valued long, worded long, tally string, small binary, data binary"
 )
 # Clean readings as a DataFrame holds them: Spark knows no milliseconds, only microseconds.
 READINGS = pa.schema(
@@ -89,7 +91,8 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
             start, stop = first + rows.start, first + rows.stop
             if start == stop:
                 continue
-            data = encode(kept.slice(start, stop - start))
+            part = kept.slice(start, stop - start)
+            data = encode(part)
             yield {
                 "kind": "file",
                 "tagpath": tagpath,
@@ -101,6 +104,8 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
                 "last_ms": int(times[stop - 1]),
                 "size": len(data),
                 "digest": hashlib.sha256(data).hexdigest(),
+                "valued": part.num_rows - part.column("value").null_count,
+                "worded": part.num_rows - part.column("text").null_count,
                 "tally": None,
                 "data": data,
             }

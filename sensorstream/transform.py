@@ -27,11 +27,15 @@ RAW = pa.schema(
         ("value", pa.float64()),
         ("text", pa.string()),
         ("dataintegrity", pa.int32()),
+        ("unreadable", pa.bool_()),  # number, text or quality are none that could be read
     ]
 )
 
 # Of one tag path; the path itself is said once for all of them.
 REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())])
+
+UNREADABLE = "unreadable"  # why a reading is rejected, whatever its quality code
+DIGITS = r"^-?[0-9.]{16,}$"  # of a number that a double cannot hold: the text beside its value
 
 ALIKE = 1 << 16  # readings, more than most files of a day or a month have
 
@@ -61,7 +65,13 @@ def quality_rule(config: Config, layout: str) -> QualityRule:
     """The rule that ``config`` asks for; with neither list, Ignition keeps 192 and generic drops 0."""
     if config.good_quality is None and config.bad_quality is None:
         return QualityRule(GOOD_IGNITION, ()) if layout == "ignition" else QualityRule(None, BAD_GENERIC)
-    return QualityRule(config.good_quality, config.bad_quality or ())
+    good, bad = (codes and tuple(map(_by_bits, codes)) for codes in (config.good_quality, config.bad_quality))
+    return QualityRule(good, bad or ())
+
+
+def _by_bits(code: int) -> int:
+    """A code of 32 bits without a sign (OPC UA) as the signed one of the same bits."""
+    return code - (1 << 32) if code >= 1 << 31 else code
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,7 @@ class Tally:
     deduplicated: int
     rejected: Counter[str]
     codes: Counter[str]
+    digits: int = 0  # written with the digits of a number that a double cannot hold
 
     @staticmethod
     def empty() -> Tally:
@@ -98,6 +109,7 @@ class Tally:
         self.deduplicated += other.deduplicated
         self.rejected += other.rejected
         self.codes += other.codes
+        self.digits += other.digits
 
 
 def clean(raw: pa.Table, rule: QualityRule) -> tuple[Clean, Tally]:
@@ -120,8 +132,10 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     tallies = [Tally.empty() for _ in counts]
     codes = pc.dictionary_encode(raw.column("dataintegrity"), null_encoding="encode").combine_chunks()
     known: list[int | None] = codes.dictionary.to_pylist()
-    reasons = [rule.reason(code) for code in known]
+    reasons = [rule.reason(code) for code in known] + [UNREADABLE] * len(known)
     which = codes.indices.to_numpy(zero_copy_only=False)
+    which = which + len(known) * raw.column("unreadable").to_numpy()
+    known += known
     numbers = np.bincount(paths * len(known) + which)
     for place in np.flatnonzero(numbers).tolist():
         path, code = divmod(place, len(known))
@@ -135,15 +149,25 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     why_of = pa.array(reasons, pa.string()).take(pa.array(which[away]))
     rejected = _of_each(_rejected(_rows(raw, away), paths[away], why_of), paths[away], len(counts))
     kept = _one_a_time(raw, paths, good)
-    once = _of_each(_readings(_rows(raw, kept)), paths[kept], len(counts))
+    readings_kept = _readings(_rows(raw, kept))
+    once = _of_each(readings_kept, paths[kept], len(counts))
+    digits = np.bincount(paths[kept][_with_digits(readings_kept)], minlength=len(counts))
     found = []
-    for tally, mine, gone, read in zip(
-        tallies, once, rejected, np.bincount(paths[good], minlength=len(counts)), strict=True
+    for tally, mine, gone, read, with_digits in zip(
+        tallies, once, rejected, np.bincount(paths[good], minlength=len(counts)), digits.tolist(), strict=True
     ):
-        tally.written = mine.num_rows
+        tally.written, tally.digits = mine.num_rows, with_digits
         tally.deduplicated = int(read) - mine.num_rows
         found.append((Clean(mine, gone, tally.deduplicated), tally))
     return found
+
+
+def _with_digits(readings: pa.Table) -> np.ndarray:
+    """Which readings have the digits of their number as text; most tables have no text beside a value."""
+    value, text = readings.column("value"), readings.column("text")
+    both = pc.and_(value.is_valid(), text.is_valid()).to_numpy()
+    found = np.flatnonzero(both)
+    return found[pc.match_substring_regex(text.take(pa.array(found)), DIGITS).to_numpy().astype(bool)]
 
 
 def later(times: np.ndarray, paths: np.ndarray) -> np.ndarray:

@@ -60,14 +60,15 @@ def without_marks(lake: dict[str, bytes]) -> dict[str, bytes]:
 
 @dataclass
 class Row:
-    """A row of an Ignition table, as the oracle sees it."""
+    """A row of an Ignition table, as the oracle sees it; a whole number stays one."""
 
     tagid: int
     t_stamp: int
-    value: float | None = None
+    value: float | int | None = None
     text: str | None = None
     quality: int | None = 192
     table: str = ""
+    unreadable: bool = False
 
 
 @dataclass
@@ -81,7 +82,7 @@ def expect(rows: Iterable[Row], paths: dict[int, str], good: tuple[int, ...] = (
     """The readings that rows leave: good ones, one a path and time, the highest id (then the later table) winning."""
     result, winners = Expected(), {}
     for row in rows:
-        if row.quality not in good:
+        if row.quality not in good or row.unreadable:
             result.rejected += 1
             continue
         place = (paths[row.tagid], row.t_stamp)
@@ -90,5 +91,7 @@ def expect(rows: Iterable[Row], paths: dict[int, str], good: tuple[int, ...] = (
         if place not in winners or (row.tagid, row.table) > (winners[place].tagid, winners[place].table):
             winners[place] = row
     for (path, time), row in sorted(winners.items()):
-        result.readings.append((path, time, bits(row.value), row.text, row.quality or 0))
+        inexact = isinstance(row.value, int) and int(float(row.value)) != row.value
+        text = str(row.value) if inexact and row.text is None else row.text
+        result.readings.append((path, time, bits(row.value), text, row.quality or 0))
     return result

@@ -32,7 +32,7 @@ CONNECTIONS = 2
 MOST_READINGS = 2_000_000  # of all tags that are looked at, by the planner's estimate; of more, samples are read
 MOST_WHOLE = 20_000_000  # of one tag that is read in full
 STRETCHES, OF_EACH = 1000, 16  # readings, where sampled
-SETTINGS = {"statement_timeout": "20s", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+SETTINGS = {"statement_timeout": "20000", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
         query = sql.SQL(
             "SELECT wanted.id, one.* FROM unnest({ids}::int8[]) AS wanted(id),"
             " generate_series({start}::int8, {last}::int8, {width}) AS stretch(begins), LATERAL"
-            " (SELECT t_stamp, {value}, {text}, dataintegrity::int4 FROM {table} WHERE tagid = wanted.id"
+            " (SELECT t_stamp, {value}, {text}, {quality}, {unreadable} FROM {table} WHERE tagid = wanted.id"
             " AND t_stamp >= begins AND t_stamp < least(begins + {width}, {end}) ORDER BY t_stamp LIMIT {most}) one"
         ).format(
             ids=sql.Literal(list(tag.ids)),
@@ -160,6 +160,8 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
             width=sql.Literal(width),
             value=readings_sql.value_of(table),
             text=readings_sql.text_of(table),
+            quality=readings_sql.quality_of(table),
+            unreadable=readings_sql.unreadable(table),
             table=readings_sql.table_name(asked.schema, table),
             most=sql.Literal(OF_EACH),
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import reduce
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pyarrow as pa
 from psycopg import sql
 
 from ..config import Config
-from ..credentials import login
+from ..credentials import Login, login
 from ..hearing import Mouth
 from ..historian import readings_sql as queries
-from ..historian.connect import APPLICATION, STATEMENT_SECONDS
-from ..planning import Plan
+from ..historian.connect import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
+from ..planning import OWN_CONNECTIONS, Plan
 from ..stage import (
     READINGS_DDL,
     STAGED,
@@ -49,7 +50,8 @@ def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: s
     from pyspark.sql import functions as F
 
     parts = [_table(spark, plan, config, number, snapshot) for number in range(len(plan.tables))]
-    rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(max(1, config.jdbc_num_partitions - 1))
+    at_once = config.jdbc_num_partitions - OWN_CONNECTIONS
+    rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
     tags = spark.createDataFrame(
         [
             (number, part.tag.path, part.window.start_ms, part.window.end_ms)
@@ -64,7 +66,7 @@ def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: s
 
 
 def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapshot: str | None) -> DataFrame:
-    where = login(config)
+    where = with_password(login(config))
     table = plan.tables[number]
     query = sql.SQL("(SELECT {}::int4 AS source, r.* FROM ({}) r) readings").format(
         number, queries.rows(config.db_schema, table, plan.window, plan.ids)
@@ -77,7 +79,7 @@ def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapsho
     reader = (
         spark.read.format("jdbc")
         .option("driver", DRIVER)
-        .option("url", f"jdbc:postgresql://{where.host}:{where.port}/{where.dbname}")
+        .option("url", address(where))
         .option("user", where.user)
         .option("password", where.password or "")
         .option("sslmode", where.sslmode)
@@ -85,22 +87,29 @@ def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapsho
         .option("dbtable", query.as_string(None))
         .option("fetchsize", config.jdbc_fetch_size)
         .option("queryTimeout", STATEMENT_SECONDS)
+        .option("sessionInitStatement", _opening(snapshot))
         .option("partitionColumn", column)
         .option("lowerBound", first)
         .option("upperBound", last)
-        .option("numPartitions", config.jdbc_num_partitions)
+        .option("numPartitions", config.jdbc_num_partitions - OWN_CONNECTIONS)
     )
-    if snapshot:
-        reader = reader.option("sessionInitStatement", _snapshot_statement(snapshot))
     return reader.load()
 
 
-def _snapshot_statement(snapshot: str) -> str:
-    return (
-        sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}")
-        .format(snapshot)
-        .as_string(None)
-    )
+def address(where: Login) -> str:
+    """The JDBC address of a database, whatever characters its name holds. Pure."""
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    return f"jdbc:postgresql://{host}:{where.port}/{quote(where.dbname, safe='')}"
+
+
+def _opening(snapshot: str | None) -> str:
+    """What a connection of Spark's begins with: the snapshot, then the settings of any connection of this project."""
+    name = reader_of(snapshot) if snapshot else APPLICATION
+    steps: list[sql.Composable] = [settings_query(name)]
+    if snapshot:
+        begin = sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}")
+        steps.insert(0, begin.format(snapshot))
+    return sql.SQL("; ").join(steps).as_string(None)
 
 
 def stage_jdbc(

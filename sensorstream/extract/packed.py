@@ -16,7 +16,7 @@ import pyarrow as pa
 from ..config import Config
 from ..credentials import login
 from ..hearing import Mouth
-from ..historian.connect import exported_snapshot
+from ..historian.watch import Watch, watched
 from ..planning import Plan
 from ..slicing import Share
 from ..stage import (
@@ -101,14 +101,19 @@ def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
     All slices see one state of the historian: rows that move to other pages meanwhile are read once.
     """
     with (
-        exported_snapshot(login(fetch.config), fetch.config.db_schema, fetch.tables) as snapshot,
+        watched(login(fetch.config)) as watch,
         Spool[Key]() as spool,
-        closing(Gathering(replace(fetch, snapshot=snapshot), share, spool)) as gathering,
+        closing(Gathering(in_snapshot(fetch, watch), share, spool)) as gathering,
     ):
         for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
             for path, readings in found:
                 if readings.kept.num_rows:
                     yield labelled(path, readings.kept)
+
+
+def in_snapshot(fetch: Fetch, watch: Watch) -> Fetch:
+    """``fetch`` in a snapshot that ``watch`` holds."""
+    return replace(fetch, snapshot=watch.hold(fetch.config.db_schema, fetch.tables))
 
 
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:

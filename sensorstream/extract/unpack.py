@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..fingerprint import Prints, by_piece, plain_hashes, row_hashes
-from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN
+from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN, UNREADABLE
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
 from .units_in_c import units_in_c
@@ -156,7 +156,8 @@ class Batch:
         mine = slice(*self.number_ends[part : part + 2].tolist())
         count = mine.stop - mine.start
         quality = pa.repeat(pa.scalar(PLAIN, pa.int32()), count)
-        columns = [self.times[mine], pa.array(self.values[mine]), pa.nulls(count, pa.string()), quality]
+        readable = pa.repeat(pa.scalar(False), count)
+        columns = [self.times[mine], pa.array(self.values[mine]), pa.nulls(count, pa.string()), quality, readable]
         return _raw(np.full(count, self.tagids[part]), np.full(count, self.sources[part]), *columns)
 
     @cached_property
@@ -170,6 +171,7 @@ class Batch:
             pa.array(rows["v"], mask=(rows["has"] & HAS_VALUE) == 0),
             texts_of(rows["n"], self.texts),
             pa.array(rows["q"], mask=(rows["has"] & HAS_QUALITY) == 0),
+            pa.array((rows["has"] & UNREADABLE) != 0),
         )
 
 
@@ -213,9 +215,18 @@ def _slice(ends: NDArray[np.int64], first: int, end: int) -> tuple[int, int]:
 
 
 def _raw(
-    tagid: NDArray[Any], source: NDArray[Any], times: NDArray[Any], value: pa.Array, text: pa.Array, quality: pa.Array
-) -> pa.Table:
-    columns = [pa.array(tagid, pa.int64()), pa.array(source, pa.int32()), pa.array(times), value, text, quality]
+    tagid: NDArray[Any], source: NDArray[Any], times: NDArray[Any], value: pa.Array, text: pa.Array, quality: pa.Array,
+    unreadable: pa.Array,
+) -> pa.Table:  # fmt: skip
+    columns = [
+        pa.array(tagid, pa.int64()),
+        pa.array(source, pa.int32()),
+        pa.array(times),
+        value,
+        text,
+        quality,
+        unreadable,
+    ]
     return pa.table(columns, schema=RAW)
 
 

@@ -30,7 +30,7 @@ def tails(units: Units, at: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def codes(tails: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What readings have (``HAS_VALUE``, ``HAS_QUALITY``), and their quality (0 for none)."""
+    """What readings have (``HAS_VALUE``, ``HAS_QUALITY``, ``UNREADABLE``), and their quality (0 for none)."""
     found = tails["code"].astype("i8")
     return found % CODE_SCALE, found // CODE_SCALE - QUALITY_LIFT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -17,8 +17,9 @@ from ..credentials import Login, login
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql
-from .connect import Connection, connect, source_errors
+from .connect import BEGIN, Connection, connect, source_errors
 from .model import Layout, PartitionTable, Tag, span_of
+from .watch import Watch, watched
 
 NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
 INTEGERS = ("smallint", "integer", "bigint")
@@ -46,15 +47,21 @@ NEIGHBOUR = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Historian:
-    """An open historian: one read-only connection and what its catalog says."""
+    """An open historian: one read-only connection, what its catalog says, and who sees that nobody waits for it."""
 
     connection: Connection
+    watch: Watch
     login: Login
     schema: str
     layout: Layout
     timezone: str
     tags_table: str
     notes: list[str]
+
+    @property
+    def encoding(self) -> str:
+        """The server's, as PostgreSQL calls it."""
+        return self.connection.info.parameter_status("server_encoding") or "UTF8"
 
     @property
     def tags_name(self) -> str:
@@ -197,19 +204,13 @@ class Historian:
     def _checked(self, table: PartitionTable) -> PartitionTable:
         columns = self._columns(table.name)
         values = VALUES[self.layout]
-        for column, types in REQUIRED.items():
+        wanted = REQUIRED | values
+        for column, types in wanted.items():
             if column not in columns:
                 raise SourceError(_lacks(table.name, column, columns, self.layout))
             _right_type(table.name, column, columns[column], types)
-        present = tuple(column for column in values if column in columns)
-        if not present:
-            raise SourceError(
-                f"table {table.name} has no value column (it has {', '.join(columns)}; one of {', '.join(values)}"
-                f' is needed): is "layout" ({self.layout}) right?'
-            )
-        for column in present:
-            _right_type(table.name, column, columns[column], values[column])
-        return replace(table, columns=present)
+        kinds = tuple((column, columns[column]) for column in wanted)
+        return replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
 
     def holds_any(self, table: PartitionTable, window: Window) -> bool:
         """Whether the table has a reading of ``window``, of whatever tag."""
@@ -243,20 +244,26 @@ class Historian:
     def export_snapshot(self, tables: Sequence[PartitionTable]) -> str:
         """Begin the run's transaction; the name by which other connections see the very same rows.
 
-        It holds ``tables`` against being dropped or rewritten (VACUUM FULL), which would move rows between pages that
-        slices read one after the other; reading and writing them goes on.
+        ``tables`` are held as they were planned against being dropped, emptied or rewritten (VACUUM FULL), which would
+        move rows between pages that slices read one after the other; reading and writing them goes on. ``release`` ends
+        it.
         """
-        with source_errors(self.login, "exporting a snapshot"):
-            self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        snapshot = self.watch.hold(self.schema, tables)
+        with source_errors(self.login, "opening the snapshot"):
+            self.connection.execute(
+                sql.SQL("{}; SET TRANSACTION SNAPSHOT {}").format(sql.SQL(BEGIN), sql.Literal(snapshot))
+            )
             # For the count: one process as any slice, and the index alone where the visibility map allows it, which
             # the default cost of a random page, made for turning disks, keeps the planner from.
             self.connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
             self.connection.execute("SET LOCAL random_page_cost = 1")
-            for table in tables:
-                query = sql.SQL("SELECT FROM {} LIMIT 0").format(readings_sql.table_name(self.schema, table))
-                self.connection.execute(query)
-            row = self.connection.execute("SELECT pg_export_snapshot()").fetchone()
-        return str(row[0]) if row else ""
+        return snapshot
+
+    def release(self) -> None:
+        """Let go of the snapshot and of the tables: VACUUM, and whoever changes a table, waits for it."""
+        with source_errors(self.login, "ending the snapshot"):
+            self.connection.rollback()
+        self.watch.release()
 
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
@@ -272,11 +279,10 @@ def open_historian(config: Config) -> Iterator[Historian]:
     Raises ``SourceError`` if the historian cannot be reached, refuses the login, or holds neither layout.
     """
     where = login(config)
-    with connect(where) as connection:
-        connection.autocommit = True
+    with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = _layout(config, existing_tables(connection, config.db_schema))
-        yield Historian(connection, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+        yield Historian(connection, watch, where, config.db_schema, layout, config.timezone, config.tags_table, [])
 
 
 def existing_tables(connection: Connection, schema: str) -> list[str]:

@@ -1,25 +1,43 @@
-"""Connections that can only read, and failures in one sentence."""
+"""Connections that can only read, whose settings are what this project relies on, and failures in one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from ..credentials import Login, asked_again
 from ..errors import SourceError
-from .model import PartitionTable
 
 APPLICATION = "sensorstream"
 CONNECT_SECONDS = 10
 REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
 STATEMENT_SECONDS = 3600
+LOCK_SECONDS = 2  # whoever changes a table is waited for so long, and then let be
 KEEPALIVE_SECONDS, KEEPALIVES_LOST = 30, 3  # a machine that is gone is missed after two minutes
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+# Made after connecting and read back: what is said while connecting may stay with a pooler, and a role or a database
+# may say something else. Policies that would hide rows become errors, as pg_dump has it.
+SETTINGS = {
+    "default_transaction_read_only": "on",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+}
+# Upper bounds: what a role was given that is shorter stays.
+LIMITS_MS = {
+    "statement_timeout": STATEMENT_SECONDS * 1000,
+    "lock_timeout": LOCK_SECONDS * 1000,
+    "idle_in_transaction_session_timeout": 4 * STATEMENT_SECONDS * 1000,
+}
 
 # A packed slice takes tens of MB, which the server's allocator (glibc's) gives back to the kernel after each, to take
 # them again page by page: a fifth of all that packing costs. After a piece of this size it keeps up to twice as much,
@@ -27,31 +45,57 @@ BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # the planner works out and copies, 35.
 KEEP_MEMORY = f"SELECT octet_length(repeat(rpad(version(), 1024), {31 << 10}))"
 
+# What PostgreSQL says when it ends a connection or a query, and what to do.
+NEEDS_PATIENCE = "run again"
+REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
+    (errors.LockNotAvailable, "another session is changing it or waits to: run again when that is done"),
+    (errors.SerializationFailure, 'run again, or set "hot_standby_feedback" on this standby, or read from the primary'),
+    (errors.TransactionTimeout, "raise transaction_timeout of the role, which covers a whole run"),
+    (errors.IdleInTransactionSessionTimeout, "raise idle_in_transaction_session_timeout of the role"),
+    (errors.IdleSessionTimeout, "raise idle_session_timeout of the role"),
+    (errors.AdminShutdown, NEEDS_PATIENCE),
+    (errors.CrashShutdown, NEEDS_PATIENCE),
+    (errors.CannotConnectNow, NEEDS_PATIENCE),
+    (errors.ProgramLimitExceeded, 'lower "readings_per_slice"'),  # above all an answer of more than 1 GB
+)
+CANCELLED = {
+    "statement timeout": "choose a shorter window, or raise statement_timeout of the role",
+    "conflict with recovery": 'run again, or set "hot_standby_feedback" on this standby, or read from the primary',
+    "user request": NEEDS_PATIENCE,
+}
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def connect(login: Login) -> Connection:
-    """A read-only connection with time-outs and UTC. ``SourceError`` says which of host, login or database failed.
+def connect(login: Login, name: str = APPLICATION) -> Connection:
+    """A read-only connection with time-outs and UTC, outside any transaction, that PostgreSQL shows as ``name``.
 
     A login that is refused and came from a secret is asked for again: it may have been rotated since.
+
+    Raises
+    ------
+    SourceError
+        It says which of host, login or database failed, or that the connection does not keep its settings.
     """
     try:
-        return _connect(login)
+        connection = _connect(login)
     except psycopg.OperationalError as error:
         if REFUSED in str(error) and (now := asked_again(login)) != login:
-            return connect(now)
+            return connect(now, name)
         raise SourceError(f"historian {login.place} {why_not(str(error))}") from None
+    try:
+        with source_errors(login, "making the settings of a connection"):
+            if connection.info.backend_pid != _backend(connection):
+                _refuse_lent_backends(login, connection)
+            connection.execute(settings_query(name))
+            _refuse_other_settings(login, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(login: Login) -> Connection:
-    options = {
-        "default_transaction_read_only": "on",
-        "statement_timeout": f"{STATEMENT_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{4 * STATEMENT_SECONDS}s",
-        "timezone": "UTC",
-        "client_encoding": "UTF8",
-        "extra_float_digits": "1",
-    }
     return psycopg.connect(
         host=login.host,
         port=login.port,
@@ -65,8 +109,88 @@ def _connect(login: Login) -> Connection:
         keepalives_count=KEEPALIVES_LOST,
         tcp_user_timeout=KEEPALIVE_SECONDS * (KEEPALIVES_LOST + 1) * 1000,
         application_name=APPLICATION,
-        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        client_encoding="UTF8",
+        autocommit=True,
+        prepare_threshold=None,  # a pooler may not keep what was prepared
     )
+
+
+def with_password(login: Login) -> Login:
+    """``login`` with the password that libpq finds where it names none (``PGPASSWORD``, ``PGPASSFILE``), for drivers
+    that do not look there."""
+    if login.password is not None:
+        return login
+    with closing(connect(login)) as connection:
+        return replace(login, password=connection.info.password or None)
+
+
+def settings_query(name: str = APPLICATION) -> sql.Composed:
+    """The query that makes the settings of a session. A time-out that is shorter already stays as it is. Pure."""
+    made = [sql.SQL("set_config({}, {}, false)").format(key, value) for key, value in SETTINGS.items()]
+    made.append(sql.SQL("set_config('application_name', {}, false)").format(name))
+    made += [_shortened(key, most, local=False) for key, most in LIMITS_MS.items()]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(made))
+
+
+def _shortened(name: str, most_ms: int, *, local: bool) -> sql.Composed:
+    """The call that makes a time-out ``most_ms``, or leaves it where it is shorter."""
+    return sql.SQL(
+        "set_config({0}, (SELECT CASE WHEN setting::int8 BETWEEN 1 AND {1} THEN setting ELSE {2} END"
+        " FROM pg_catalog.pg_settings WHERE name = {0}), {3})"
+    ).format(name, most_ms, str(most_ms), local)
+
+
+def _refuse_other_settings(login: Login, connection: Connection) -> None:
+    asked = [sql.SQL("current_setting({})").format(name) for name in SETTINGS]
+    found = connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(asked))).fetchone() or ()
+    for (name, wanted), value in zip(SETTINGS.items(), found, strict=True):
+        if value != wanted:
+            raise SourceError(
+                f'historian {login.place} does not keep the settings of a connection ({name} is "{value}", not'
+                f' "{wanted}"): connect to PostgreSQL itself, or to a pool in session mode'
+            )
+
+
+def _backend(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return int(row[0]) if row else 0
+
+
+_keep_sessions: set[tuple[str, int, str, str]] = set()  # poolers that were found to
+
+
+def _refuse_lent_backends(login: Login, connection: Connection) -> None:
+    """``SourceError`` where a pooler stands between that lends a backend for one transaction: neither settings nor a
+    snapshot would hold.
+
+    Two connections in a transaction have two backends; the first, which has ended its own, keeps it afterwards only if
+    it is not lent: whether the pool hands out what came back last or first, after two queries it would have another.
+    """
+    where = login.host, login.port, login.dbname, login.user
+    if where in _keep_sessions:
+        return
+    try:
+        with _connect(login) as other:
+            first, _ = _in_transaction(connection), _in_transaction(other)
+            for each in (connection, other):
+                each.execute("COMMIT")
+            lent = any(_backend(connection) != first for _ in range(2))
+    except psycopg.Error as error:
+        if not connection.closed and isinstance(error, errors.ProtocolViolation | errors.FeatureNotSupported):
+            lent = True  # in statement mode there are no transactions
+        else:
+            raise
+    if lent:
+        raise SourceError(
+            f"historian {login.place} is a pooler that lends a connection for each transaction, where neither settings"
+            " nor a snapshot hold: connect to PostgreSQL itself, or to a pool in session mode"
+        )
+    _keep_sessions.add(where)
+
+
+def _in_transaction(connection: Connection) -> int:
+    connection.execute("BEGIN READ ONLY")
+    return _backend(connection)
 
 
 def why_not(message: str) -> str:
@@ -78,6 +202,12 @@ def why_not(message: str) -> str:
     if "Connection refused" in message or "timeout" in message or "resolve host" in message:
         return 'cannot be reached: is the server running, and are "host" and "port" under "db" right?'
     last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
+    if "too many" in message or "connection slots" in message:
+        last = last.rpartition("FATAL:")[2].strip()
+        return (
+            f'has no connection left ({last}): lower "jdbc_num_partitions", the connections that a run may hold,'
+            " or raise the limit of the role or the server"
+        )
     return f"cannot be used: {last}"
 
 
@@ -87,20 +217,36 @@ def source_errors(login: Login, doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        message = (error.diag.message_primary or str(error)).strip()
-        if isinstance(error, psycopg.errors.ProgramLimitExceeded):  # above all an answer of more than 1 GB
-            message += ': lower "readings_per_slice"'
-        if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            message += f": grant {login.user} what it needs to read"
-        raise SourceError(f"historian {login.place}, {doing}: {message}") from error
+        raise SourceError(f"historian {login.place}, {doing}: {in_words(error, login)}") from error
+
+
+def in_words(error: psycopg.Error, login: Login) -> str:
+    """What PostgreSQL says, and what to do about it. Pure."""
+    message = (error.diag.message_primary or str(error)).strip().rstrip(".")
+    if isinstance(error, errors.InsufficientPrivilege):
+        if "row-level security" in message:
+            return (
+                f"{message}, which hides rows from {login.user}: take it for gone would be wrong, so let {login.user}"
+                " see every row (ALTER ROLE … BYPASSRLS), or give it a view to read instead"
+            )
+        return f"{message}: grant {login.user} what it needs to read"
+    if isinstance(error, errors.QueryCanceled):
+        remedy = next((text for why, text in CANCELLED.items() if why in message), NEEDS_PATIENCE)
+        return f"{message}: {remedy}"
+    for kind, remedy in REMEDIES:
+        if isinstance(error, kind):
+            return f"{message}: {remedy}"
+    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
+        return f"the connection was lost ({message}): {NEEDS_PATIENCE}"
+    return message
 
 
 @contextmanager
 def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[str, str]) -> Iterator[Connection]:
     """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``, else its own.
 
-    Connections are kept from slice to slice, one for each thread that reads, until ``let_go``; between slices they are
-    in no transaction, so that they hold back no VACUUM.
+    Time-outs among ``settings`` are in ms, and upper bounds. Connections are kept from slice to slice, one for each
+    thread that reads, until ``let_go``; between slices they are in no transaction, so that they hold back no VACUUM.
     """
     connection = _opened(login, _opening(snapshot, tuple(settings.items())))
     try:
@@ -116,28 +262,24 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
 def _opening(snapshot: str | None, settings: tuple[tuple[str, str], ...]) -> sql.SQL:
     """What begins such a transaction: the same for all slices of a run."""
     steps: list[sql.Composable] = [sql.SQL(BEGIN)]
-    steps += [sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))] if snapshot else []
-    steps += [sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in settings]
+    if snapshot:
+        steps.append(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+        steps.append(sql.SQL("SET LOCAL application_name = {}").format(sql.Literal(reader_of(snapshot))))
+    for key, value in settings:
+        if key in LIMITS_MS:
+            steps.append(sql.SQL("SELECT {}").format(_shortened(key, int(value), local=True)))
+        else:
+            steps.append(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)))
     return sql.SQL(sql.SQL("; ").join(steps).as_string())
+
+
+def reader_of(snapshot: str) -> str:
+    """The name under which whoever reads a slice in ``snapshot`` is seen, so that a run knows its own readers."""
+    return f"{APPLICATION} {snapshot}"
 
 
 # Connections of this process that no thread uses; lists are changed by one atomic step each.
 _idle: dict[Login, list[Connection]] = {}
-
-
-@contextmanager
-def exported_snapshot(login: Login, schema: str, tables: Iterable[PartitionTable]) -> Iterator[str]:
-    """The name of a snapshot that ``snapshot_connection`` can see while the block runs; ``tables`` are held against
-    being dropped or rewritten, which would move rows between pages that are read one after the other."""
-    connection = _opened(login, sql.SQL(BEGIN))
-    try:
-        with source_errors(login, "exporting a snapshot"):
-            for table in tables:
-                connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(sql.Identifier(schema, table.name)))
-            row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        yield str(row[0]) if row else ""
-    finally:
-        connection.close()
 
 
 def let_go(login: Login, kept: int) -> None:
@@ -161,7 +303,6 @@ def _opened(login: Login, opening: sql.SQL) -> Connection:
             connection.close()
     connection = connect(login)
     try:
-        connection.autocommit = True
         with source_errors(login, "opening a snapshot"):
             connection.execute(KEEP_MEMORY)
             connection.execute(opening, prepare=False)

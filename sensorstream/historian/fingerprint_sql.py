@@ -12,7 +12,7 @@ from psycopg import sql
 
 from . import readings_sql
 from .model import PartitionTable
-from .readings_sql import DATE, NUMBERS, PLAIN, STRING, table_name, text_of, value_of
+from .readings_sql import PLAIN, has_text, has_value, quality_of, table_name, text_of, value_of
 
 SETTINGS = {
     "work_mem": "64MB",
@@ -60,22 +60,22 @@ def fingerprints(
 
 def row_hash(table: PartitionTable) -> sql.Composed:
     """The hash of a row (``int8``, never NULL)."""
-    time, value = sql.SQL("t_stamp"), value_of(table)
-    some_text, some_value = _any_of(table, (STRING, DATE)), _any_of(table, NUMBERS)
-    flagged = sql.SQL(
-        "(t_stamp # ((({})::int + 2 * (dataintegrity IS NOT NULL)::int + 4 * ({})::int)::int8 << 56))"
-    ).format(some_value, some_text)
+    time, value, quality = sql.SQL("t_stamp"), value_of(table), quality_of(table)
+    some_text, some_value = has_text(table), has_value(table)
+    flagged = sql.SQL("(t_stamp # (({}::int + 2 * ({} IS NOT NULL)::int + 4 * {}::int)::int8 << 56))").format(
+        some_value, quality, some_text
+    )
     seed = sql.SQL(
         "CASE WHEN {} THEN hashtextextended(encode(convert_to({}, 'UTF8'), 'hex') COLLATE \"C\", {}) ELSE {} END"
     ).format(some_text, text_of(table), flagged, flagged)
     return sql.SQL(
-        "CASE WHEN dataintegrity = {} AND ({}) AND NOT ({}) THEN {}"
-        " ELSE hashint4extended(coalesce(dataintegrity::int4, 0), {}) END"
+        "CASE WHEN dataintegrity = {} AND {} AND NOT {} THEN {} ELSE hashint4extended(coalesce({}, 0), {}) END"
     ).format(
         sql.Literal(PLAIN),
         some_value,
         some_text,
         _with_value(value, time),
+        quality,
         _with_value(sql.SQL("coalesce({}, 0)").format(value), seed),
     )
 
@@ -85,9 +85,3 @@ def _with_value(value: sql.Composable, seed: sql.Composable) -> sql.Composed:
     return sql.SQL(
         "CASE WHEN {0} <> 0 THEN hashfloat8extended({0}, {1}) ELSE hashfloat8extended(atan2({0}, -1), ~({1})) END"
     ).format(value, seed)
-
-
-def _any_of(table: PartitionTable, columns: Sequence[str]) -> sql.Composable:
-    """The condition that any of those of ``columns`` that the table has is not NULL."""
-    there = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in columns if name in table.columns]
-    return sql.SQL(" OR ").join(there) if there else sql.SQL("false")

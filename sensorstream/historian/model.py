@@ -17,6 +17,18 @@ Layout = Literal["ignition", "generic"]
 MONTHLY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})_(?P<month>\d{1,2})$")
 DAILY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})$")
 
+KEYS = ("tagid", "t_stamp", "dataintegrity")  # columns that every table of readings has
+USUAL_KINDS = {
+    "tagid": "integer",
+    "t_stamp": "bigint",
+    "dataintegrity": "integer",
+    "floatvalue": "double precision",
+    "intvalue": "bigint",
+    "value": "double precision",
+    "stringvalue": "text",
+    "datevalue": "timestamp without time zone",
+}
+
 
 @dataclass(frozen=True, order=True)
 class Tag:
@@ -35,12 +47,19 @@ class Tag:
 class PartitionTable:
     """A table of readings, the columns that hold values, and the time that it is listed for.
 
-    ``span`` is ``None`` for a table without partitions, which may hold any time.
+    ``kinds`` are the types of all columns that are read, as PostgreSQL calls them; one that is not named has that of
+    ``USUAL_KINDS``. ``encoding`` is the server's, as PostgreSQL calls it. ``span`` is ``None`` for a table without
+    partitions, which may hold any time.
     """
 
     name: str
     columns: tuple[str, ...] = ()
+    kinds: tuple[tuple[str, str], ...] = ()
+    encoding: str = "UTF8"
     span: Window | None = field(default=None, compare=False)
+
+    def kind(self, column: str) -> str:
+        return dict(self.kinds).get(column) or USUAL_KINDS[column]
 
 
 def span_of(name: str, tz: str) -> Window | None:

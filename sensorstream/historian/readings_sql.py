@@ -7,23 +7,33 @@ Every layout is seen as ``tagid, t_stamp, value double, text, dataintegrity``:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 from psycopg import sql
 
 from ..windows import Window
-from .model import PartitionTable
+from .model import KEYS, PartitionTable
 
 NUMBERS = ("floatvalue", "intvalue", "value")
 DATE = "datevalue"
 STRING = "stringvalue"
 
+NUMERIC = "numeric"
+EXACT = 1 << 53  # every whole number up to here is a double
+LARGEST = (1 << 63) - (1 << 10)  # the largest double that is an int8
+MOST, LEAST = "1.7976931348623158e308", "2.4703282292062328e-324"  # just within what rounds to a double but 0
+# One character of UTF-8 as hexadecimal digits: neither overlong nor half of a pair.
+UTF8 = (
+    "[0-7].|c[2-9a-f][89ab].|d.[89ab].|e0[ab].[89ab].|e[1-9a-cef][89ab].[89ab].|ed[89].[89ab]."
+    "|f0[9ab].[89ab].[89ab].|f[1-3][89ab].[89ab].[89ab].|f48.[89ab].[89ab]."
+)
+
 # The quality code of nearly every reading (OPC's "good"): readings that have it are packed without it.
 PLAIN = 192
 # Of a reading that is not plain, in one double: ``(quality + QUALITY_LIFT) * CODE_SCALE`` and what it has.
-HAS_VALUE, HAS_QUALITY, CODE_SCALE, QUALITY_LIFT = 1, 2, 4, 1 << 31
+HAS_VALUE, HAS_QUALITY, UNREADABLE, CODE_SCALE, QUALITY_LIFT = 1, 2, 4, 8, 1 << 31
 # Of the 53 bits that a double keeps: 32 for a time of 49 days in milliseconds, so that 21 are left for two million ids.
 DOUBLE_BITS, MIXED_BITS = 53, 32
 
@@ -31,18 +41,23 @@ EVERY_ROW = sql.SQL("true")
 MOST_GAPS = 100  # among ids, each of which is one look into an index
 
 
+def shape(schema: str, table: PartitionTable) -> sql.Composed:
+    """No row of the columns that are read: what they are comes with it, and the table is held until the transaction
+    ends."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, (*KEYS, *table.columns)))
+    return sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, table_name(schema, table))
+
+
 def value_of(table: PartitionTable) -> sql.Composable:
-    """The numeric value of a row, NULL if it has none."""
-    names = [name for name in NUMBERS if name in table.columns]
-    terms = [sql.SQL("{}::float8").format(sql.Identifier(name)) for name in names]
-    return _coalesce(terms, "float8")
+    """The numeric value of a row, NULL if it has none, or one that no double is near to."""
+    return _coalesce([_number(table, name) for name in NUMBERS if name in table.columns], "float8")
 
 
 def text_of(table: PartitionTable) -> sql.Composable:
-    """The text of a row, NULL if it has none."""
+    """The text of a row, NULL if it has none; of a number that a double cannot hold, its digits."""
     terms: list[sql.Composable] = []
     if STRING in table.columns:
-        terms.append(sql.SQL("{}::text").format(sql.Identifier(STRING)))
+        terms.append(_text(table, sql.Identifier(STRING)))
     if DATE in table.columns:
         terms.append(
             sql.SQL(
@@ -50,7 +65,146 @@ def text_of(table: PartitionTable) -> sql.Composable:
                 " THEN to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') ELSE {0}::text END"
             ).format(sql.Identifier(DATE))
         )
+    for column, digits in _digits(table):
+        terms.append(sql.SQL("CASE WHEN {} THEN {}::text END").format(digits, column))
     return _coalesce(terms, "text")
+
+
+def quality_of(table: PartitionTable) -> sql.Composable:
+    """The quality code of a row as ``int4``: one of 32 bits without a sign (OPC UA) by its bits; NULL if it has none,
+    or one of more bits."""
+    if table.kind("dataintegrity") != "bigint":
+        return sql.SQL("dataintegrity::int4")
+    return sql.SQL(
+        "(CASE WHEN dataintegrity BETWEEN -2147483648 AND 2147483647 THEN dataintegrity"
+        " WHEN dataintegrity BETWEEN 2147483648 AND 4294967295 THEN dataintegrity - 4294967296 END)::int4"
+    )
+
+
+def has_value(table: PartitionTable) -> sql.Composable:
+    """The condition that ``value_of`` is not NULL."""
+    return _any(_readable(table, name) for name in NUMBERS if name in table.columns)
+
+
+def has_text(table: PartitionTable) -> sql.Composable:
+    """The condition that ``text_of`` is not NULL."""
+    worded = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
+    return _any([*worded, *(sql.SQL("coalesce({}, false)").format(digits) for _, digits in _digits(table))])
+
+
+def unreadable(table: PartitionTable) -> sql.Composable:
+    """The condition that a row holds what cannot be read: a number beyond all doubles, a text that is none in the
+    server's encoding, a quality of more than 32 bits."""
+    terms: list[sql.Composable] = [
+        sql.SQL("({0} IS NOT NULL AND NOT ({1}))").format(sql.Identifier(name), _in_range(name))
+        for name in NUMBERS
+        if name in table.columns and table.kind(name) == NUMERIC
+    ]
+    if STRING in table.columns and (is_text := _is_text(table, sql.Identifier(STRING))):
+        terms.append(sql.SQL("NOT coalesce({}, true)").format(is_text))
+    if table.kind("dataintegrity") == "bigint":
+        terms.append(sql.SQL("coalesce(dataintegrity NOT BETWEEN -2147483648 AND 4294967295, false)"))
+    return _any(terms)
+
+
+def path_text(table: PartitionTable, column: str) -> tuple[sql.Composable, sql.Composable]:
+    """A column of text that can be read whatever it holds, and whether it was text as it stood."""
+    name = sql.Identifier(column)
+    return _text(table, name), _is_text(table, name) or sql.SQL("true")
+
+
+def _number(table: PartitionTable, name: str) -> sql.Composable:
+    double = sql.SQL("{}::float8").format(sql.Identifier(name))
+    return (
+        sql.SQL("CASE WHEN {} THEN {} END").format(_in_range(name), double) if table.kind(name) == NUMERIC else double
+    )
+
+
+def _readable(table: PartitionTable, name: str) -> sql.Composable:
+    there = sql.SQL("{} IS NOT NULL").format(sql.Identifier(name))
+    if table.kind(name) != NUMERIC:
+        return there
+    return sql.SQL("({} AND {})").format(there, _in_range(name))
+
+
+def _in_range(name: str) -> sql.Composable:
+    """Whether a ``numeric`` becomes a double without an error: neither one too large nor one that would be zero."""
+    return sql.SQL(
+        "(abs({0}) <= {1} AND (abs({0}) >= {2} OR {0} = 0) OR {0}::text IN ('NaN', 'Infinity', '-Infinity'))"
+    ).format(sql.Identifier(name), sql.SQL(MOST), sql.SQL(LEAST))
+
+
+def _exact(table: PartitionTable, name: str) -> sql.Composable | None:
+    """Whether a double holds the number of a column exactly, asked cheaply; ``None`` where it always does."""
+    column = sql.Identifier(name)
+    if table.kind(name) == "bigint":
+        return sql.SQL("{} BETWEEN {} AND {}").format(column, sql.SQL(str(-EXACT)), sql.SQL(str(EXACT)))
+    if table.kind(name) == NUMERIC:
+        return sql.SQL("CASE WHEN {} THEN {}::float8::text::numeric = {} ELSE false END").format(
+            _in_range(name), column, column
+        )
+    return None
+
+
+def _digits(table: PartitionTable) -> list[tuple[sql.Identifier, sql.Composable]]:
+    """Columns whose numbers a double may not hold exactly, each with the condition that it is this row's, and does not.
+
+    Of whole numbers beyond 2**53 doubles hold some; the largest would overflow on its way back.
+    """
+    found: list[tuple[sql.Identifier, sql.Composable]] = []
+    before: list[sql.Composable] = []
+    for name in (name for name in NUMBERS if name in table.columns):
+        column = sql.Identifier(name)
+        if exact := _exact(table, name):
+            inexact = sql.SQL("NOT ({})").format(exact)
+            if table.kind(name) == "bigint":
+                inexact = sql.SQL("{} AND CASE WHEN {} > {} THEN true ELSE {}::float8::int8 <> {} END").format(
+                    inexact, column, sql.SQL(str(LARGEST)), column, column
+                )
+            terms = [*before, sql.SQL("{} IS NOT NULL").format(column), inexact]
+            found.append((column, sql.SQL("({})").format(sql.SQL(" AND ").join(terms))))
+        before.append(sql.SQL("{} IS NULL").format(column))
+    return found
+
+
+def _text(table: PartitionTable, column: sql.Identifier) -> sql.Composable:
+    """A column of text; what is none in the server's encoding with its odd bytes as octal numbers."""
+    text = sql.SQL("{}::text").format(column)
+    is_text = _is_text(table, column)
+    if is_text is None:
+        return text
+    raw = sql.SQL("encode(convert_to({}, {}), 'escape')").format(text, sql.Literal(table.encoding))
+    return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(is_text, text, raw)
+
+
+def _is_text(table: PartitionTable, column: sql.Identifier) -> sql.Composable | None:
+    """Whether a text can become UTF-8; ``None`` where the server has seen to it."""
+    if table.encoding == "SQL_ASCII":
+        fits = f"^({UTF8})*$"
+    elif table.encoding.startswith("WIN") and (odd := _without_meaning(f"cp{table.encoding.removeprefix('WIN')}")):
+        fits = f"^(?!(..)*({'|'.join(odd)}))"
+    else:
+        return None
+    return sql.SQL("encode(convert_to({}::text, {}), 'hex') ~ {}").format(
+        column, sql.Literal(table.encoding), sql.Literal(fits)
+    )
+
+
+def _without_meaning(codec: str) -> list[str]:
+    """The bytes that stand for no character in an encoding of one byte, as hexadecimal digits."""
+
+    def means(byte: int) -> bool:
+        try:
+            return bool(bytes([byte]).decode(codec))
+        except (UnicodeDecodeError, LookupError):
+            return False
+
+    return [f"{byte:02x}" for byte in range(256) if not means(byte)]
+
+
+def _any(terms: Iterable[sql.Composable]) -> sql.Composable:
+    found = list(terms)
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(found)) if found else sql.SQL("false")
 
 
 def _coalesce(terms: Sequence[sql.Composable], kind: str) -> sql.Composable:
@@ -100,11 +254,18 @@ def table_name(schema: str, table: PartitionTable) -> sql.Composable:
 
 
 def rows(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
-    """Readings one by one: ``tagid, t_stamp, value, text, dataintegrity``."""
+    """Readings one by one: ``tagid, t_stamp, value, text, dataintegrity, unreadable``."""
     return sql.SQL(
-        "SELECT tagid::int8 AS tagid, t_stamp, {} AS value, {} AS text, dataintegrity::int4 AS dataintegrity"
+        "SELECT tagid::int8 AS tagid, t_stamp, {} AS value, {} AS text, {} AS dataintegrity, {} AS unreadable"
         " FROM {} WHERE {}"
-    ).format(value_of(table), text_of(table), table_name(schema, table), in_window(window, ids))
+    ).format(
+        value_of(table),
+        text_of(table),
+        quality_of(table),
+        unreadable(table),
+        table_name(schema, table),
+        in_window(window, ids),
+    )
 
 
 def packed(schema: str, table: PartitionTable, where: sql.Composable, lift: int) -> sql.Composed:
@@ -172,38 +333,45 @@ def _packing(schema: str, table: PartitionTable, lift: int, *, mixed: bool = Fal
     """What all packed queries of a table have between SELECT and WHERE: to put it together takes 0.3 ms."""
     time = sql.SQL("(tagid * {} + {})").format(sql.Literal(1 << MIXED_BITS), _time(lift)) if mixed else _time(lift)
     time = sql.SQL("{}::float8").format(time)
-    numbers, texts = ([sql.Identifier(c) for c in some if c in table.columns] for some in (NUMBERS, (STRING, DATE)))
-    no_text = sql.SQL("").join(sql.SQL(" AND {} IS NULL").format(column) for column in texts)
-    plain: list[sql.Composable] = [
-        sql.SQL(
-            "WHEN dataintegrity = {}{} AND {number} IS NOT NULL THEN point_send(point({}, {number}::float8))"
-        ).format(sql.Literal(PLAIN), no_text, time, number=number)
-        for number in numbers
-    ] or [sql.SQL("WHEN false THEN NULL")]
+    no_text = sql.SQL("").join(
+        sql.SQL(" AND {} IS NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns
+    )
+    plain: list[sql.Composable] = []
+    for name in (name for name in NUMBERS if name in table.columns):
+        exact = _exact(table, name)
+        terms = sql.SQL(" AND {}").format(exact) if exact else sql.SQL("")
+        plain.append(
+            sql.SQL(
+                "WHEN dataintegrity = {}{} AND {number} IS NOT NULL{} THEN point_send(point({}, {number}::float8))"
+            ).format(sql.Literal(PLAIN), no_text, terms, time, number=sql.Identifier(name))
+        )
     code = sql.SQL(
-        "(coalesce(dataintegrity::int4, 0) + {}) * {} + {}::int * {} + (dataintegrity IS NOT NULL)::int * {}"
-    ).format(QUALITY_LIFT, CODE_SCALE, _any_of(numbers), HAS_VALUE, HAS_QUALITY)
+        "(coalesce({0}, 0) + {1}) * {2} + {3}::int * {4} + ({0} IS NOT NULL)::int * {5} + {6}::int * {7}"
+    ).format(
+        quality_of(table),
+        QUALITY_LIFT,
+        CODE_SCALE,
+        has_value(table),
+        HAS_VALUE,
+        HAS_QUALITY,
+        unreadable(table),
+        UNREADABLE,
+    )
     found = sql.SQL(
         "string_agg(CASE {plain} ELSE lseg_send(lseg(point(-{time}, coalesce({value}, 0)),"
         " point({code}, coalesce(octet_length(textsend({text})), -1)))) END, NULL),"
         " textsend(string_agg({text}, '') FILTER (WHERE {has_text})), count(*)"
         " FROM {table}"
     ).format(
-        plain=sql.SQL(" ").join(plain),
+        plain=sql.SQL(" ").join(plain or [sql.SQL("WHEN false THEN NULL")]),
         time=time,
         value=value_of(table),
         code=code,
         text=text_of(table),
-        has_text=_any_of(texts),
+        has_text=has_text(table),
         table=table_name(schema, table),
     )
     return sql.SQL(found.as_string())
-
-
-def _any_of(columns: Sequence[sql.Identifier]) -> sql.Composable:
-    """Whether any of them has a value."""
-    terms = [sql.SQL("{} IS NOT NULL").format(column) for column in columns]
-    return sql.SQL("({})").format(sql.SQL(" OR ").join(terms)) if terms else sql.SQL("false")
 
 
 def count(schema: str, table: PartitionTable, where: sql.Composable) -> sql.Composed:

@@ -15,7 +15,8 @@ from .. import planning
 from ..config import Config
 from ..errors import WindowBusy
 from ..extraction import Measured, measure, parquet_or_none, persisted, stage
-from ..historian import Historian
+from ..guards import refuse_losses
+from ..historian import Historian, open_historian
 from ..historian.readings_sql import in_window
 from ..lake.held import HeldBySpark
 from ..lake.keys import late_rejected_key
@@ -42,11 +43,11 @@ class ReadAgain:
     busy: str | None
 
 
-def read_again(
-    late: Late, historian: Historian, config: Config, store: Store, spark: SparkSession, *, snapshot: str, run: str,
-    after: Root,
-) -> ReadAgain:  # fmt: skip
-    """Read ``late.again`` in the run's snapshot, with the packed engine, and publish it with the marks.
+def read_again(late: Late, config: Config, store: Store, spark: SparkSession, *, run: str, after: Root) -> ReadAgain:
+    """Read ``late.again`` with the packed engine, in a snapshot of its own, and publish it with the marks.
+
+    The marks are of the run's snapshot, which has ended since, so that nobody waits for it while the run publishes:
+    what has come between the two will be found once more.
 
     Parameters
     ----------
@@ -58,8 +59,11 @@ def read_again(
     rows = pa.table([before.pieces.column("tagpath"), before.pieces.column("rows")], names=["path", "rows"])
     most = rows.group_by("path").aggregate([("rows", "max")]).to_pylist()
     known = {row["path"]: row["rows_max"] or 0 for row in most}
-    what = late_plan(late.again, known, historian, config)
-    with staged_again(what, historian, config, spark, snapshot=snapshot) as (staged, found):
+    with (
+        open_historian(config) as historian,
+        staged_again(late_plan(late.again, known, historian, config), historian, config, spark) as (staged, found),
+    ):
+        refuse_losses(config, store, parts_of(late.again), before.entries, found)
         try:
             published, _ = patch(
                 HeldBySpark(staged, found.entries, config),
@@ -88,19 +92,25 @@ def scope_around(pieces: Sequence[Piece], config: Config) -> Scope:
 
 def late_plan(pieces: Sequence[Piece], rows: Mapping[str, int], historian: Historian, config: Config) -> Plan:
     """What is read again of ``pieces``; ``rows`` are those of a piece of each path (estimate)."""
-    parts = [(piece[0], window_of(piece)) for piece in pieces]
+    parts = parts_of(pieces)
     return planning.make_late_plan(historian, config, parts, {path: rows.get(path, 0) for path, _ in parts})
+
+
+def parts_of(pieces: Sequence[Piece]) -> list[tuple[str, Window]]:
+    return [(piece[0], window_of(piece)) for piece in pieces]
 
 
 @contextmanager
 def staged_again(
-    what: Plan, historian: Historian, config: Config, spark: SparkSession, *, snapshot: str
+    what: Plan, historian: Historian, config: Config, spark: SparkSession
 ) -> Iterator[tuple[DataFrame, Measured]]:
     """What ``late_plan`` planned, read with the packed engine and reconciled with the historian's own count."""
     packed = config.model_copy(update={"engine": "packed"})
+    snapshot = historian.export_snapshot(what.tables)
     with persisted(stage(packed, what, snapshot, spark)) as staged:
         found = measure(staged)
         found.reconcile(_count(historian, what))
+        historian.release()
         yield staged, found
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from ..config import Config
 from ..encode import decode
 from ..errors import WindowBusy
+from ..guards import refuse_losses
 from ..historian import Historian, coverage, open_historian
 from ..lake import pieces as of_source
 from ..lake import turns
@@ -29,7 +30,7 @@ from ..lake.pieces import Piece
 from ..lake.publishing import Known, look, patch
 from ..lake.stores import Conflict, Store
 from ..lake.turns import Place
-from ..late.rereading import counted, late_plan, rejected_again, scope_around, staged_again
+from ..late.rereading import counted, late_plan, parts_of, rejected_again, scope_around, staged_again
 from ..progress import Progress, watched
 from ..record import run_id
 from ..spark import spark_errors
@@ -66,13 +67,13 @@ def repair(
         for entry in damaged:
             rows[entry.tagpath] = max(rows.get(entry.tagpath, 0), entry.rows)
         what = late_plan(again, rows, historian, config)
-        snapshot = historian.export_snapshot(what.tables)
         spark = session()
         with (
             spark_errors(),
             watched(spark, "repair", progress),
-            staged_again(what, historian, config, spark, snapshot=snapshot) as (staged, measured),
+            staged_again(what, historian, config, spark) as (staged, measured),
         ):
+            refuse_losses(config, store, parts_of(again), before.entries - damaged, measured)
             patch(
                 HeldBySpark(staged, measured.entries, config),
                 store,

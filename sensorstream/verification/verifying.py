@@ -257,6 +257,7 @@ def _look(
                 counting = aside.submit(planning.counts, historian, what)
                 measured = measure(staged)
                 measured.reconcile(sum(counting.result().values()))
+            historian.release()
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
     else:
         measured = None

@@ -24,6 +24,7 @@ ROWS = st.lists(
         text=st.none() | st.text(max_size=3),
         quality=st.sampled_from([192, 192, 192, 0, 500, None]),
         table=st.sampled_from("ab"),
+        unreadable=st.sampled_from([False, False, True]),
     ),
     unique_by=lambda row: (row.tagid, row.t_stamp, row.table),
     max_size=30,
@@ -40,6 +41,7 @@ def test_cleaning_keeps_one_good_reading_a_time_and_accounts_for_the_rest(rows):
             [r.value for r in rows],
             [r.text for r in rows],
             [r.quality for r in rows],
+            [r.unreadable for r in rows],
         ],
         schema=RAW,
     )
@@ -80,6 +82,6 @@ def test_files_tile_the_interval_and_stay_below_the_limit(times, limit):
 
 
 def test_the_same_readings_make_the_same_bytes():
-    raw = pa.table([[1, 1], [0, 0], [1, 2], [0.5, None], [None, "x"], [192, 192]], schema=RAW)
+    raw = pa.table([[1, 1], [0, 0], [1, 2], [0.5, None], [None, "x"], [192, 192], [False, False]], schema=RAW)
     one, two = (encode(clean(raw, QualityRule(None, (0,)))[0].kept) for _ in range(2))
     assert one == two and decode(one).num_rows == 2
