@@ -33,12 +33,13 @@ CHOICES = {
     ),
     "engine": Param(None, type=["null", "string"], enum=[None, "packed", "jdbc"], title="Engine"),
     "write_mode": Param(None, type=["null", "string"], enum=[None, "overwrite", "append"], title="Write mode"),
+    "allow_loss": Param(None, type=["null", "boolean"], title="Publish even where tags lose most of their readings"),
 }
 PARAMETERS = {
     "config_path": SITE.config_path_template,
     "config_source": SITE.config_source,
     "date": "{{ params.date or (None if params.start or params.end else day_of(logical_date, dag_run.run_after)) }}",
-    **{name: f"{{{{ params.{name} }}}}" for name in ("start", "end", "patterns", "engine", "write_mode")},
+    **{name: f"{{{{ params.{name} }}}}" for name in ("start", "end", "patterns", "engine", "write_mode", "allow_loss")},
     "run_folder": "{{ folder_of(run_id) }}",
 }
 

@@ -43,6 +43,9 @@ Patterns = Annotated[
 ]
 Engine = Annotated[str | None, typer.Option(help="packed or jdbc.")]
 WriteMode = Annotated[str | None, typer.Option(help="overwrite or append.")]
+AllowLoss = Annotated[
+    bool, typer.Option("--allow-loss", help="Publish even where tags lose most of what the lake holds of them.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the run record as JSON in the last line.")]
 
 
@@ -89,12 +92,14 @@ def ingest(
     pattern: Patterns = None,
     engine: Engine = None,
     write_mode: WriteMode = None,
+    allow_loss: AllowLoss = False,
     as_json: AsJson = False,
 ) -> None:
     """Move the readings of a window to the lake: the module alone, no notebook."""
     from .pipeline import ingest as move
 
-    settings, window = _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
+    arguments = {"engine": engine, "write_mode": write_mode, "allow_loss": allow_loss or None}
+    settings, window = _asked(config, config_source, date, start, end, **arguments)
     with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))
@@ -112,6 +117,7 @@ def run(
     pattern: Patterns = None,
     engine: Engine = None,
     write_mode: WriteMode = None,
+    allow_loss: AllowLoss = False,
     as_json: AsJson = False,
 ) -> None:
     """Source check, ingest and lake check as notebooks, with an HTML report: what Airflow runs."""
@@ -119,7 +125,8 @@ def run(
 
     from .runner import run as execute
 
-    _asked(config, config_source, date, start, end, engine=engine, write_mode=write_mode)
+    arguments: dict[str, Any] = {"engine": engine, "write_mode": write_mode, "allow_loss": allow_loss or None}
+    _asked(config, config_source, date, start, end, **arguments)
     done = execute(
         config,
         config_source=config_source,
@@ -127,8 +134,7 @@ def run(
         start=start,
         end=end,
         patterns=pattern,
-        engine=engine,
-        write_mode=write_mode,
+        **arguments,
         console=Console(highlight=False, stderr=as_json),
     )
     if as_json:

@@ -21,6 +21,7 @@ from .errors import ConfigError
 from .windows import zone
 
 ENGINES = ("packed", "jdbc")
+OVERRIDES = ("engine", "write_mode", "allow_loss")  # keys that a single run may set
 Source = Literal["file", "airflow", "aws"]
 # What JSON calls it, where pydantic speaks of Python.
 LIST, OBJECT = "write a list, [...]", "write an object, {...}"

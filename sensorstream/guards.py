@@ -55,7 +55,7 @@ def refuse_losses(
         more = f", and {len(losses) - 1:,} more tag paths or days lose as much" if len(losses) > 1 else ""
         raise SourceError(
             f"the historian shows less than the lake holds: {losses[0]}{more}: see whether it shows all it has (rights,"
-            " detached or restored tables, quality codes); --allow-loss takes it as it is"
+            ' detached or restored tables, quality codes); "allow_loss", or --allow-loss, takes it as it is'
         )
 
 

@@ -25,7 +25,7 @@ from rich.table import Column
 from rich.text import Text
 
 from . import notebook
-from .config import Config, load
+from .config import OVERRIDES, Config, load
 from .errors import LakeError, SensorStreamError
 from .origins import Value, explain
 from .pipeline import plan as make_plan
@@ -37,7 +37,6 @@ from .telling import read_line
 from .windows import Window, window_of
 
 STEPS = ("check_source", "ingest", "check_lake")
-OVERRIDES = ("engine", "write_mode")
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ def run(
     patterns: Sequence[str] | None = None,
     engine: str | None = None,
     write_mode: str | None = None,
+    allow_loss: bool | None = None,
     console: Console | None = None,
 ) -> RunOutcome:
     """Execute the three notebooks and write the report, whether or not the run succeeds.
@@ -78,7 +78,7 @@ def run(
         went well but the report could not be kept; it says where it is instead.
     """
     console = console or Console(highlight=False)
-    arguments = dict(zip(OVERRIDES, (engine, write_mode), strict=True))
+    arguments = dict(zip(OVERRIDES, (engine, write_mode, allow_loss), strict=True))
     config = load(config_path, source=config_source, arguments=arguments)
     window = window_of(config.timezone, day=date, start=start, end=end)
     name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"

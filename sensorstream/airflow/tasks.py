@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from ..config import Config
+from ..config import OVERRIDES, Config
 from ..errors import ConfigError, SensorStreamError, named
 from ..windows import Window
 from .failures import RunFailed
@@ -47,7 +47,7 @@ def write_report(parameters: dict[str, Any]) -> str:
     failure = failures[0] if failures else None
     settings = None
     try:
-        arguments = {name: parameters[name] for name in ("engine", "write_mode")}
+        arguments = {name: parameters[name] for name in OVERRIDES}
         settings = explain(parameters["config_path"], parameters["config_source"], arguments)
     except SensorStreamError as error:
         log.warning("The report does not say where its settings came from: %s", error)
@@ -68,6 +68,6 @@ def _asked(parameters: dict[str, Any]) -> tuple[Config, Window]:
     from ..config import load
     from ..windows import window_of
 
-    arguments = {name: parameters[name] for name in ("engine", "write_mode")}
+    arguments = {name: parameters[name] for name in OVERRIDES}
     config = load(parameters["config_path"], source=parameters["config_source"], arguments=arguments)
     return config, window_of(config.timezone, day=parameters["date"], start=parameters["start"], end=parameters["end"])

@@ -18,7 +18,6 @@ import pyarrow as pa
 from ..config import Config
 from ..encode import decode
 from ..errors import WindowBusy
-from ..guards import refuse_losses
 from ..historian import Historian, coverage, open_historian
 from ..lake import pieces as of_source
 from ..lake import turns
@@ -30,7 +29,7 @@ from ..lake.pieces import Piece
 from ..lake.publishing import Known, look, patch
 from ..lake.stores import Conflict, Store
 from ..lake.turns import Place
-from ..late.rereading import counted, late_plan, parts_of, rejected_again, scope_around, staged_again
+from ..late.rereading import counted, late_plan, rejected_again, scope_around, staged_again
 from ..progress import Progress, watched
 from ..record import run_id
 from ..spark import spark_errors
@@ -73,7 +72,6 @@ def repair(
             watched(spark, "repair", progress),
             staged_again(what, historian, config, spark) as (staged, measured),
         ):
-            refuse_losses(config, store, parts_of(again), before.entries - damaged, measured)
             patch(
                 HeldBySpark(staged, measured.entries, config),
                 store,

@@ -159,7 +159,12 @@ def test_a_tag_whose_readings_are_gone_is_emptied_and_others_are_left_alone(data
     config = make_config(dbname=database.name)
     ingest(config, DAY, spark=spark)
     database.execute("DELETE FROM sqlt_data_1_2026_10")
-    ingest(config, DAY, ["^a$"], spark=spark)
+    with pytest.raises(
+        SourceError, match=r"a has 1 readings in the lake and 0 to come.*--allow-loss, takes it as it is"
+    ):
+        ingest(config, DAY, ["^a$"], spark=spark)
+    assert [path for path, *_ in readings_of(config)] == ["a", "b"]
+    ingest(config.model_copy(update={"allow_loss": True}), DAY, ["^a$"], spark=spark)
     assert [path for path, *_ in readings_of(config)] == ["b"]
 
 
