@@ -51,7 +51,7 @@ clean:  ## Stop the sandbox; remove it, the environment and all that was made
 	if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove --root .sandbox-bench || true; fi
 	rm -rf .venv .venv-bench .sandbox .sandbox-bench reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Java, its class archive and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
+# Java and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
 prepared: $(STAMP)
 	@$(BIN)/python -m sensorstream.setup_env
 

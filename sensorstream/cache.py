@@ -1,4 +1,4 @@
-"""A folder for what is fetched or built once per user: the Java shim, class archives, the JDBC driver, what is in C."""
+"""A folder for what is fetched or built once per user: the Java shim, the JDBC driver, what is in C."""
 
 from __future__ import annotations
 

@@ -21,22 +21,11 @@ SUPPORTED = (17, 21)
 # Spark's launcher asks for this module unconditionally; only linear algebra uses it, and the wheel lacks it.
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 PROBE_SECONDS = 30
-# Spark names one jar first and then, with the asterisk, all of them: the same jar twice. Java 21 counts it once when it
-# writes a class archive and twice when it reads one, and so refuses its own; the shim names each jar once.
 SHIM = f"""\
 #!/bin/sh
 for a do
   shift
-  case "$a" in
-    {VECTOR_MODULE}) continue ;;
-    *:*/slf4j-api-*.jar:*/\\*)
-      jars=${{a##*:}}
-      a=${{a%:*}}
-      for jar in "${{jars%/*}}"/*.jar; do
-        case "$jar" in */slf4j-api-*) ;; *) a=$a:$jar ;; esac
-      done ;;
-  esac
-  set -- "$@" "$a"
+  [ "$a" = {VECTOR_MODULE} ] || set -- "$@" "$a"
 done
 exec JAVA "$@"
 """

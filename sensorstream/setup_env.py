@@ -1,4 +1,4 @@
-"""What ``make`` runs after the packages are installed: Java, its class archive, the JDBC driver, the loops in C.
+"""What ``make`` runs after the packages are installed: Java, the JDBC driver, the loops in C.
 
 A sentence each.
 """
@@ -11,7 +11,6 @@ import sys
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
-from sensorstream import class_archive
 from sensorstream.errors import SensorStreamError
 from sensorstream.extract.pieces_in_c import pieces_in_c
 from sensorstream.extract.units_in_c import units_in_c
@@ -31,7 +30,7 @@ COMPILE_SECONDS = 300
 def main() -> None:
     """Prepare the runtime; without the driver only the ``jdbc`` engine is missing, so that is no failure."""
     try:
-        java = java_home()
+        java_home()
     except SensorStreamError as error:
         sys.exit(f"sensorstream: {error}")
     try:
@@ -42,9 +41,6 @@ def main() -> None:
     compile_imports()
     if not (hashes_in_c() and units_in_c() and pieces_in_c()):
         print("sensorstream: no C compiler is found here: numpy does its work, and a run takes some percent longer")
-    if class_archive.missing(java):
-        print("sensorstream: making the archive of Spark's Java classes: half a minute, once", flush=True)
-        class_archive.make(java)
 
 
 def compile_imports() -> None:

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -17,7 +17,6 @@ from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from . import class_archive
 from .config import Config
 from .errors import SensorStreamError, SourceError, named
 from .java import java_home
@@ -38,11 +37,8 @@ HEAP = {
 }
 
 
-def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
-    """The Spark settings of a run; ``spark_conf`` wins over each. Pure but for the place of the JDBC driver.
-
-    ``jvm`` are further options of the driver's Java, where it is this machine that runs all.
-    """
+def settings(config: Config) -> dict[str, str]:
+    """The Spark settings of a run; ``spark_conf`` wins over each. Pure but for the place of the JDBC driver."""
     driver = require_driver(config.jdbc_jar) if config.engine == "jdbc" else find_driver(config.jdbc_jar)
     chosen = {
         "spark.app.name": APP,
@@ -71,7 +67,7 @@ def settings(config: Config, jvm: Sequence[str] = ()) -> dict[str, str]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "2g",
             "spark.driver.extraJavaOptions": " ".join(
-                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *jvm, *_compiler(config)]
+                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
             ),
         }
         if _workers_find_us():
@@ -120,16 +116,11 @@ def start_early(config: Config) -> Starting:
     """
     java = java_home()
     os.environ["JAVA_HOME"] = str(java)
-    jvm: list[str] = []
     if local(config):
         # Spark takes the first python3 on PATH otherwise, which need not have pyarrow.
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-        jvm = class_archive.options(java)
-        # Spark asks a Python where Spark is, and a small JVM for the command line of its own; both can be quick.
-        if spark := class_archive.spark_home(os.environ):
-            os.environ["SPARK_HOME"] = str(spark)
         os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    return Starting(config.spark_master, settings(config, jvm))
+    return Starting(config.spark_master, settings(config))
 
 
 class Starting:
@@ -191,10 +182,7 @@ class Starting:
         if self._thread.ident:
             self._thread.join()
         if self._gateway:
-            if "-XX:ArchiveClassesAtExit" in self._settings.get("spark.driver.extraJavaOptions", ""):
-                self._gateway.proc.kill()  # it has seen too few classes to write an archive of them
-            else:
-                self._gateway.proc.terminate()  # and takes its temporary folder along
+            self._gateway.proc.terminate()  # and takes its temporary folder along
             self._gateway.proc.wait()
             self._gateway = None
 
