@@ -83,20 +83,27 @@ def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC")
     root = f"{file.stem if prefix is None else prefix.rstrip('/')}/".lstrip("/")
     series: list[Series] = []
     texts: list[str] = []
+    grouped: list[str] = []
     for each in written:
         path = root + each.tag
         if len(path) > 255:
             raise ConfigError(f"{file.name}: tag path {path[:60]}… is longer than 255 characters: shorten it")
         datatype, values, said = typed(each.values, marks, delimiter)
         if said:
-            (texts if datatype == DATATYPE_STRING else remarks).append(said)
+            (texts if datatype == DATATYPE_STRING else grouped).append(said)
         quality = list(each.quality) if each.quality else [GOOD_QUALITY] * len(each.rows)
         series.append(Series(path, datatype, [times[i] for i in each.rows], values, quality))
     if texts:
-        remarks.append(f"read as text: {', '.join(texts[:3])}{f' and {len(texts) - 3} more' if texts[3:] else ''}")
+        remarks.append(f"read as text: {_first(texts)}")
+    if grouped:
+        remarks.append(f"marks between thousands, as other numbers of the file tell: {_first(grouped)}")
     if known.quality and not any(GOOD_QUALITY in each.quality for each in series):
         remarks.append(f"not one reading is of good quality ({GOOD_QUALITY}): is that what the file means?")
     return Recording(series, remarks)
+
+
+def _first(said: list[str]) -> str:
+    return ", ".join(said[:3]) + (f" and {len(said) - 3} more" if said[3:] else "")
 
 
 def _zone(time: Column, timezone: str) -> ZoneInfo:

@@ -96,10 +96,8 @@ def _literals(column: Column, marks: set[str], delimiter: str) -> tuple[list[str
         elif len(marks) == 1 and (delimiter != "," or marks == {"."}):
             (mark,) = marks
             literal = readings[mark]
-            remark = remark or (
-                f'"{written}" in {column.name} (line {column.lines[i]}) is read as {literal}, because the file writes'
-                f" decimals with a {'point' if mark == '.' else 'comma'}"
-            )
+            if literal != cell:
+                remark = remark or f'"{written}" in {column.name} (line {column.lines[i]}) is {literal}'
         else:
             raise column.refusal(
                 i,

@@ -201,10 +201,7 @@ def _folds(
         hour = set(rows)
         concerned = {tag: rows_of[tag] for tag in dict.fromkeys(tags[i] for i in rows)}
         told = {tag: _second(walls, of_tag, hour) for tag, of_tag in concerned.items()}
-        # Where one tag's clock goes back, lines of all tags in the order of time say it for those that do not tell.
-        whole = _second(walls, range(len(walls)), hour) if any(s is not None for s in told.values()) else None
-        if whole is not None and all(s is None or s == whole & set(rows_of[tag]) for tag, s in told.items()):
-            told = dict.fromkeys(told, whole)
+        told |= _told_by_others(walls, rows_of, hour, told)
         for tag, second in told.items():
             if second is None:
                 row = next(i for i in concerned[tag] if i in hour)
@@ -222,6 +219,25 @@ def _folds(
     return folds, remarks
 
 
+def _told_by_others(
+    walls: list[datetime], rows_of: dict[str, list[int]], hour: set[int], told: dict[str, set[int] | None]
+) -> dict[str, set[int]]:
+    """What a tag's own lines do not tell, where they stand among those of a tag whose clock goes back.
+
+    Lines of all tags must be in the order of time, and not one tag after the other.
+    """
+    clear = {tag: second for tag, second in told.items() if second is not None}
+    whole = _second(walls, range(len(walls)), hour) if clear else None
+    if whole is None or any(second != whole.intersection(rows_of[tag]) for tag, second in clear.items()):
+        return {}
+    spans = [(rows_of[tag][0], rows_of[tag][-1]) for tag in clear]
+    return {
+        tag: whole
+        for tag in told
+        if tag not in clear and all(any(a < i < z for a, z in spans) for i in rows_of[tag] if i in hour)
+    }
+
+
 def _second(walls: Sequence[datetime], rows: Sequence[int], hour: set[int]) -> set[int] | None:
     """Those of ``rows`` that stand in the second passage of ``hour``; None where their order does not tell.
 
@@ -234,13 +250,11 @@ def _second(walls: Sequence[datetime], rows: Sequence[int], hour: set[int]) -> s
     inside = list(rows[start:stop])
     forward = {walls[rows[start - 1]] < walls[inside[0]]} if start else set()
     forward |= {walls[inside[-1]] < walls[rows[stop]]} if stop < len(rows) else set()
-    answers = []
-    for direction in forward or {True, False}:
-        ordered = inside if direction else inside[::-1]
-        clock = [walls[i] for i in ordered]
-        back = [k for k in range(1, len(clock)) if clock[k] < clock[k - 1]]
-        if len(clock) == 2 and clock[0] == clock[1]:
-            back = [1]  # one reading an hour
-        if len(back) == 1:
-            answers.append(set(ordered[back[0] :]))
-    return answers[0] if len(answers) == 1 and len(forward) < 2 else None
+    if len(forward) != 1:
+        return None  # nothing before or after them says whether the newest stands first
+    ordered = inside if forward.pop() else inside[::-1]
+    clock = [walls[i] for i in ordered]
+    back = [k for k in range(1, len(clock)) if clock[k] < clock[k - 1]]
+    if len(clock) == 2 and clock[0] == clock[1]:
+        back = [1]  # one reading an hour
+    return set(ordered[back[0] :]) if len(back) == 1 else None
