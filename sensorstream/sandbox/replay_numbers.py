@@ -71,7 +71,7 @@ def typed(column: Column, marks: set[str], delimiter: str) -> tuple[int, Sequenc
         mantissa = literal.lower().partition("e")[0]
         lost = value == 0 and mantissa.strip("+-.0") != ""
         if lost or (math.isinf(value) and not INFINITY.fullmatch(literal)):
-            raise column.refusal(i, "is no number that a double holds: write it as text, or leave the line out")
+            raise column.refusal(i, "is no number that a double holds: mend it, or leave it empty")
     return DATATYPE_FLOAT, values, remark
 
 
