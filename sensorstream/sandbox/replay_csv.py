@@ -110,7 +110,7 @@ def _zone(time: Column, timezone: str) -> ZoneInfo:
     """The zone of times that name none: the one that the column's name tells, else the given one."""
     try:
         zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a folder
         raise ConfigError(f'time zone "{timezone}" is not known: use an IANA name such as "Europe/Vienna"') from None
     return ZoneInfo("UTC") if "utc" in key(time.name) else zone
 

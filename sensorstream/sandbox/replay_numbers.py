@@ -35,8 +35,9 @@ NUMBER = {
 
 
 def is_number(cell: str) -> bool:
-    cell = _unspaced(cell)
-    return any(form.fullmatch(cell) for form in NUMBER.values()) or INFINITY.fullmatch(cell) is not None
+    if NUMBER["."].fullmatch(cell) or INFINITY.fullmatch(cell):
+        return True
+    return any(form.fullmatch(_unspaced(cell)) for form in NUMBER.values())
 
 
 def decimal_marks(cells: Iterable[str]) -> set[str]:

@@ -127,9 +127,10 @@ def _without_preamble(file: Path, every: Iterator[Row]) -> list[Row]:
     """Header and readings; what stands before them is checked where it says something about them."""
     rows = [(line, row) for line, row in every if row[0].strip().lower() not in ANNOTATIONS]
     for line, row in rows:
-        words = [cell.strip() for cell in row if cell.strip()]
-        if len(words) == 1 and SECTION.fullmatch(words[0]) and (words[0].lower() != "[data]" or line != rows[0][0]):
-            raise ConfigError(f"line {line} of {file.name} begins section {words[0]}: leave only [Data] in the file")
+        mark = row[0].strip()
+        alone = SECTION.fullmatch(mark) and not any(cell.strip() for cell in row[1:])
+        if alone and (mark.lower() != "[data]" or line != rows[0][0]):
+            raise ConfigError(f"line {line} of {file.name} begins section {mark}: leave only [Data] in the file")
     while rows and (SECTION.fullmatch(rows[0][1][0].strip()) or rows[0][1][0].strip().lower().startswith("sep=")):
         rows.pop(0)
     if rows and rows[0][1][0].strip() == "#NAMES":

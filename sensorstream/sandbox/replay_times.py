@@ -15,7 +15,7 @@ from .ignition_schema import EPOCH, epoch_ms
 from .replay_table import Column, shown
 
 # Beyond these stands what programs write for "no time": 0001-01-01, 1601-01-01, 1899-12-30, 9999-12-31.
-FIRST, END = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+FIRST_YEAR, LAST_YEAR = 1900, 2199
 MILLISECOND = timedelta(milliseconds=1)
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -169,12 +169,13 @@ def instants(column: Column, walls: list[datetime], tags: Sequence[str], zone: Z
     ``tags`` names whose reading each row is: the rows of one tag stand in the order of time, or in the reverse of it.
     """
     folds, remarks = _folds(column, walls, tags, zone) if zone.key != "UTC" else ({}, [])
+    first, end = (epoch_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (FIRST_YEAR, LAST_YEAR + 1))
     made = []
     for i, wall in enumerate(walls):
         local = wall.replace(tzinfo=zone, fold=folds.get(i, 0)) if wall.tzinfo is None else wall
         made.append((local - EPOCH) // MILLISECOND)
-        if not epoch_ms(FIRST) <= made[-1] < epoch_ms(END):
-            raise column.refusal(i, f"lies outside the years {FIRST.year} to {END.year - 1}: mend or remove the line")
+        if not first <= made[-1] < end:
+            raise column.refusal(i, f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}: mend or remove the line")
     return made, remarks
 
 
