@@ -93,6 +93,8 @@ def replay(
     from sensorstream.sandbox import replay as replaying
 
     summary = replaying.replay(servers.up(root).owner_dsn, csv, prefix=prefix, timezone=timezone)
+    for remark in summary.remarks:
+        print(f"{csv.name}: {remark}")
     print(
         f"{summary.readings:,} readings of {summary.tags} tags from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d} "
         f"in {len(summary.tables)} tables, {summary.doubled} of them at a time that stood before"

@@ -20,7 +20,8 @@ from psycopg import Connection, sql
 from ..errors import ConfigError
 from . import ignition_schema
 from .ignition_schema import DATATYPE_FLOAT, DATATYPE_INT, moment, months
-from .replay_csv import Series, Value, read_series
+from .replay_csv import Series, read_series
+from .replay_numbers import Value
 
 # Below these stand the drivers and tags of the simulated plant, so that either can come first.
 FIRST_DRIVER, FIRST_TAG, FIRST_SCAN = 101, 1_000_001, 1_000_001
@@ -44,7 +45,10 @@ WHERE (kept.intvalue, kept.floatvalue, kept.stringvalue, kept.dataintegrity)
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """What was loaded. ``tags`` counts paths; ``doubled`` the readings whose time stood before; ``end`` is the last."""
+    """What was loaded. ``tags`` counts paths; ``doubled`` the readings whose time stood before; ``end`` is the last.
+
+    ``remarks`` say how the file was read where somebody might have meant it otherwise.
+    """
 
     tags: int
     tag_ids: int
@@ -54,6 +58,7 @@ class ReplaySummary:
     start: datetime
     end: datetime
     seconds: float
+    remarks: tuple[str, ...]
 
 
 def replay(
@@ -70,12 +75,14 @@ def replay(
         The file cannot be read as sensor readings; says which line and why.
     """
     started = time.perf_counter()
-    series = read_series(Path(csv), prefix=prefix, timezone=timezone)
+    recording = read_series(Path(csv), prefix=prefix, timezone=timezone)
+    series = recording.series
     if not series:
         raise ConfigError(f"{csv} holds no reading: nothing to replay")
     ranks = [occurrences(each.t_stamp) for each in series]
     start_ms = min(min(each.t_stamp) for each in series)
     end_ms = max(max(each.t_stamp) for each in series)
+    spans = months_with_readings(series)
     with psycopg.connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('sensorstream replay'))")
         ignition_schema.create_catalog(connection)
@@ -87,7 +94,7 @@ def replay(
             ids = _tag_ids(connection, each, scan_id, max(rank) + 1)
             ids_used += len(ids)
             _stage(connection, each, [ids[k] for k in rank])
-        tables = _merge(connection, driver_id, start_ms, end_ms)
+        tables = _merge(connection, driver_id, spans)
         ignition_schema.advance_ids(connection)
         connection.commit()
         for table in tables:
@@ -101,7 +108,17 @@ def replay(
         start=moment(start_ms),
         end=moment(end_ms),
         seconds=time.perf_counter() - started,
+        remarks=tuple(recording.remarks),
     )
+
+
+def months_with_readings(series: list[Series]) -> list[tuple[str, int, int]]:
+    """Name, start and end in epoch ms of the months that hold a reading: a century between two costs nothing."""
+    found: list[tuple[str, int, int]] = []
+    for t in sorted({t for each in series for t in each.t_stamp}):
+        if not found or t >= found[-1][2]:
+            found += months(t, t + 1)
+    return found
 
 
 def occurrences(times: list[int]) -> list[int]:
@@ -174,16 +191,10 @@ def _stage(connection: Connection[Any], series: Series, ids: list[int]) -> None:
             copy.write_row(row)
 
 
-def _merge(connection: Connection[Any], driver_id: int, start_ms: int, end_ms: int) -> list[str]:
-    """Move the staged rows into their months' tables; a month without readings gets no table."""
+def _merge(connection: Connection[Any], driver_id: int, spans: list[tuple[str, int, int]]) -> list[str]:
+    """Move the staged rows into their months' tables."""
     made = []
-    for month, month_start, month_end in months(start_ms, end_ms + 1):
-        span = [month_start, month_end]
-        found = connection.execute(
-            "SELECT EXISTS (SELECT FROM replayed WHERE t_stamp >= %s AND t_stamp < %s)", span
-        ).fetchone()
-        if not found or not found[0]:
-            continue
+    for month, *span in spans:
         table = f"sqlt_data_{driver_id}_{month}"
         if not ignition_schema.reading_tables(connection, f"^{table}$"):
             # Text without a limit, as on sites that had overflows: no cell of a CSV file is cut.

@@ -6,11 +6,13 @@ import csv
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from sensorstream.errors import ConfigError
+from sensorstream.sandbox import cli, servers
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
 
@@ -68,6 +70,31 @@ def test_the_same_file_again_changes_nothing_and_a_corrected_one_its_readings(em
     small.write_text(SMALL.replace("0.1", "0.2"), encoding="utf-8")
     replay(empty_database, small)
     assert [b[:5] for b, a in zip(before, rows(empty_database), strict=True) if a != b] == [before[0][:5]]
+
+
+def test_the_command_says_how_it_read_an_export(empty_database, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "boiler.csv"
+    file.write_text(
+        "[Data]\nTagname,TimeStamp,Value,DataQuality,Units\n"
+        'TI-1,03/04/2026 1:00:00 AM,"1,234.5",Good,°C\nTI-1,03/14/2026 1:00:00 PM,20.5,Bad,°C\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(servers, "up", lambda root: SimpleNamespace(owner_dsn=empty_database))
+    cli.replay(file)
+    said = capsys.readouterr().out
+    assert "boiler.csv: times are month/day/year: no other order fits line 4" in said
+    assert "columns left out: Units" in said and "2 readings of 1 tags" in said
+    assert [row[:4] for row in rows(empty_database)] == [
+        ("boiler/TI-1", 1_772_586_000_000, "1234.5", 192),
+        ("boiler/TI-1", 1_773_493_200_000, "20.5", 0),
+    ]
+
+
+def test_two_readings_three_centuries_apart_are_two_tables(empty_database, tmp_path):
+    file = tmp_path / "clock.csv"
+    file.write_text("timestamp,value\n1900-01-01,1\n2199-12-31 23:59:59.999,2\n", encoding="utf-8")
+    assert replay(empty_database, file).tables == ("sqlt_data_101_1900_01", "sqlt_data_101_2199_12")
+    assert len(rows(empty_database)) == 2
 
 
 def test_long_text_is_not_cut(empty_database, tmp_path):
