@@ -114,9 +114,8 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 
     table = "sqlth_te" if historian.layout == "ignition" else historian.tags_table
     with source_errors(historian.login, "reading the tags"):
-        rows = historian.connection.execute(
-            queries.tag_ids(sql.Identifier(historian.schema, table)), [list(patterns)]
-        ).fetchall()
+        query = queries.tag_ids(sql.Identifier(historian.schema, table), patterns)
+        rows = historian.connection.execute(query).fetchall()
     frame = pd.DataFrame(rows, columns=["id", "tagpath"], dtype=object)
     frame["trimmed"] = [path.strip() if path is not None else None for path in frame["tagpath"]]
     return frame

@@ -56,12 +56,12 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s A
 """
 
 
-def tag_ids(table: sql.Identifier) -> sql.Composed:
-    """``id, tagpath`` of the selected tags (one parameter: the patterns) and of those without a path."""
+def tag_ids(table: sql.Identifier, patterns: Sequence[str]) -> sql.Composed:
+    """``id, tagpath`` of the selected tags and of those without a path."""
     return sql.SQL(
-        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY(%s) OR tagpath IS NULL OR btrim(tagpath) = ''"
+        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY({}) OR tagpath IS NULL OR btrim(tagpath) = ''"
         ' ORDER BY tagpath COLLATE "C", id'
-    ).format(table)
+    ).format(table, sql.Literal(list(patterns)))
 
 
 def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces) -> sql.Composed:
