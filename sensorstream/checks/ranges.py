@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..historian import Tag
+from ..strict_json import parsed
 from .suites import suites_folder
 
 FILE = "ranges.json"
@@ -66,14 +67,14 @@ def load_ranges(folder: Path | None = None) -> list[Range]:
     """
     path = (folder or suites_folder()) / FILE
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["ranges"]
+        entries = parsed(path.read_text(encoding="utf-8"))["ranges"]
         return [_range(path, number, entry) for number, entry in enumerate(entries, 1)]
     except FileNotFoundError:
         return []
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is not JSON: {error.msg} in line {error.lineno}") from None
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f'{path} is no list of ranges under the key "ranges": {error}') from None
+    except ValueError as error:
+        raise ConfigError(f"{path} {error}") from None
 
 
 def _range(path: Path, number: int, entry: Mapping[str, Any]) -> Range:

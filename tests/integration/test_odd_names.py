@@ -1,4 +1,4 @@
-"""Schemas and tables named with percent signs, quotes, braces and spaces are read like any other, by every command."""
+"""Percent signs, quotes, braces and spaces in the names of schemas, tables and folders, through every command."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from psycopg import sql
 from sensorstream import exploration
 from sensorstream.checks import check_lake, check_source, learn_ranges
 from sensorstream.historian import open_historian
+from sensorstream.lake.reading import read
 from sensorstream.pipeline import ingest, plan
 from sensorstream.verification.verifying import verify
 from sensorstream.windows import window_of
@@ -44,7 +45,8 @@ def execute(database):
 
 def test_odd_names_are_read_by_every_command(execute, database, make_config, spark):
     keys = {"dbname": database.name, "db_schema": SCHEMA, "tags_table": TAGS, "layout": "generic"}
-    packed, jdbc = make_config(**keys), make_config(**keys, engine="jdbc")
+    packed = make_config(**keys, lake="s3", s3_directory="-{x}/100% é [*] b")
+    jdbc = make_config(**keys, engine="jdbc")
     assert {table.name for table in plan(packed, DAY).tables} == set(TABLES)
     for config in (packed, jdbc):
         assert ingest(config, DAY, spark=spark).rows_written == 2 * 1440
@@ -57,6 +59,8 @@ def test_odd_names_are_read_by_every_command(execute, database, make_config, spa
     assert check_source(packed, DAY).success and check_lake(packed, NEXT, record=later).success
     assert [one.unit for one in learn_ranges(packed, DAY)] == ["bar"]
     assert verify(packed, DAY, spark=spark).differences == ()
+    assert read(packed, DAY.start, DAY.end).num_rows == 2 * 1440
+    assert read(packed, DAY.start, DAY.end, into="spark").count() == 2 * 1440
     with open_historian(packed) as historian:
         assert historian.matching(PATHS.values(), ["^a"]) == {PATHS[1]}
     for most in (None, 10):  # whole, and sampled

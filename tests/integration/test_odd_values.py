@@ -40,7 +40,7 @@ def config(database, make_config, tmp_path):
         values = [odd[n // 40 % len(odd)] if only or n % 40 == 7 else usual[n] for n in range(len(minutes))]
         rows += [Row(tagid, t, float(value), None, 192) for t, value in zip(minutes, values, strict=True)]
     small_historian(database, rows, dict(enumerate([*ODD, *ONLY])))
-    made = make_config(dbname=database.name)
+    made = make_config(dbname=database.name, reports_path=str(tmp_path / "re{po}rts 100% é"))
     password = made.db.password.get_secret_value()
     values = made.masked() | {"db": made.masked()["db"] | {"password": password}}
     (tmp_path / "config.json").write_text(json.dumps(values))
@@ -49,7 +49,7 @@ def config(database, make_config, tmp_path):
 
 def test_a_run_over_values_that_nobody_measured_checks_the_lake_and_draws_the_rest(config, tmp_path):
     outcome = run(tmp_path / "config.json", date="2026-10-14")
-    folder = tmp_path / "reports"
+    folder = tmp_path / "re{po}rts 100% é"
     (check,) = folder.glob("*/*/check_lake.json")
     assert json.loads(check.read_text())["success"]
     (source,) = folder.glob("*/*/check_source.json")
