@@ -75,7 +75,7 @@ def prefix_of(directory: str) -> str:
         if segment in ("", ".", ".."):
             raise ValueError(f'"{directory}" has a segment "{segment}", which is no name of a folder: leave it out')
     if odd := next((c for c in directory if not c.isprintable() or c == "\\"), None):
-        raise ValueError(f'"{directory}" has the character {odd!a}, which not every client of S3 keeps: leave it out')
+        raise ValueError(f"has the character {odd!a}, which not every client of S3 keeps: leave it out")
     return f"{directory}/" if directory else ""
 
 
@@ -138,7 +138,7 @@ class Config(Part):
     tags_table: Name = "tags"
 
     bucket_name: Name | None = None
-    s3_directory: str = "sensor_data/"
+    s3_directory: Text = "sensor_data/"
     s3_endpoint_url: Name | None = None
     s3_region: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
     s3_path_style: bool | None = None
@@ -154,8 +154,8 @@ class Config(Part):
     patterns_url: Name | None = None
     good_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
     bad_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
-    timezone: str = "UTC"
-    default_start_date: str = "2024-01-01"
+    timezone: Text = "UTC"
+    default_start_date: Text = "2024-01-01"
     lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sensorstream.config import check, load
+from sensorstream.config import Config, Database, check, load
 from sensorstream.errors import ConfigError
 from sensorstream.masking import MASK
 from sensorstream.origins import explain
@@ -177,3 +179,23 @@ def test_a_rotation_needs_a_secret_and_two_roles():
         check(LEAST | {"db_rotation": rotation}, where="c.json")
     with pytest.raises(ConfigError, match="the two roles are one"):
         check(LEAST | {"db_secret_id": "s", "db_rotation": rotation | {"roles": ["x", "x"]}}, where="c.json")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters()) | st.sampled_from([
+        10**400, "\0", "\ud800", "s3://", "{x}", "%s", "../x", "http://[", "local[", "a//b", "2024-02-30", "\n"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(st.sampled_from([*Config.model_fields, *(f"db.{key}" for key in Database.model_fields)]), ANYTHING)
+@settings(max_examples=600)
+def test_any_value_of_any_key_makes_a_configuration_or_a_sentence(key, value):
+    first, _, second = key.partition(".")
+    try:
+        config = check(LEAST | {first: {second: value} if second else value}, where="c.json")
+    except ConfigError as error:
+        assert str(error).startswith("c.json: ") and str(error).encode()
+    else:
+        assert check(config.model_dump(), where="c.json") == config
