@@ -33,6 +33,8 @@ from .planning import Plan
 from .progress import Progress, watched
 from .record import RunRecord, run_id
 from .spark import spark_errors, start_early
+from .transform import quality_rule
+from .unkept import warnings_of
 from .warm import keep_workers
 from .windows import Window, WindowLike, as_window, without
 
@@ -150,6 +152,7 @@ def ingest(
                 source, late, tags = looking.result()
             found.reconcile(source)
             tally = found.tally
+            warnings = [*warnings_of(historian, what, counts(), tally, quality_rule(config, what.layout))]
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None
@@ -198,6 +201,7 @@ def ingest(
         source_snapshot=seen,
         explain=list(what.notes),
         late=late_record(late, again, config.timezone) if late else None,
+        warnings=warnings,
     )
 
 
@@ -216,7 +220,13 @@ def covered_months(what: Plan, config: Config) -> list[str]:
         if any(table.span is None or table.span.overlaps(part) for table in what.tables)
     ]
     if not months:
-        raise SourceError(f"no partition table covers {what.window}: choose a window that the historian holds")
+        others = [table for table in what.tables if table.span]
+        beside = [f"{table.name} holds readings of it but is listed for {table.span}" for table in others]
+        beside += [left.why for left in what.left_out]
+        raise SourceError(
+            f"no partition table covers {what.window}: choose a window that the historian holds"
+            + (f" ({'; '.join(beside)})" if beside else "")
+        )
     return months
 
 
