@@ -22,18 +22,19 @@ def warnings_of(
         The historian's own count of what was read of each table, by name.
     """
     yield from (left.why for left in what.left_out if left.certain)
-    if tally.read and not tally.written:
-        yield nothing_kept(", ".join(name for name, count in counts.items() if count), tally.rejected, tally.codes)
-        return
-    rejected = sum(tally.rejected.values())
+    rejected, unkept = sum(tally.rejected.values()), 0
     for table in what.tables:
+        count = counts[table.name]
         # A table of more readings than the whole run rejects keeps some, so hardly any is ever looked into.
-        if 0 < counts[table.name] <= rejected:
+        if 0 < count <= rejected:
             codes = historian.codes(table, in_window(what.window, what.ids))
-            if (reasons := reasons_of(codes, rule)) and reasons.total() == counts[table.name]:
+            if (reasons := reasons_of(codes, rule)).total() == count:
+                unkept += count
                 yield nothing_kept(table.name, reasons, codes)
-        elif not counts[table.name] and what.every_tag and historian.holds_any(table, what.window):
+        elif not count and what.every_tag and historian.holds_any(table, what.window):
             yield no_known_tag(table.name, historian.tags_name)
+    if tally.read and not tally.written and unkept < tally.read:
+        yield nothing_kept("the window", tally.rejected, tally.codes)
 
 
 def reasons_of(codes: Mapping[int | None, int], rule: QualityRule) -> Counter[str]:

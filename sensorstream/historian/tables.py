@@ -33,12 +33,13 @@ JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %(schema)s
 class Listing:
     """The tables of readings of a schema, whatever time they hold.
 
-    ``unlisted`` look like such tables and are not read. ``by_name`` tells that no list says what time a table holds.
+    ``unlisted`` look like such tables and are not read. ``by_name`` tells that what time a table holds is taken from
+    the name that a gateway gave it, which tells when it begins.
     """
 
     tables: tuple[PartitionTable, ...]
     unlisted: tuple[PartitionTable, ...]
-    by_name: bool
+    by_name: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -74,7 +75,7 @@ def generic_tables(connection: Connection, schema: str, tags_table: str, tz: str
         if found == COLUMNS_OF_READINGS and name not in {tags_table, *chosen}
     ]
     ancestors = _ancestors(connection, schema)
-    return Listing(_roots(tables, ancestors), _unrelated(others, chosen, ancestors), by_name=True)
+    return Listing(_roots(tables, ancestors), _unrelated(others, chosen, ancestors))
 
 
 def ignition_tables(connection: Connection, schema: str, tz: str) -> Listing:
@@ -98,7 +99,7 @@ def ignition_tables(connection: Connection, schema: str, tz: str) -> Listing:
     if not listed:
         notes.append(f"{PARTITIONS} lists no table: partition tables taken from the catalog by name")
         return Listing(_roots(named, ancestors), (), by_name=True, notes=tuple(notes))
-    return Listing(_roots(listed, ancestors), _unrelated(named, known, ancestors), by_name=False, notes=tuple(notes))
+    return Listing(_roots(listed, ancestors), _unrelated(named, known, ancestors), notes=tuple(notes))
 
 
 def _listed(connection: Connection, schema: str) -> list[tuple[str, bool, int | None, int | None]]:

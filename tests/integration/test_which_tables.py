@@ -120,6 +120,12 @@ def test_a_table_without_a_month_in_its_name_gets_a_hint(database, make_config, 
     assert [table.name for table in plan(config, DAY).tables] == ["readings_2026_10"]
 
 
+def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):
+    generic("sensor_2026_10")
+    database.execute("CREATE TABLE log_2019_01 (t_stamp timestamp)")
+    assert [table.name for table in plan(make_config(dbname=database.name), DAY).tables] == ["sensor_2026_10"]
+
+
 def test_parents_and_partitions_of_month_tables_get_no_hint(database, make_config):
     database.execute("CREATE TABLE tags (id int, tagpath text, description text, unit text)")
     database.execute("INSERT INTO tags VALUES (1, 'a', NULL, NULL)")
@@ -256,5 +262,5 @@ def test_rows_without_an_id_take_nothing_from_a_path_and_are_told(database, make
     database.execute("INSERT INTO sqlth_te (id, tagpath) VALUES (NULL, 'a'), (NULL, 'a'), (1, NULL)")
     database.execute("UPDATE sqlth_te SET id = NULL WHERE tagpath = 'b'")
     record = ingest(config, DAY, spark=spark)
-    assert "3 rows of sqlth_te have no id, a for one: they have no readings" in record.explain
+    assert "sqlth_te has rows without an id, 3 of them, a for one: left out" in record.explain
     assert readings_of(config) == before  # what has no id any more is not taken for gone
