@@ -135,8 +135,8 @@ class Summary:
     pieces: Pieces
     sums: Mapping[str, TagSum]
     keyless: Mapping[str, int]
-    codes: Mapping[str, Counter[int | None]]
-    unordered: frozenset[str]
+    codes: Mapping[str, Counter[int | None]] = field(default_factory=dict)
+    unordered: frozenset[str] = frozenset()
 
 
 def summarise(
