@@ -12,6 +12,7 @@ from sensorstream.cli import main
 from sensorstream.errors import SourceError
 from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest, plan
+from sensorstream.verification.verifying import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import DAY, T0, small_historian
 from tests.oracle import Row, readings_of
@@ -98,6 +99,7 @@ def test_a_table_that_is_not_listed_and_holds_readings_of_the_window_is_named(da
     )
     assert says in plan(config, DAY).notes
     assert ingest(config, DAY, spark=spark).warnings == [says]
+    assert says in verify(config, DAY, spark=spark).notes
     found = check_source(config, DAY)
     (unread,) = [one for one in found.findings if one.column == "unread"]
     assert unread.tags == ("table sqlt_data_2_2026_10",) and says in found.notes and found.success
