@@ -32,6 +32,8 @@ from .planning import Plan
 from .progress import Progress, watched
 from .record import RunRecord, run_id
 from .spark import spark_errors, start_early
+from .transform import quality_rule
+from .unkept import warnings_of
 from .warm import keep_workers
 from .windows import Window, WindowLike, as_window
 
@@ -148,9 +150,10 @@ def ingest(
                     measured.cancel()
                 source, late, tags = looking.result()
             found.reconcile(source)
+            tally = found.tally
+            warnings = [*warnings_of(historian, what, counts(), tally, quality_rule(config, what.layout))]
             historian.release()
             refuse_losses(config, store, replaced_parts(scope), before.entries, found)
-            tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None
@@ -200,6 +203,7 @@ def ingest(
         source_snapshot=seen,
         explain=list(what.notes),
         late=late_record(late, again, config.timezone) if late else None,
+        warnings=warnings,
     )
 
 
