@@ -76,6 +76,7 @@ class Config(Part):
     db_schema: str = "public"
     layout: Literal["auto", "ignition", "generic"] = "auto"
     tags_table: str = "tags"
+    gateway_prefixes: dict[str, str] = Field(default_factory=dict)
 
     bucket_name: str | None = None
     s3_directory: str = "sensor_data/"
@@ -119,6 +120,14 @@ class Config(Part):
     def _known_zone(cls, name: str) -> str:
         zone(name)
         return name
+
+    @field_validator("gateway_prefixes")
+    @classmethod
+    def _texts(cls, prefixes: dict[str, str]) -> dict[str, str]:
+        for name, prefix in prefixes.items():
+            if not prefix.isprintable():
+                raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
+        return prefixes
 
     @field_validator("default_start_date")
     @classmethod

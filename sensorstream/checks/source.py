@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..historian import open_historian
+from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
@@ -63,12 +64,14 @@ def check_source(
         tables = historian.partition_tables(window)
         ids = tags_frame(historian, patterns)
         summary = summarise(historian, tables, tags, window, quality_rule(config, historian.layout))
+        gateways = gateways_at_once(historian, tags, window)
     readings = frame_of(
         tags,
         summary,
         now_ms=int(time.time() * 1000),
         usual=usual_readings(config, window),
         ranges=load_ranges(expectations_dir),
+        gateways=gateways,
     )
     notable, notable_total = worst(notable_steps(tags, summary))
     begin += load_library()  # takes longer than the check and is no part of it

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,7 @@ from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql
 from .connect import Connection, connect, source_errors
+from .gateways import matches, tag_rows
 from .model import Layout, PartitionTable, Tag, span_of
 
 NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
@@ -55,6 +56,7 @@ class Historian:
     timezone: str
     tags_table: str
     notes: list[str]
+    gateway_prefixes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tags_name(self) -> str:
@@ -82,18 +84,18 @@ class Historian:
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
+            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} tags WHERE {}"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
-        table = sql.Identifier(self.schema, self.tags_name)
+            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} tags WHERE {}"
+        table = tag_rows(self)
         with source_errors(self.login, "reading the tags"):
             rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
+                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, matches(self, table, patterns))
             ).fetchall()
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, "counting the tags"):
-                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
+                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
                 f"no tag path of {every[0] if every else 0:,} matches {shown}:"
@@ -102,11 +104,28 @@ class Historian:
         return found
 
     def matching(self, paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
-        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``."""
-        query = "SELECT path FROM unnest(%s::text[]) path WHERE path ~ ANY(%s)"
+        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``, with a gateway's
+        prefix or without."""
+        query = "SELECT path FROM unnest(%s::text[], %s::text[]) way(path, spelled) WHERE spelled ~ ANY(%s)"
         known = [path for path in paths if "\0" not in path]  # no text of PostgreSQL's holds it
+        prefixes = ["", *self.gateway_prefixes.values()]
+        ways = [(path, path.removeprefix(one)) for path in known for one in prefixes if path.startswith(one)]
+        asked = [[path for path, _ in ways], [spelled for _, spelled in ways], list(patterns)]
         with source_errors(self.login, "matching the lake's tag paths"):
-            return frozenset(path for (path,) in self.connection.execute(query, [known, list(patterns)]))
+            return frozenset(path for (path,) in self.connection.execute(query, asked))
+
+    def gateway_tables(self) -> frozenset[str]:
+        """Those tables that tell a tag id's gateway and that there are, ``sqlth_scinfo`` and ``sqlth_drv``."""
+        wanted = {"sqlth_scinfo": ("id", "drvid"), "sqlth_drv": ("id", "name", "provider")}
+        with source_errors(self.login, "looking for the gateways"):
+            there = wanted.keys() & set(existing_tables(self.connection, self.schema))
+        if self.layout != "ignition":
+            return frozenset()
+        for table in sorted(there):
+            self._require(table, wanted[table], ids=True)
+        if "sqlth_scinfo" in there:
+            self._require(self.tags_name, ("scid",))
+        return frozenset(there)
 
     # -- partition tables ---------------------------------------------------------------------------------------
 
@@ -276,7 +295,9 @@ def open_historian(config: Config) -> Iterator[Historian]:
         connection.autocommit = True
         with source_errors(where, "looking for the layout"):
             layout = _layout(config, existing_tables(connection, config.db_schema))
-        yield Historian(connection, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+        yield Historian(
+            connection, where, config.db_schema, layout, config.timezone, config.tags_table, [], config.gateway_prefixes
+        )
 
 
 def existing_tables(connection: Connection, schema: str) -> list[str]:
