@@ -8,8 +8,9 @@ by readings, since ids that a rename leaves are often not retired.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,9 @@ FEW = 4  # readings: fewer say nothing by themselves
 # over does so a few times.
 IN_TURN = 1 / 4  # of that
 TOGETHER = 16  # paths that one query counts
-MOST_COUNTED = 20_000_000  # readings, once a path is known to be of two sensors
+MOST_COUNTED = 1000  # paths, once one is known to be of two sensors
+# Of more readings of a stretch slices of it tell enough, unless one gateway has few of them there.
+MOST_READINGS, LEAST_OF_EACH, SLICES = 5_000, 500, 64
 
 Piece = tuple[Tag, Window]
 
@@ -66,19 +69,13 @@ class Shared:
 
 @dataclass(frozen=True)
 class Counted:
-    """What was counted of a shared path: readings of each gateway, those of them that are the same at the same time,
-    how often one gateway's reading follows the other's, and when it does so first in the window."""
+    """What was counted of a shared path: readings of the gateway that has fewer, but for those that the other has at
+    the same time as well, how often one gateway's reading follows the other's, and when it does so in the window."""
 
     shared: Shared
-    readings: tuple[int, int]
-    alike: int
+    fewer: int
     turns: int
     at_ms: int
-
-    @property
-    def fewer(self) -> int:
-        """Readings of the gateway that has fewer, but for those that the other has as well."""
-        return min(self.readings) - self.alike
 
 
 def in_turn(turns: int, fewer: int) -> bool:
@@ -113,7 +110,7 @@ def refuse_two_sensors(historian: Historian, pieces: Iterable[Piece]) -> None:
     for some in _counted(historian, tables, shared):
         counted += some
         known = [one for one in counted if one.fewer >= FEW and in_turn(one.turns, one.fewer)]
-        if known and sum(sum(one.readings) for one in counted) > MOST_COUNTED:
+        if known and len(counted) >= MOST_COUNTED:
             break
     else:
         known = of_two_sensors(counted)
@@ -213,14 +210,15 @@ def _reaches(
     """First and last time (ms) of each side in the window beside it, of those that have any."""
     rows = [(n, number, *_ends(window)) for n, (side, window) in enumerate(sides) for number in side.ids]
     times: dict[_Side, list[int]] = defaultdict(list)
+    spans = [(first, last) for *_, first, last in rows]
     for table in tables if rows else ():
+        indexed = _is_indexed(historian, table)
+        query = sql.SQL(LOOKED_UP if indexed else IN_A_PASS).format(
+            asked=asked(rows, ("int4", "int8", "int8", "int8")),
+            table=table_name(historian.schema, table),
+            readings=_readings(historian, table, indexed, spans),
+        )
         with _looking(historian, table.name):
-            (indexed,) = historian.connection.execute(HAS_INDEX, [historian.schema, table.name]).fetchone() or (False,)
-            query = sql.SQL(LOOKED_UP if indexed else IN_A_PASS).format(
-                asked=asked(rows, ("int4", "int8", "int8", "int8")),
-                table=table_name(historian.schema, table),
-                **hull([(first, last) for *_, first, last in rows]),
-            )
             for n, *ends in historian.connection.execute(query):
                 times[sides[n][0]] += [time for time in ends if time is not None]
     return {side: (min(some), max(some)) for side, some in times.items() if some}
@@ -230,39 +228,83 @@ def _counted(
     historian: Historian, tables: Sequence[PartitionTable], shared: Sequence[Shared]
 ) -> Iterator[list[Counted]]:
     """Some paths at a time, all together in the order of ``shared``."""
-    kinds = ("int4", "bool", "int8", "int8", "int8")
+    indexed = {table: _is_indexed(historian, table) for table in tables}
     for begin in range(0, len(shared), TOGETHER):
         some = shared[begin : begin + TOGETHER]
-        sides = [(n, bool(k), number) for n, one in enumerate(some) for k in (0, 1) for number in one.ids[k]]
-        stretches = [(one.start_ms, one.end_ms) for one in some]
-        about = [_ends(_about(one.window)) for one in some]
-        windows = [_ends(one.window) for one in some]
-        readings = [[0, 0] for _ in some]
-        parts = []
-        for table in tables:
-            name = table_name(historian.schema, table)
-            query = sql.SQL(SIZES).format(
-                asked=asked([(*side, *about[side[0]]) for side in sides], kinds), table=name, **hull(about)
-            )
-            with _looking(historian, table.name):
-                for n, other, count in historian.connection.execute(query):
-                    readings[n][other] += count
-            columns = {"value": value_of(table), "text": text_of(table)}
-            parts.append(sql.SQL(READINGS).format(**columns, table=name, **hull(stretches)))
+        sizes, inside = _sizes(historian, indexed, some)
+        slices = [
+            (n, *piece)
+            for n, one in enumerate(some)
+            for piece in (_slices(one, inside[n]) if all(indexed.values()) else [(one.start_ms, one.end_ms)])
+        ]
+        sides = [
+            (place, bool(k), number, first, last)
+            for place, (n, first, last) in enumerate(slices)
+            for k in (0, 1)
+            for number in some[n].ids[k]
+        ]
+        spans = [(first, last) for _, first, last in slices]
+        parts = (
+            sql.SQL(READINGS).format(readings=_readings(historian, *table, spans, values=True))
+            for table in indexed.items()
+        )
+        windows = [_ends(some[n].window) for n, *_ in slices]
         query = sql.SQL(TURNS).format(
-            asked=asked([(*side, *stretches[side[0]]) for side in sides], kinds),
-            readings=sql.SQL(" UNION ALL ").join(parts),
+            asked=asked(sides, ("int4", "bool", "int8", "int8", "int8")),
+            parts=sql.SQL(" UNION ALL ").join(parts),
             since=array([first for first, _ in windows], "int8"),
             until=array([last for _, last in windows], "int8"),
         )
+        alike, turns, looked_at = ([0] * len(some) for _ in range(3))
+        times: list[list[int]] = [[] for _ in some]
+        for n, first, last in slices:
+            looked_at[n] += last + 1 - first
         with _looking(historian, ", ".join(table.name for table in tables)):
-            turns = {n: rest for n, *rest in historian.connection.execute(query)}
+            for place, same, changes, at in historian.connection.execute(query):
+                n = slices[place][0]
+                alike[n], turns[n] = alike[n] + same, turns[n] + changes
+                times[n] += [at] if at is not None else []
         counted = []
         for n, one in enumerate(some):
-            alike, inside, at = turns[n]
-            at = one.start_ms if at is None else at
-            counted.append(Counted(one, (readings[n][0], readings[n][1]), alike, one.turns + inside, at))
+            scale = (one.end_ms + 1 - one.start_ms) / looked_at[n]
+            inner = round(scale * turns[n])
+            # A reading is followed by one of the other gateway and follows one, so turns tell how many there are.
+            fewer = max(min(sizes[n]) - round(scale * alike[n]), -(-inner // 2))
+            counted.append(Counted(one, fewer, one.turns + inner, min(times[n], default=one.start_ms)))
         yield counted
+
+
+def _sizes(
+    historian: Historian, indexed: Mapping[PartitionTable, bool], some: Sequence[Shared]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """How many readings each gateway has about the window, and in the stretch."""
+    rows = [
+        (n, bool(k), number, *_ends(_about(one.window)), one.start_ms, one.end_ms)
+        for n, one in enumerate(some)
+        for k in (0, 1)
+        for number in one.ids[k]
+    ]
+    sizes, inside = ([[0, 0] for _ in some] for _ in range(2))
+    spans = [row[3:5] for row in rows]
+    for table, by_index in indexed.items():
+        query = sql.SQL(SIZES).format(
+            asked=asked(rows, ("int4", "bool", *("int8",) * 5)), readings=_readings(historian, table, by_index, spans)
+        )
+        with _looking(historian, table.name):
+            for n, other, every, of_stretch in historian.connection.execute(query):
+                sizes[n][other] += every
+                inside[n][other] += of_stretch
+    return sizes, inside
+
+
+def _slices(one: Shared, inside: Sequence[int]) -> list[tuple[int, int]]:
+    """Slices of a stretch (ms, both ends in it) that hold readings enough; all of it where it holds no more. Pure."""
+    length = one.end_ms + 1 - one.start_ms
+    share = max(MOST_READINGS / max(sum(inside), 1), LEAST_OF_EACH / max(min(inside), 1))
+    if share >= 1:
+        return [(one.start_ms, one.end_ms)]
+    starts = [one.start_ms + k * length // SLICES for k in range(SLICES)]
+    return [(start, start + math.ceil(share * length / SLICES) - 1) for start in starts]
 
 
 LOOKED_UP = """
@@ -271,25 +313,18 @@ SELECT n, (SELECT min(t_stamp) FROM {table} WHERE tagid = asked.id AND t_stamp B
 FROM {asked} AS asked(n, id, first, last)
 """
 IN_A_PASS = """
-SELECT n, min(t_stamp), max(t_stamp) FROM {asked} AS asked(n, id, first, last)
-JOIN {table} r ON r.tagid = asked.id AND r.t_stamp BETWEEN asked.first AND asked.last
-WHERE r.t_stamp BETWEEN {first} AND {last} GROUP BY n
+SELECT n, min(r.t_stamp), max(r.t_stamp) FROM {asked} AS asked(n, id, first, last) {readings} GROUP BY n
 """
 SIZES = """
-SELECT n, other, count(*) FROM {asked} AS asked(n, other, id, first, last)
-JOIN {table} r ON r.tagid = asked.id AND r.t_stamp BETWEEN asked.first AND asked.last
-WHERE r.t_stamp BETWEEN {first} AND {last} GROUP BY n, other
+SELECT n, other, count(*), count(*) FILTER (WHERE r.t_stamp BETWEEN since AND until)
+FROM {asked} AS asked(n, other, id, first, last, since, until) {readings} GROUP BY n, other
 """
-READINGS = """
-SELECT asked.n, asked.other, r.t_stamp, {value} AS value, {text} AS text
-FROM asked JOIN {table} r ON r.tagid = asked.id AND r.t_stamp BETWEEN asked.first AND asked.last
-WHERE r.t_stamp BETWEEN {first} AND {last}
-"""
+READINGS = "SELECT asked.n, asked.other, r.t_stamp, r.value, r.text FROM asked {readings}"
 # A time at which both gateways have readings begins with the one's and ends with the other's; where they are alike, it
 # is nobody's turn.
 TURNS = """
 WITH asked AS (SELECT * FROM {asked} AS asked(n, other, id, first, last)),
-readings AS ({readings}),
+readings AS ({parts}),
 times AS (
     SELECT n, t_stamp, bool_and(other) AS begins, bool_or(other) AS ends,
         bool_and(other) <> bool_or(other)
@@ -304,6 +339,36 @@ SELECT n, count(*) FILTER (WHERE alike), sum(turns),
     min(t_stamp) FILTER (WHERE turns > 0 AND t_stamp BETWEEN ({since})[n + 1] AND ({until})[n + 1])
 FROM turns GROUP BY n
 """
+
+
+def _is_indexed(historian: Historian, table: PartitionTable) -> bool:
+    """Whether an id's readings can be looked up by time."""
+    with _looking(historian, table.name):
+        row = historian.connection.execute(HAS_INDEX, [historian.schema, table.name]).fetchone()
+    return bool(row and row[0])
+
+
+def _readings(
+    historian: Historian,
+    table: PartitionTable,
+    indexed: bool,
+    spans: Sequence[tuple[int, int]],
+    *,
+    values: bool = False,
+) -> sql.Composed:
+    """The readings ``r`` of what is ``asked``, each id's from its first to its last time: looked up one by one, which
+    the planner may not think of where there are many, or in a pass over ``spans``."""
+    columns = sql.SQL("t_stamp, {} AS value, {} AS text").format(value_of(table), text_of(table))
+    query = (
+        "CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE tagid = asked.id"
+        " AND t_stamp BETWEEN asked.first AND asked.last OFFSET 0) r"
+        if indexed
+        else "JOIN (SELECT tagid, {columns} FROM {table} WHERE t_stamp BETWEEN {first} AND {last}) r"
+        " ON r.tagid = asked.id AND r.t_stamp BETWEEN asked.first AND asked.last"
+    )
+    return sql.SQL(query).format(
+        columns=columns if values else sql.SQL("t_stamp"), table=table_name(historian.schema, table), **hull(spans)
+    )
 
 
 def _looking(historian: Historian, where: str) -> AbstractContextManager[None]:

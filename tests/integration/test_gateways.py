@@ -69,6 +69,7 @@ TWO_SENSORS = {
     "at the same seconds": [*series(1, T0, 60), *series(2, T0, 60)],
     "half a second apart": [*series(1, T0, 60), *series(2, T0 + 500, 60)],
     "one once a second, one every quarter of an hour": [*series(1, T0, 3600), *series(2, T0 + 500, 4, HOUR // 4)],
+    "half a second apart all morning": [*series(1, T0, 20_000), *series(2, T0 + 500, 20_000)],
     "one of them bad throughout": [*series(1, T0, 60), *series(2, T0 + 500, 60, quality=0)],
     "a reading between two": [*series(1, T0, 2), *series(2, T0 + 500, 1)],
     "two a day, seen over the days beside": [
@@ -110,6 +111,12 @@ ONE_TAG = {
         *series(1, T0, 600),
         *series(2, T0 + 597 * SECOND + 500, 600),
         *series(1, T0 + 1195 * SECOND, 600),
+    ],
+    "a failover every hour, both for some readings": [
+        *series(1, T0, 3605),
+        *series(2, T0 + HOUR + 500, 3605),
+        *series(1, T0 + 2 * HOUR, 3605),
+        *series(2, T0 + 3 * HOUR + 500, 3605),
     ],
     "a failover of whose overlap the window has the beginning": [
         *series(1, T0 - HOUR, 3600 + 10),

@@ -64,11 +64,13 @@ def one_after_the_other(draw) -> Times:
 def blocks(draw) -> Times:
     """A pair that fails over, some readings of both where hands change; the day's border anywhere."""
     step = draw(st.sampled_from([SECOND, 10 * SECOND, 60 * SECOND]))
-    at = T0 + draw(st.integers(-HOUR, 24 * HOUR))
     phase = draw(st.integers(0, step - 1))
+    counts = draw(st.lists(st.integers(50, 90), min_size=2, max_size=4))
+    at_border = st.sampled_from([T0, DAY.end_ms]).map(lambda border: border - (counts[0] - 1) * step)
+    at = draw(at_border | st.integers(T0 - HOUR, DAY.end_ms))
     times: Times = []
-    for n in range(draw(st.integers(2, 4))):
-        count, before = draw(st.integers(50, 90)), draw(st.integers(0, 3)) if n else 0
+    for n, count in enumerate(counts):
+        before = draw(st.integers(0, 3)) if n else 0
         times += [(n % 2, at + (k - before) * step + (phase if n % 2 else 0)) for k in range(count)]
         at += (count - before) * step
     return times

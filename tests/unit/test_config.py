@@ -35,6 +35,7 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
         ({"engine": "duck"}, '"engine": .*packed'),
         ({"sensor_patterns": []}, '"sensor_patterns"'),
         ({"good_quality": ["hunter2"]}, '"good_quality'),
+        ({"gateway_prefixes": {"line2": "a\nb"}}, '"gateway_prefixes": "line2" has the prefix .* without control char'),
         ({"jdbc_fetch_size": "many"}, '"jdbc_fetch_size"'),
     ],
 )
