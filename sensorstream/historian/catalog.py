@@ -342,8 +342,8 @@ def open_historian(config: Config) -> Iterator[Historian]:
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = _layout(config, existing_tables(connection, config.db_schema))
-        keys = config.db_schema, layout, config.timezone, config.tags_table, [], config.gateway_prefixes
-        yield Historian(connection, watch, where, *keys)
+        names = config.db_schema, layout, config.timezone, config.tags_table
+        yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
 
 
 def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:
