@@ -12,6 +12,7 @@ no_quality, unlisted     readings without a code, and with one that neither list
 empty_share              share of the kept readings that hold neither value nor text
 texts_in_number          readings with a text though the tag is a number
 not_finite               readings that are NaN or infinite
+unreadable               how many hold what cannot be read, and column and time of the first; empty if none does
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 keyless                  rows without time, or without tag id in the window; such a row stands under its table's name
 first_ms, last_ms        first and last time, ms since 1970
@@ -34,11 +35,12 @@ from psycopg import sql
 
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connect import source_errors
+from ..historian.readings_sql import unreadable_columns
 from ..transform import QualityRule
 from ..windows import Window
 from ..wording import span
 from . import summary_sql as queries
-from .notable import Notable
+from .notable import Notable, instant
 from .pace import BINS, DENSE, Cell, Pieces, silence, written_twice
 from .ranges import Range, Seen, matcher
 
@@ -64,6 +66,8 @@ class TagSum:
     empty: int = 0
     texts: int = 0
     not_finite: int = 0
+    unreadable: int = 0
+    first_unreadable: tuple[int, str] | None = None  # ms since 1970, column
     doubled: int = 0
     times: list[int] = field(default_factory=list)  # first and last of each group, ms
     values: list[tuple[int, float, float]] = field(default_factory=list)  # piece, lowest and highest, of good readings
@@ -73,20 +77,22 @@ class TagSum:
         self.readings += group.readings
         self.texts += group.texts
         self.not_finite += group.not_finite
+        self.unreadable += group.unreadable
+        readable = group.readings - group.unreadable
         self.times += [group.first_ms, group.last_ms]
         place = group.tagid, table, group.piece
         self.cells[place] = Cell(group.piece, group.readings, group.first_row, group.last_row).joined(
             self.cells.get(place)
         )
         if reason is None:
-            self.kept += group.readings
+            self.kept += readable
             self.empty += group.empty
             if group.lowest is not None and group.highest is not None:
                 self.values.append((group.piece, group.lowest, group.highest))
         elif reason == "no_quality":
-            self.no_quality += group.readings
+            self.no_quality += readable
         elif reason == "unlisted_quality":
-            self.unlisted += group.readings
+            self.unlisted += readable
 
     def seen(self) -> Seen | None:
         """The values' range."""
@@ -114,9 +120,9 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
     table = "sqlth_te" if historian.layout == "ignition" else historian.tags_table
     with source_errors(historian.login, "reading the tags"):
         rows = historian.connection.execute(
-            queries.tag_ids(sql.Identifier(historian.schema, table)), [list(patterns)]
+            queries.tag_ids(sql.Identifier(historian.schema, table), historian.encoding), [list(patterns)]
         ).fetchall()
-    frame = pd.DataFrame(rows, columns=["id", "tagpath"], dtype=object)
+    frame = pd.DataFrame(rows, columns=["id", "tagpath", "readable"], dtype=object)
     frame["trimmed"] = [path.strip() if path is not None else None for path in frame["tagpath"]]
     return frame
 
@@ -147,7 +153,12 @@ def summarise(
                 connection.execute(queries.SETTINGS)
                 for row in connection.execute(queries.summary(schema, table, window, ids, pieces)):
                     group = queries.Group(*row)
-                    sums[path_of[group.tagid]].add(group, rule.reason(group.quality), table.name)
+                    tag_sum = sums[path_of[group.tagid]]
+                    tag_sum.add(group, rule.reason(group.quality), table.name)
+                    if group.first_unreadable:
+                        ms, column = group.first_unreadable
+                        first = ms, unreadable_columns(table)[column][0]
+                        tag_sum.first_unreadable = min(first, tag_sum.first_unreadable or first)
             facts = connection.execute(queries.TABLE_FACTS, [schema, table.name]).fetchone()
             unique, nullable = facts or (False, True)
             if not unique:
@@ -223,6 +234,13 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     return {"silent_share": share, "steps_since_last": since, "clock_steps": len(tag_sum.clock_steps())}
 
 
+def _first_unreadable(found: TagSum) -> str | None:
+    if found.first_unreadable is None:
+        return None
+    ms, column = found.first_unreadable
+    return f"{found.unreadable:,}, the first {column} at {instant(ms)}"
+
+
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
     retired = tag.retired is not None and tag.retired <= window.start_ms
     future = tag.created is not None and tag.created >= window.end_ms
@@ -239,6 +257,7 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "empty_share": found.empty / found.kept if found.kept else None,
         "texts_in_number": found.texts if tag.datatype in NUMBERS else 0,
         "not_finite": found.not_finite,
+        "unreadable": _first_unreadable(found),
         "doubled": found.doubled,
         "keyless": 0,
         "first_ms": min(found.times, default=None),

@@ -11,7 +11,16 @@ from typing import NamedTuple
 from psycopg import sql
 
 from ..historian import PartitionTable
-from ..historian.readings_sql import DATE, STRING, in_window, table_name, value_of
+from ..historian.readings_sql import (
+    DATE,
+    STRING,
+    in_window,
+    plain_text,
+    quality_of,
+    table_name,
+    unreadable_columns,
+    value_of,
+)
 from ..windows import Window
 from .pace import Pieces
 
@@ -27,7 +36,7 @@ class Group(NamedTuple):
     piece: int
     readings: int
     texts: int
-    empty: int  # neither value nor text
+    empty: int  # neither value nor text, of those that can be read
     not_finite: int
     first_ms: int
     last_ms: int
@@ -35,6 +44,8 @@ class Group(NamedTuple):
     highest: float | None
     first_row: int = 0
     last_row: int = 0
+    unreadable: int = 0
+    first_unreadable: tuple[int, int] | None = None  # ms since 1970, and which of ``unreadable_columns``
 
 
 # A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
@@ -55,12 +66,14 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s A
 """
 
 
-def tag_ids(table: sql.Identifier) -> sql.Composed:
-    """``id, tagpath`` of the selected tags (one parameter: the patterns) and of those without a path."""
+def tag_ids(table: sql.Identifier, encoding: str) -> sql.Composed:
+    """``id, tagpath, whether it can be read`` of the selected tags (one parameter: the patterns) and of those without a
+    path; of a path that is no text its bytes."""
+    path, is_text = plain_text(encoding, "tagpath")
     return sql.SQL(
-        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY(%s) OR tagpath IS NULL OR btrim(tagpath) = ''"
+        "SELECT id, {}, {} FROM {} WHERE tagpath ~ ANY(%s) OR tagpath IS NULL OR btrim(tagpath) = ''"
         ' ORDER BY tagpath COLLATE "C", id'
-    ).format(table)
+    ).format(path, is_text, table)
 
 
 def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces) -> sql.Composed:
@@ -69,24 +82,37 @@ def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[in
     return sql.SQL(
         "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
         " (first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8,"
-        " (last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8 FROM ("
-        "SELECT tagid, dataintegrity::int4 AS quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
+        " (last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, unreadable, first_unreadable"
+        " FROM ("
+        "SELECT tagid, quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
         " count(*) AS readings,"
-        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded) AS empty,"
+        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded AND odd IS NULL)"
+        " AS empty,"
         # NaN is above infinity here.
         " count(*) FILTER (WHERE value >= 'Infinity' OR value = '-Infinity') AS not_finite,"
         " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms, min(value) AS lowest, max(value) AS highest,"
-        " min(ctid) AS first_row, max(ctid) AS last_row"
-        " FROM (SELECT tagid, dataintegrity, t_stamp, ctid, {value} AS value, {worded} AS worded"
+        " min(ctid) AS first_row, max(ctid) AS last_row, count(odd) AS unreadable, min(odd) AS first_unreadable"
+        " FROM (SELECT tagid, {quality} AS quality, t_stamp, ctid, {value} AS value, {worded} AS worded, {odd} AS odd"
         " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
     ).format(
         start=sql.Literal(pieces.start_ms),
         width=sql.Literal(pieces.width_ms),
+        quality=quality_of(table),
         value=value_of(table),
+        odd=_odd(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
         table=table_name(schema, table),
         where=in_window(window, ids),
     )
+
+
+def _odd(table: PartitionTable) -> sql.Composable:
+    """The time of a row that holds what cannot be read, and the number of its column; NULL of any other."""
+    whens = [
+        sql.SQL("WHEN {} THEN ARRAY[t_stamp, {}]").format(condition, number)
+        for number, (_, condition) in enumerate(unreadable_columns(table))
+    ]
+    return sql.SQL("CASE {} END").format(sql.SQL(" ").join(whens)) if whens else sql.SQL("NULL::int8[]")
 
 
 def doubled(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:

@@ -89,14 +89,23 @@ class Historian:
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
+            query = "SELECT {}, id, datatype, NULL, NULL, created, retired, {} FROM {} WHERE tagpath ~ ANY(%s)"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
+            query = "SELECT {}, id, NULL, {description}, {unit}, NULL, NULL, {} FROM {} WHERE tagpath ~ ANY(%s)"
         table = sql.Identifier(self.schema, self.tags_name)
         with source_errors(self.login, "reading the tags"):
-            rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
+            path, description, unit = (
+                readings_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
+            )
+            found_rows = self.connection.execute(
+                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(
+                    *path, table, description=description[0], unit=unit[0]
+                ),
+                [list(patterns)],
             ).fetchall()
+        odd = [f"tag {row[1]} has a path that is no text ({row[0]}): left out" for row in found_rows if not row[7]]
+        self.notes.extend(note for note in odd if note not in self.notes)
+        rows = [row for row in found_rows if row[7]]
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, "counting the tags"):
