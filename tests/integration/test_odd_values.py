@@ -6,21 +6,31 @@ import io
 from collections.abc import Iterator
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg import conninfo, sql
 
 from sensorstream.checks.source import check_source
 from sensorstream.exploration.source import look
+from sensorstream.extract.unpack import Batch, Packed, cleaned, fingerprints_of_raw
+from sensorstream.fingerprint import Fingerprint, read_fingerprints
+from sensorstream.historian import readings_sql
+from sensorstream.historian.fingerprint_sql import fingerprints
+from sensorstream.historian.model import PartitionTable
 from sensorstream.lake.keys import rejected_key
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest, plan
 from sensorstream.record import summary
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
+from sensorstream.transform import RAW, QualityRule, clean
 from sensorstream.verification.verifying import verify
 from sensorstream.windows import window_of
 from tests.conftest import Database, numbers
+from tests.integration.test_engines_agree import CODES, KINDS
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of
 
@@ -250,3 +260,53 @@ def test_dates_are_iso_whatever_the_servers_settings(style, database, make_confi
     texts = [text for *_, text, _ in readings_of(lakes[0])]
     assert texts[:3] == ["infinity", "-infinity", "0044-03-15 00:00:00 BC"]
     assert texts[3:] == ["0001-01-01T00:00:00.000000", "2026-10-14T12:00:00.500000", "12026-01-02T00:00:00.000000"]
+
+
+WIDE = st.sampled_from(["double precision", "numeric", "bigint", "integer"])
+
+
+@st.composite
+def wide_rows(draw):
+    """Types of an Ignition table's two numbers and quality, and rows in which any of its columns is filled."""
+    kinds = draw(WIDE), draw(st.sampled_from(["bigint", "integer"])), draw(st.sampled_from(["bigint", "smallint"]))
+    cells = [st.none() | KINDS[kind] for kind in kinds[:2]]
+    others = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
+    return kinds, draw(st.lists(st.tuples(*cells, others, CODES[kinds[2]]), max_size=20))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wide_rows())
+def test_rows_packed_mixed_and_fingerprinted_are_the_rows_one_by_one(database, found):
+    kinds, cells = found
+    names = ("floatvalue", "intvalue", "stringvalue")
+    table = PartitionTable("wide", names, (*zip(names, kinds, strict=False), ("dataintegrity", kinds[2])))
+    with psycopg.connect(database.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS wide")
+        connection.execute(
+            f"CREATE TABLE wide (tagid int, t_stamp bigint, floatvalue {kinds[0]}, intvalue {kinds[1]},"
+            f" stringvalue text, dataintegrity {kinds[2]})"
+        )
+        for number, row in enumerate(cells):
+            connection.execute("INSERT INTO wide VALUES (1, %s, %s, %s, %s, %s)", [T0 + number, *row])
+        binary = connection.cursor(binary=True)
+        rows = binary.execute(readings_sql.rows("public", table, DAY, [1])).fetchall()
+        packed = binary.execute(readings_sql.packed("public", table, readings_sql.EVERY_ROW, 0)).fetchall()
+        mixed = binary.execute(readings_sql.mixed("public", table, readings_sql.EVERY_ROW, 0)).fetchall()
+        prints = read_fingerprints(binary.execute(fingerprints("public", table, [T0, DAY.end_ms])).fetchall())
+    raw = pa.table(
+        [*zip(*((tagid, 0, *rest) for tagid, *rest in rows), strict=True)] or [()] * len(RAW), schema=RAW
+    )  # fmt: skip
+    rule = QualityRule(None, (0,))
+    wanted, tally = clean(raw, rule)
+    shift = 1 << readings_sql.MIXED_BITS
+    for parts, base in (([row[1:3] for row in packed], 0), ([row[:2] for row in mixed if row[0]], shift)):
+        got, counts = cleaned([(1, 0, data, texts or b"") for data, texts in parts], base, rule)
+        assert got.kept.equals(wanted.kept) or repr(got.kept.to_pylist()) == repr(wanted.kept.to_pylist())
+        assert repr(got.rejected.to_pylist()) == repr(wanted.rejected.to_pylist())
+        assert counts == tally
+        batch = [Packed(1, 0, len(data), base) for data, _ in parts]
+        mine = Batch([batch], b"".join(d for d, _ in parts), b"".join(t or b"" for _, t in parts))
+        (sums,) = mine.fingerprints([[T0, DAY.end_ms]])
+        assert {(1, 0): Fingerprint(int(sums.counts[0]), int(sums.hashes[0]))} == (prints or {(1, 0): Fingerprint()})
+    own = fingerprints_of_raw(raw, [T0, DAY.end_ms])
+    assert Fingerprint(int(own.counts[0]), int(own.hashes[0])) == prints.get((1, 0), Fingerprint())
