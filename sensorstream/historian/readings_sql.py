@@ -224,8 +224,10 @@ def _exact_bigint(name: str) -> sql.Composable:
 
 
 def _exact_numeric(name: str) -> sql.Composable:
+    """Of 15 digits doubles hold every number, which costs a fifth of what the rest does."""
     return sql.SQL(
-        "CASE WHEN NOT {in_range} THEN false WHEN {0}::float8::text::numeric = {0} THEN true"
+        "CASE WHEN scale({0}) <= 6 AND {0} BETWEEN -999999999 AND 999999999 THEN true"
+        " WHEN NOT {in_range} THEN false WHEN {0}::float8::text::numeric = {0} THEN true"
         " WHEN {0} BETWEEN {1} AND {2} THEN {0}::float8::int8 = {0} ELSE false END"
     ).format(sql.Identifier(name), LEAST_WHOLE, MOST_WHOLE, in_range=_in_range(name))
 

@@ -144,6 +144,9 @@ def test_unsigned_quality_codes_are_kept_by_their_bits(bad, engine, database, ma
     assert "3, the first dataintegrity at 2026-10-14T00:00:06" in said(check_source(config, DAY), "unreadable")
     (found,) = look(config, ["a"], DAY, 100).values()
     assert found.kept.readings.num_rows == 5 and found.rejected.num_rows == 5
+    database.execute("ANALYZE readings_2026_10")
+    (sampled,) = look(config, ["a"], DAY, 100, most=1).values()
+    assert sampled.sampled and sampled.rejected.num_rows == 5
 
 
 @pytest.fixture
