@@ -97,19 +97,25 @@ class Historian:
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         self._refuse_ids_of_several()
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} tags WHERE {}"
+            query = "SELECT {}, id, datatype, NULL, NULL, created, retired, {} FROM {} tags WHERE {}"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} tags WHERE {}"
+            query = "SELECT {}, id, NULL, {description}, {unit}, NULL, NULL, {} FROM {} tags WHERE {}"
         table = tag_rows(self)
+        path, description, unit = (
+            readings_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
+        )
         with source_errors(self.login, "reading the tags"):
             # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
-            rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, matches(self, table, patterns))
-            ).fetchall()
-        if without := [path for path, number, *_ in rows if number is None]:
-            note = f"{self.tags_name} has rows without an id, {len(without):,} of them, {without[0]} for one: left out"
-            self.notes.extend([note] if note not in self.notes else [])
-        rows = [row for row in rows if row[1] is not None]
+            asked = sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(
+                *path, table, matches(self, table, patterns), description=description[0], unit=unit[0]
+            )
+            every_row = self.connection.execute(asked).fetchall()
+        rows = [row for row in every_row if row[1] is not None and row[7]]
+        notes = [f"tag {row[1]} has a path that is no text ({row[0]}): left out" for row in every_row if not row[7]]
+        if without := [path for path, number, *_ in every_row if number is None]:
+            first = f"{self.tags_name} has rows without an id, {len(without):,} of them"
+            notes.append(f"{first}, {without[0]} for one: left out")
+        self.notes.extend(note for note in notes if note not in self.notes)
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, "counting the tags"):
