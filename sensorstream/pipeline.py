@@ -104,10 +104,11 @@ def ingest(
             before, back = at_one_commit(store, beforehand)
             if config.write_mode == "overwrite":
                 refuse_to_empty(historian, what, scope, before)
-            what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
-            seen = historian.visible_snapshot()
         with clock.phase("start"):
             session = spark or (starting or start_early(config)).result()
+        with clock.phase("extract"):
+            what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
+            seen = historian.visible_snapshot()
 
         measured: Future[Measured] = Future()
 
@@ -116,7 +117,7 @@ def ingest(
             # The historian counts for itself: on the connection that holds the snapshot, or as it packs.
             passed = what.passed if config.engine == "packed" else {}
             found = planning.counts(historian, what, without=passed)
-            return found | planning.counts_of_passed(what, measured.result().counts) if passed else found
+            return found | planning.counts_of_passed(what, historian.waited(measured).counts) if passed else found
 
         def of_whole() -> dict[str, int]:
             return {name: counts()[name] for name in (what.tables[n].name for n in what.whole)}
@@ -124,7 +125,9 @@ def ingest(
         def beside() -> tuple[int, Late | None, bytes]:
             tags = tags_bytes(historian)
             late = look(back, window, scope.paths, config.late_detector, of_whole) if back else None
-            return sum(counts().values()), late, tags
+            source = sum(counts().values())
+            historian.leave()
+            return source, late, tags
 
         with (
             clock.phase("extract"),
@@ -242,7 +245,7 @@ class Clock:
             yield
         finally:
             took = time.perf_counter() - begin
-            self._spent[name] = took - (self._inner - before)
+            self._spent[name] = self._spent.get(name, 0.0) + took - (self._inner - before)
             self._inner = before + took
 
     def seconds(self) -> dict[str, float]:

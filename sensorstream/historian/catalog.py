@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -19,6 +20,7 @@ from ..windows import Window
 from . import readings_sql
 from .connect import BEGIN, Connection, connect, source_errors
 from .model import Layout, PartitionTable, Tag, span_of
+from .standby import refuse_lagging
 from .watch import Watch, watched
 
 NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
@@ -43,6 +45,9 @@ DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
 # at an odd hour), so tables this near to the window are asked whether they do.
 NEIGHBOUR = timedelta(days=1)
+AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Historian:
 
         Raises ``ConfigError`` for a pattern that PostgreSQL refuses, and where no tag matches.
         """
-        with source_errors(self.login, "trying the patterns"):
+        with source_errors(self.login, "looking for the tags"):
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         if self.layout == "ignition":
@@ -93,13 +98,13 @@ class Historian:
         else:
             query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
         table = sql.Identifier(self.schema, self.tags_name)
-        with source_errors(self.login, "reading the tags"):
+        with source_errors(self.login, f"reading {self.tags_name}"):
             rows = self.connection.execute(
                 sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
             ).fetchall()
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
-            with source_errors(self.login, "counting the tags"):
+            with source_errors(self.login, f"counting {self.tags_name}"):
                 every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
@@ -120,8 +125,10 @@ class Historian:
     def partition_tables(self, window: Window) -> tuple[PartitionTable, ...]:
         """Tables that can hold readings of ``window``, checked for their shape, ordered by time.
 
-        Raises ``SourceError`` for a table that lacks a column or has one of the wrong type.
+        Raises ``SourceError`` for a table that lacks a column or has one of the wrong type, and where the historian is
+        a standby that does not know the whole window yet.
         """
+        refuse_lagging(self.connection, self.login, window)
         with source_errors(self.login, "reading the partition tables"):
             chosen = []
             for table in self._listed():
@@ -259,11 +266,29 @@ class Historian:
             self.connection.execute("SET LOCAL random_page_cost = 1")
         return snapshot
 
-    def release(self) -> None:
-        """Let go of the snapshot and of the tables: VACUUM, and whoever changes a table, waits for it."""
-        with source_errors(self.login, "ending the snapshot"):
+    def waited(self, future: Future[T]) -> T:
+        """The result of ``future``. PostgreSQL hears of this connection meanwhile: a role's sessions that are idle in a
+        transaction may be ended."""
+        while True:
+            try:
+                return future.result(timeout=AWAKE_SECONDS)
+            except TimeoutError:
+                with source_errors(self.login, "waiting for the readings"):
+                    self.connection.execute("SELECT")
+
+    def leave(self) -> None:
+        """End this connection's own transaction, where it has nothing to ask any more; the snapshot is held on."""
+        with source_errors(self.login, "ending a transaction"):
             self.connection.rollback()
+
+    def release(self) -> None:
+        """Let go of the snapshot, the tables and the connections, when all has been read and counted.
+
+        VACUUM, and whoever changes a table, waits for them, and whatever is read next needs connections of its own.
+        """
+        self.leave()
         self.watch.release()
+        self.connection.close()
 
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
