@@ -54,7 +54,7 @@ def raw_readings(
     """
     from pyspark.sql import functions as F
 
-    where, opening = with_password(login(config)), _opening(name, snapshot)
+    where, opening = login(with_password(config)), _opening(name, snapshot)
     parts = [_table(spark, plan, config, number, where, opening, at_once) for number in range(len(plan.tables))]
     rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
     tags = spark.createDataFrame(

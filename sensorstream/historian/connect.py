@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from pydantic import SecretStr
 
-from ..credentials import Login, asked_again
+from ..config import Config
+from ..credentials import Login, asked_again, login
 from ..errors import SourceError
 
 APPLICATION = "sensorstream"
@@ -130,13 +131,18 @@ def _connect(login: Login) -> Connection:
     )
 
 
-def with_password(login: Login) -> Login:
-    """``login`` with the password that libpq finds where it names none (``PGPASSWORD``, ``PGPASSFILE``), for drivers
-    that do not look there."""
-    if login.password is not None:
-        return login
-    with closing(connect(login)) as connection:
-        return replace(login, password=connection.info.password or None)
+def with_password(config: Config) -> Config:
+    """``config`` with the password that libpq finds here where it names none (``PGPASSWORD``, ``PGPASSFILE``,
+    ``~/.pgpass``): for workers on other machines, and drivers that do not look there."""
+    if config.db.password or config.db_secret_id:
+        return config
+    where = login(config)
+    try:
+        with closing(_connect(where)) as connection:
+            found = connection.info.password
+    except psycopg.OperationalError as error:
+        raise SourceError(f"historian {where.place} {why_not(str(error))}") from None
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": SecretStr(found)})})
 
 
 def settings_query(name: str = APPLICATION) -> sql.Composed:
