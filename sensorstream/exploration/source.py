@@ -1,4 +1,4 @@
-"""The same window from the historian: through its index on tag and time, two connections at most.
+"""The same window from the historian: through its index on tag and time, by two connections at most.
 
 What fits is read whole, cleaned by the rule of the configuration as a run would; of more, the first readings of each of
 many short stretches are, so that no window keeps the historian busy. Measured on 2.7 M readings of a tag (a month at

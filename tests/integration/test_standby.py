@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from sensorstream import planning
 from sensorstream.checks.source import check_source
 from sensorstream.config import Config
 from sensorstream.errors import SourceError
+from sensorstream.historian import standby
 from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.processes import HOST, Process, as_user, free_port, spawn, wait_until
@@ -106,7 +108,19 @@ def pair(sandbox) -> Iterator[Pair]:
         postgres.os.chown(folder, *user)
     pair = Pair(programs, user, folder, {})
     try:
-        pair.run("initdb", "-D", str(folder / "primary"), "-U", "owner", "-A", "trust", "--no-sync", "--locale=C")
+        pair.run(
+            "initdb",
+            "-D",
+            str(folder / "primary"),
+            "-U",
+            "owner",
+            "-A",
+            "trust",
+            "--no-sync",
+            "--locale=C",
+            "-E",
+            "UTF8",
+        )
         pair.start("primary")
         port = pair.servers["primary"][1]
         pair.run(
@@ -130,7 +144,8 @@ def test_a_standby_that_keeps_up_is_read_like_its_primary(engine, pair, make_con
     assert plan(pair.config(make_config, "standby"), FAR).tables  # its primary is idle
 
 
-def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, make_config, spark):
+def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, make_config, spark, monkeypatch):
+    monkeypatch.setattr(standby, "KEEPING_UP", timedelta(0))  # what it has not replayed is seconds old
     config = pair.config(make_config, "standby")
     pair.execute("standby", "SELECT pg_wal_replay_pause()")
     try:
@@ -151,7 +166,8 @@ def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, mak
     assert plan(config, FAR).tables
 
 
-def test_a_standby_that_applies_later_and_one_that_is_cut_off_are_found_out(pair, make_config):
+def test_a_standby_that_applies_later_and_one_that_is_cut_off_are_found_out(pair, make_config, monkeypatch):
+    monkeypatch.setattr(standby, "KEEPING_UP", timedelta(0))
     config = pair.config(make_config, "standby")
     pair.stop("standby")
     pair.start("standby", recovery_min_apply_delay="1h")
@@ -173,7 +189,9 @@ def test_a_standby_that_applies_later_and_one_that_is_cut_off_are_found_out(pair
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, spark, monkeypatch):
-    pair.execute("primary", "INSERT INTO sqlt_data_1_2026_10 SELECT 2, n FROM generate_series(1, 1000) n")
+    pair.execute(
+        "primary", "INSERT INTO sqlt_data_1_2026_10 (tagid, t_stamp) SELECT 2, n FROM generate_series(1, 1000) n"
+    )
     assert wait_until(pair.caught_up, 20)
     real = planning.pinned
 
