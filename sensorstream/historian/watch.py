@@ -25,11 +25,12 @@ from .model import KEYS, PartitionTable
 
 LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to
 
-# Who waits for a session of ours, and for which; statistics of sessions are kept within a transaction until cleared.
+# Who waits for a session of ours; statistics of sessions are kept within a transaction until cleared.
 WAITING = """
 SELECT waits.pid, coalesce(waits.relation::regclass::text, 'the end of a snapshot'), waits.mode
 FROM pg_locks waits, unnest(pg_blocking_pids(waits.pid)) blocking(pid), pg_stat_activity ours
 WHERE NOT waits.granted AND ours.pid = blocking.pid AND ours.usename = session_user AND ours.application_name IN ({})
+AND coalesce(waits.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())), true)
 """
 
 END_OURS = """
@@ -71,14 +72,13 @@ class Watch:
                     with source_errors(self.login, f"looking at {table.name} once more"):
                         found = self._connection.execute(readings_sql.shape(schema, table)).description or ()
                     _refuse_other_shape(table, [_kind(column.type_code) for column in found])
-                row = self._connection.execute("SELECT pg_export_snapshot()").fetchone()
+                ((snapshot,),) = self._connection.execute("SELECT pg_export_snapshot()")
             except BaseException:
                 with suppress(psycopg.Error):
                     self._connection.rollback()
                 raise
-        snapshot = str(row[0]) if row else ""
-        self._names.add(reader_of(snapshot))
-        return snapshot
+            self._names.add(reader_of(snapshot))
+        return str(snapshot)
 
     def release(self) -> None:
         """Let go of the snapshot and its tables, and watch no longer: what fails from now on is nobody's way given.
