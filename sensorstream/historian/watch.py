@@ -27,10 +27,11 @@ LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to
 
 # Who waits for a session of ours; statistics of sessions are kept within a transaction until cleared.
 WAITING = """
-SELECT waits.pid, coalesce(waits.relation::regclass::text, 'the end of a snapshot'), waits.mode
-FROM pg_locks waits, unnest(pg_blocking_pids(waits.pid)) blocking(pid), pg_stat_activity ours
+SELECT waits.pid, coalesce(coalesce(indrelid, waits.relation)::regclass::text, 'the end of a snapshot'), waits.mode
+FROM pg_locks waits LEFT JOIN pg_index ON indexrelid = waits.relation,
+    unnest(pg_blocking_pids(waits.pid)) blocking(pid), pg_stat_activity ours
 WHERE NOT waits.granted AND ours.pid = blocking.pid AND ours.usename = session_user AND ours.application_name IN ({})
-AND coalesce(waits.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())), true)
+    AND coalesce(waits.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())), true)
 """
 
 END_OURS = """

@@ -37,6 +37,11 @@ from tests.slowly import Slow, before
 DAY = window_of("UTC", day="2026-10-14")
 
 
+def slower(*values: object):
+    """A case that `make test` does without."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def slow(database) -> Slow:
     return Slow(database)
@@ -137,7 +142,7 @@ SEEN = {
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-@pytest.mark.parametrize("told", SEEN)
+@pytest.mark.parametrize("told", [slower("nothing"), "shorter", slower("longer and odd")])
 def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine, database, make_config, spark):
     small_historian(database, [], {1: "a"})
     asked = " || ' ' || ".join(
@@ -160,7 +165,7 @@ def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine,
     assert [text for *_, text, _ in readings_of(config)] == [f"{seen} UTC ISO, YMD off on"]
 
 
-@pytest.mark.parametrize("style", ["SQL, DMY", "German"])
+@pytest.mark.parametrize("style", [slower("SQL, DMY"), "German"])
 def test_dates_are_iso_whatever_the_database_says(style, database, make_config, spark):
     small_historian(database, [], {1: "a"})
     dates = {
@@ -235,7 +240,7 @@ def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_co
     assert held == [[], [], []]
 
 
-@pytest.mark.parametrize(("engine", "most"), [("packed", 3), ("packed", 4), ("packed", 8), ("jdbc", 4)])
+@pytest.mark.parametrize(("engine", "most"), [("packed", 3), slower("packed", 4), slower("packed", 8), ("jdbc", 4)])
 def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make_config, spark, monkeypatch):
     config = make_config(dbname=slow.database.name, engine=engine, jdbc_num_partitions=most, readings_per_slice=100)
     ingest(config, slowly.WINDOW, spark=spark)
@@ -280,7 +285,7 @@ def test_a_role_of_one_connection_is_told_what_a_run_needs(sandbox, database, ma
 ODD_NAMES = ["a?b/c%2Fd+e#f&g", 'it\'s "a b" = c']
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", [ODD_NAMES[0], slower(ODD_NAMES[1])])
 def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_config, spark):
     state = State.load(sandbox.root)
     quoted = sql.Identifier(name)
@@ -301,7 +306,7 @@ def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_conf
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", [slower("packed"), "jdbc"])
 def test_a_historian_at_an_ipv6_address_is_read(engine, sandbox, database, make_config, spark):
     small_historian(database, [Row(1, DAY.start_ms, 7.0)], {1: "a"})
     with at_ipv6(sandbox.port) as port:
@@ -339,7 +344,7 @@ def at_ipv6(port: int) -> Iterator[int]:
         listening.close()
 
 
-@pytest.mark.parametrize("place", ["PGPASSWORD", "PGPASSFILE", ".pgpass"])
+@pytest.mark.parametrize("place", ["PGPASSWORD", slower("PGPASSFILE"), slower(".pgpass")])
 def test_a_password_that_libpq_finds_does_for_both_engines(
     place, sandbox, database, make_config, spark, monkeypatch, tmp_path
 ):

@@ -137,7 +137,10 @@ def pair(sandbox) -> Iterator[Pair]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+ENGINES = ["packed", pytest.param("jdbc", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_standby_that_keeps_up_is_read_like_its_primary(engine, pair, make_config, spark):
     record = ingest(pair.config(make_config, "standby", engine=engine), DAY, spark=spark)
     assert record.rows_written == 1
@@ -187,7 +190,7 @@ def test_a_standby_that_applies_later_and_one_that_is_cut_off_are_found_out(pair
     assert plan(config, FAR).tables
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, spark, monkeypatch):
     pair.execute(
         "primary", "INSERT INTO sqlt_data_1_2026_10 (tagid, t_stamp) SELECT 2, n FROM generate_series(1, 1000) n"
