@@ -29,6 +29,8 @@ def find_pgbouncer(folder: Path) -> tuple[Path, dict[str, str]] | None:
         return Path(program), {}
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         return None
+    if not _quietly(["apt-get", "download", PACKAGE], folder) and os.geteuid() == 0:
+        _quietly(["apt-get", "update"], folder)  # a fresh container has no package lists; making them needs root
     depends = subprocess.run(["apt-cache", "depends", "-i", PACKAGE], capture_output=True, text=True).stdout.split()
     wanted = [PACKAGE, *(name for name in depends if name.startswith(("libevent", "libc-ares")))]
     if not _quietly(["apt-get", "download", *wanted], folder):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,11 +26,13 @@ LENDS = "is a pooler that lends a connection for each transaction or statement, 
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    found = find_pgbouncer(tmp_path_factory.mktemp("pgbouncer"))
-    if found is None:
-        pytest.skip("no PgBouncer here, nor to be had: the kind is tried with a stand-in alone")
-    return found
+def program() -> Iterator[tuple[Path, dict[str, str]]]:
+    with tempfile.TemporaryDirectory(prefix="sensorstream-pgbouncer-") as folder:
+        Path(folder).chmod(0o755)  # it runs as another user
+        found = find_pgbouncer(Path(folder))
+        if found is None:
+            pytest.skip("no PgBouncer here, nor to be had: the kind is tried with a stand-in alone")
+        yield found
 
 
 @pytest.fixture
