@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from itertools import cycle
@@ -170,7 +171,8 @@ def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monke
     if not phase.startswith("data"):  # else it is Spark's own, with ours in it
         assert isinstance(error, SourceError), error
     if phase == "data frame by jdbc":
-        assert "terminating connection due to administrator command" in str(error)
+        # Spark tells what its own connections met first: the end, or a lock that is waited for.
+        assert re.search("terminating connection|lock timeout|which gave way", str(error))
     else:
         assert f"waited for {what} (" in str(error)
         assert "behind this run, which gave way: run again when that is done" in str(error)
