@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import time
@@ -108,8 +109,10 @@ def staged_again(
     packed = config.model_copy(update={"engine": "packed"})
     snapshot = historian.export_snapshot(what.tables)
     with persisted(stage(packed, what, snapshot, spark)) as staged:
-        found = measure(staged)
-        found.reconcile(_count(historian, what))
+        with ThreadPoolExecutor(1) as aside:
+            counting = aside.submit(_count, historian, what)
+            found = measure(staged)
+            found.reconcile(counting.result())
         historian.release()
         yield staged, found
 
@@ -131,7 +134,7 @@ def rejected_again(found: Measured, run: str) -> dict[str, bytes]:
 
 def _count(historian: Historian, what: Plan) -> int:
     """The historian's own count, slice by slice."""
-    return sum(
+    found = sum(
         historian.count(
             what.tables[piece.table],
             in_window(piece.window, [n for position in piece.stretches for n in share.stretches[position].tag.ids]),
@@ -139,6 +142,8 @@ def _count(historian: Historian, what: Plan) -> int:
         for share in what.shares
         for piece in share.slices
     )
+    historian.leave()
+    return found
 
 
 def late_record(late: Late, again: ReadAgain | None, timezone: str) -> dict[str, Any]:

@@ -254,9 +254,9 @@ def _look(
         spark = session()
         with spark_errors(), persisted(stage(config, what, snapshot, spark)) as staged:
             with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
-                counting = aside.submit(planning.counts, historian, what)
+                counting = aside.submit(_count, historian, what)
                 measured = measure(staged)
-                measured.reconcile(sum(counting.result().values()))
+                measured.reconcile(counting.result())
             historian.release()
             places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
     else:
@@ -290,6 +290,13 @@ def _look(
             "rows of the source": measured.tally.read if measured else 0,
         },
     )
+
+
+def _count(historian: Historian, what: planning.Plan) -> int:
+    """The historian's own count."""
+    found = sum(planning.counts(historian, what).values())
+    historian.leave()
+    return found
 
 
 def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) -> dict[Where, list[Entry]]:
