@@ -113,7 +113,7 @@ class Config(Part):
 
     use_aqe: bool = True
     enable_skew_handling: bool = True
-    spark_master: str = "local[*]"
+    spark_master: str | None = None
     spark_conf: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("timezone")

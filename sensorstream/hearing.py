@@ -1,4 +1,4 @@
-"""What workers say of their work while a Spark task runs: Spark itself tells only when a task is over.
+"""What workers say of their work while it goes on: Spark itself tells only when a task is over.
 
 A datagram each, with totals and not with steps, so that one that is lost is made up for by the next; where nothing
 comes through (a firewall between driver and workers) a run only shows less of itself.
@@ -15,10 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 # Run, phase, what was worked on, then readings read, readings finished, bytes.
 MESSAGE = struct.Struct("!8s16s8sQQQ")
@@ -116,14 +112,12 @@ class Ear:
 
 
 @contextmanager
-def listening(spark: SparkSession, wanted: bool) -> Iterator[Ear | None]:
-    """An ear at the driver's own address while the block runs; None where nobody wants to know or none can be had."""
+def listening(host: str, bind: str, wanted: bool) -> Iterator[Ear | None]:
+    """An ear at an address of this process while the block runs; None where nobody wants to know or none can be had."""
     ear = None
     if wanted:
-        conf = spark.sparkContext.getConf()
-        host = conf.get("spark.driver.host") or "127.0.0.1"
         try:
-            ear = Ear(host, conf.get("spark.driver.bindAddress") or host)
+            ear = Ear(host, bind)
         except OSError:
             ear = None
     try:

@@ -12,9 +12,6 @@ from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from sensorstream.errors import SensorStreamError
-from sensorstream.extract.pieces_in_c import pieces_in_c
-from sensorstream.extract.units_in_c import units_in_c
-from sensorstream.hashes_in_c import hashes_in_c
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
 
@@ -39,8 +36,6 @@ def main() -> None:
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
     compile_imports()
-    if not (hashes_in_c() and units_in_c() and pieces_in_c()):
-        print("sensorstream: no C compiler is found here: numpy does its work, and a run takes some percent longer")
 
 
 def compile_imports() -> None:

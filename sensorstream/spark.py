@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.resources import files
-from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 APP = "sensorstream"
+LOCAL = "local[*]"
 ARROW_BATCH_BYTES = 4 << 20
 # A worker has one heap, for Arrow as well, and of what is freed it keeps little more than a slice takes. With a heap of
 # Arrow's own, each kept what the other could have used: of a month with large files 20 MB.
@@ -70,8 +70,6 @@ def settings(config: Config) -> dict[str, str]:
                 [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
             ),
         }
-        if _workers_find_us():
-            chosen["spark.python.daemon.module"] = f"{__package__}.worker_daemon"
     return chosen | config.spark_conf
 
 
@@ -81,21 +79,14 @@ def _compiler(config: Config) -> list[str]:
     return ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
 
 
+def master(config: Config) -> str:
+    """Where Spark works, for what only Spark does."""
+    return config.spark_master or LOCAL
+
+
 def local(config: Config) -> bool:
     """Whether driver and workers are processes of this machine."""
-    return config.spark_master.startswith("local")
-
-
-def _workers_find_us() -> bool:
-    """Whether a new Python of this environment, started in this folder, can import this package."""
-    place = Path(__file__).parents[1]
-    if place == Path.cwd() or str(place) in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-        return True
-    try:
-        metadata.distribution(APP)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return master(config).startswith("local")
 
 
 def spark_session(config: Config) -> SparkSession:
@@ -119,8 +110,7 @@ def start_early(config: Config) -> Starting:
     if local(config):
         # Spark takes the first python3 on PATH otherwise, which need not have pyarrow.
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-        os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    return Starting(config.spark_master, settings(config))
+    return Starting(master(config), settings(config))
 
 
 class Starting:
@@ -179,6 +169,10 @@ class Starting:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the JVM down again where nobody has asked for the session."""
         if self._thread.ident:
             self._thread.join()
         if self._gateway:

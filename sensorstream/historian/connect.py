@@ -282,10 +282,10 @@ def reader_of(snapshot: str) -> str:
 _idle: dict[Login, list[Connection]] = {}
 
 
-def let_go(login: Login, kept: int) -> None:
-    """Close what no thread of this process uses: of ``login`` all connections but ``kept``, of any other all."""
-    for of, idle in list(_idle.items()):
-        while len(idle) > (kept if of == login else 0):
+def let_go() -> None:
+    """Close the connections that no thread of this process uses."""
+    for idle in list(_idle.values()):
+        while idle:
             idle.pop().close()
 
 

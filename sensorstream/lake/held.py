@@ -97,16 +97,24 @@ def _wait_for_tasks(spark: SparkSession) -> None:
 
 
 class HeldHere:
-    """Files in the memory of this process."""
+    """Files that this process holds, in memory or on its disk."""
 
-    def __init__(self, files: Mapping[Entry, bytes], store: Store) -> None:
+    def __init__(self, files: Mapping[Entry, bytes], store: Store, mouth: Mouth | None = None) -> None:
         self.files = files
         self.entries = sorted(files)
         self.store = store
+        self.mouth = mouth
 
     def put(self, keys: Mapping[Entry, str]) -> None:
+        saying = self.mouth.about("publish") if self.mouth else None
+
+        def one(entry: Entry) -> None:
+            self.store.put(keys[entry], self.files[entry])
+            if saying:
+                saying.add(size=entry.size)
+
         with at_once(PUTS_AT_ONCE) as pool:
-            list(pool.map(lambda item: self.store.put(item[1], self.files[item[0]]), keys.items()))
+            list(pool.map(one, keys))
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
         return {entry: self.files[entry] for entry in entries}
