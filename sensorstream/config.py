@@ -7,17 +7,27 @@ Nothing below this module reads the environment.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConfigError
+from .strict_json import parsed
 from .windows import zone
 
 ENGINES = ("packed", "jdbc")
@@ -27,6 +37,56 @@ Source = Literal["file", "airflow", "aws"]
 LIST, OBJECT = "write a list, [...]", "write an object, {...}"
 KINDS = {"tuple_type": LIST, "model_type": OBJECT, "dict_type": OBJECT}
 Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
+
+BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
+SCHEME = re.compile(r"\w+://")
+MASTER = re.compile(
+    r"local(\[(\*|[1-9]\d{0,3})(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|yarn|spark://\S+:\d+|k8s://\S+"
+)
+# Of a quality code: 32 bits, with a sign or (OPC UA) without one.
+LEAST_CODE, MOST_CODE, CODES = -(1 << 31), (1 << 32) - 1, 1 << 32
+
+
+def _text(text: str) -> str:
+    if "\0" in text or text != text.encode(errors="ignore").decode():
+        raise ValueError("holds a character that is none in a text (NUL, or half of a pair): remove it")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty: name one, or leave the key out")
+    return text
+
+
+def _secret(password: SecretStr) -> SecretStr:
+    _text(password.get_secret_value())
+    return password
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Name = Annotated[Text, AfterValidator(_said)]
+Code = Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)]
+
+
+def prefix_of(directory: str) -> str:
+    """``directory`` as what keys of S3 begin with; ``ValueError`` where a client would refuse or change it. Pure."""
+    directory = directory.strip("/")
+    for segment in directory.split("/") if directory else ():
+        if segment in ("", ".", ".."):
+            raise ValueError(f'"{directory}" has a segment "{segment}", which is no name of a folder: leave it out')
+    if odd := next((c for c in directory if not c.isprintable() or c == "\\"), None):
+        raise ValueError(f"has the character {odd!a}, which not every client of S3 keeps: leave it out")
+    return f"{directory}/" if directory else ""
+
+
+def bucket_of(name: str) -> str:
+    """``name``; ``ValueError`` where it is none that S3 gives. Pure."""
+    if not BUCKET.fullmatch(name) or re.fullmatch(r"[\d.]+", name):
+        raise ValueError(
+            f'"{name}" is no bucket: write its name alone, 3 to 63 small letters, digits, points and hyphens'
+        )
+    return name
 
 
 class Part(BaseModel):
@@ -38,11 +98,11 @@ class Part(BaseModel):
 class Database(Part):
     """Where the historian is. The password is never shown."""
 
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: int = Field(5432, ge=1, le=65535)
-    dbname: str = "historian"
-    user: str = "reader"
-    password: SecretStr | None = Field(None, strict=False)
+    dbname: Name = "historian"
+    user: Name = "reader"
+    password: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, strict=False)
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
 
     @property
@@ -54,9 +114,9 @@ class Database(Part):
 class Rotation(Part):
     """How the historian's login is changed by two roles in turn (see ``rotation``)."""
 
-    admin_secret_id: str
-    group: str
-    roles: tuple[str, str] = Field(strict=False)
+    admin_secret_id: Name
+    group: Name
+    roles: tuple[Name, Name] = Field(strict=False)
 
     @field_validator("roles")
     @classmethod
@@ -72,49 +132,49 @@ class Config(Part):
     """Everything that a run needs to know; see the table of keys in the README."""
 
     db: Database
-    db_secret_id: str | None = None
+    db_secret_id: Name | None = None
     db_rotation: Rotation | None = None
-    db_schema: str = "public"
+    db_schema: Name = "public"
     layout: Literal["auto", "ignition", "generic"] = "auto"
-    tags_table: str = "tags"
+    tags_table: Name = "tags"
 
-    bucket_name: str | None = None
-    s3_directory: str = "sensor_data/"
-    s3_endpoint_url: str | None = None
-    s3_region: str | None = None
+    bucket_name: Name | None = None
+    s3_directory: Text = "sensor_data/"
+    s3_endpoint_url: Name | None = None
+    s3_region: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
     s3_path_style: bool | None = None
     s3_encryption: Literal["AES256", "aws:kms"] | None = None
-    s3_kms_key_id: str | None = None
+    s3_kms_key_id: Name | None = None
     s3_conditional_writes: Literal["probed", "assumed"] = "probed"
-    s3_connections: int = Field(64, ge=1)
-    s3_patience_seconds: float = Field(60.0, gt=0, strict=False)
-    local_path: str | None = None
-    reports_path: str = "reports"
+    s3_connections: int = Field(64, ge=1, le=10_000)
+    s3_patience_seconds: float = Field(60.0, gt=0, le=86_400, strict=False)
+    local_path: Name | None = None
+    reports_path: Name = "reports"
 
-    sensor_patterns: tuple[str, ...] = Field((".*",), min_length=1, strict=False)
-    patterns_url: str | None = None
-    good_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
-    bad_quality: tuple[int, ...] | None = Field(None, min_length=1, strict=False)
-    timezone: str = "UTC"
-    default_start_date: str = "2024-01-01"
+    sensor_patterns: tuple[Name, ...] = Field((".*",), min_length=1, strict=False)
+    patterns_url: Name | None = None
+    good_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
+    bad_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
+    timezone: Text = "UTC"
+    default_start_date: Text = "2024-01-01"
     lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
 
     write_mode: Literal["overwrite", "append"] = "overwrite"
     allow_loss: bool = False
     engine: Literal["packed", "jdbc"] = "packed"
-    jdbc_fetch_size: int = Field(10_000, ge=1)
-    jdbc_num_partitions: int = Field(8, ge=3)
-    jdbc_jar: str | None = None
-    max_records_per_file: int = Field(5_000_000, ge=1)
-    readings_per_slice: int = Field(1_000_000, ge=1)
-    compact_target_mb: int = Field(128, ge=1)
-    compact_over_files: int = Field(50, ge=1)
+    jdbc_fetch_size: int = Field(10_000, ge=1, le=10_000_000)
+    jdbc_num_partitions: int = Field(8, ge=3, le=10_000)
+    jdbc_jar: Name | None = None
+    max_records_per_file: int = Field(5_000_000, ge=1, le=1_000_000_000)
+    readings_per_slice: int = Field(1_000_000, ge=1, le=1_000_000_000)
+    compact_target_mb: int = Field(128, ge=1, le=100_000)
+    compact_over_files: int = Field(50, ge=1, le=1_000_000)
 
     use_aqe: bool = True
     enable_skew_handling: bool = True
-    spark_master: str | None = None
-    spark_conf: dict[str, str] = Field(default_factory=dict)
+    spark_master: Name | None = None
+    spark_conf: dict[Text, Text] = Field(default_factory=dict)
 
     @field_validator("timezone")
     @classmethod
@@ -133,20 +193,63 @@ class Config(Part):
     @field_validator("s3_endpoint_url", "patterns_url")
     @classmethod
     def _an_address(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
-            raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
+        if url is not None:
+            try:
+                known = re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url) and urlsplit(url)
+                whole = known and known.hostname and known.port != 0
+            except ValueError:  # a port beyond 65535, half an IPv6 address
+                whole = False
+            if not whole:
+                raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
         return url and url.rstrip("/")
 
     @field_validator("s3_directory")
     @classmethod
     def _a_prefix(cls, directory: str) -> str:
-        directory = directory.strip("/")
-        return f"{directory}/" if directory else ""
+        return prefix_of(directory)
+
+    @field_validator("bucket_name")
+    @classmethod
+    def _a_bucket(cls, name: str | None) -> str | None:
+        return name and bucket_of(name)
+
+    @field_validator("local_path")
+    @classmethod
+    def _a_folder(cls, path: str | None) -> str | None:
+        if path and SCHEME.match(path):
+            raise ValueError(f'"{path}" is no folder of this machine: name its bucket in "bucket_name"')
+        return path
+
+    @field_validator("reports_path")
+    @classmethod
+    def _a_shelf(cls, path: str) -> str:
+        if path.startswith("s3://"):
+            bucket, _, directory = path.removeprefix("s3://").partition("/")
+            bucket_of(bucket)
+            prefix_of(directory)
+        elif SCHEME.match(path):
+            raise ValueError(f'"{path}" is neither a folder of this machine nor s3://bucket/reports')
+        return path
+
+    @field_validator("spark_master")
+    @classmethod
+    def _a_master(cls, master: str | None) -> str | None:
+        if master is not None and not MASTER.fullmatch(master):
+            raise ValueError(f'"{master}" is no master of Spark: write local[*], local[4], spark://host:7077 or yarn')
+        return master
 
     @model_validator(mode="after")
     def _one_lake(self) -> Config:
         if bool(self.bucket_name) == bool(self.local_path):
             raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
+        return self
+
+    @model_validator(mode="after")
+    def _good_or_bad(self) -> Config:
+        # Codes of 32 bits are the same with a sign and without.
+        good, bad = ({code % CODES: code for code in codes or ()} for codes in (self.good_quality, self.bad_quality))
+        if both := good.keys() & bad.keys():
+            raise ValueError(f'code {good[min(both)]} stands in "good_quality" and in "bad_quality": leave one out')
         return self
 
     @model_validator(mode="after")
@@ -248,13 +351,13 @@ def check(values: Mapping[str, Any], *, where: str) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = parsed(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist: check --config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"configuration file {path} is not JSON: {error.msg} in line {error.lineno}") from None
+    except ValueError as error:
+        raise ConfigError(f"configuration file {path} {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
     return values

@@ -70,12 +70,12 @@ def execute(
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    known = papermill.inspect_notebook(str(path))
+    known = papermill.inspect_notebook(literally(path))
     own = kernel or Kernel(executed.with_suffix(".log"))
     try:
         papermill.execute_notebook(
-            str(path),
-            str(executed),
+            literally(path),
+            literally(executed),
             parameters={name: value for name, value in parameters.items() if name in known},
             kernel_name="python3",
             km=own.manager,
@@ -91,6 +91,11 @@ def execute(
         ) from None
     finally:
         own.close()
+
+
+def literally(path: object) -> str:
+    """A path as Papermill takes it, which would put parameters into its braces. Pure."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def failure(ename: str, evalue: str, executed: Path) -> SensorStreamError:

@@ -5,6 +5,7 @@ Pure: knows neither the historian nor the lake.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +17,8 @@ from .errors import ConfigError
 
 STAMP = "%Y%m%dT%H%M%SZ"
 YEARS = range(2, 9999)  # of windows: a neighbour on either side, in every time zone, is a date as well
+# What a zone database holds beside zones: this machine's own, and clocks that count leap seconds.
+NO_ZONE = re.compile(r"localtime|posixrules|Factory|(posix|right)/.*")
 Day = TypeVar("Day", bound=date)
 Moment = str | date | datetime  # as a caller may write an instant
 
@@ -24,6 +27,8 @@ Moment = str | date | datetime  # as a caller may write an instant
 def zone(name: str) -> ZoneInfo:
     """The time zone of that IANA name; ``ConfigError`` where there is none."""
     try:
+        if NO_ZONE.fullmatch(name):
+            raise ZoneInfoNotFoundError(name)
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(f'timezone "{name}" is not an IANA name: use one such as "Europe/Berlin" or "UTC"') from error

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# Nothing that is measured is larger, and squares of what is smaller are doubles still. Larger is what PLC drivers write
+# where they have no value: the largest double, of either sign.
+MOST_MEASURED = 1e150
+
 
 def short(value: float) -> str:
     """A count in few characters: ``950``, ``1.2 k``, ``3 M``."""

@@ -39,7 +39,7 @@ class NotebookOperator(PapermillOperator):
         """
         from papermill import PapermillExecutionError
 
-        from ..notebook import failure
+        from ..notebook import failure, literally
         from ..replacing import replace_json
         from ..telling import followed
         from .variables import handed_on
@@ -48,6 +48,7 @@ class NotebookOperator(PapermillOperator):
         with_variables = (self.parameters or {}).get("config_source") == "airflow"
         told = executed.with_suffix(".failure")
         told.unlink(missing_ok=True)
+        self.input_nb, self.output_nb = literally(self.input_nb), literally(self.output_nb)
         try:
             with handed_on() if with_variables else nullcontext(), followed(executed.parent, self.log.info):
                 super().execute(context)

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import ConfigError
+from ..strict_json import parsed
 
 WHOLE = "SENSOR_PIPELINE_CONFIG"
 LISTS = {"SENSOR_PATTERNS": "sensor_patterns"}
@@ -92,6 +93,6 @@ def _json(name: str, text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
-    except ValueError:
-        raise ConfigError(f"Airflow Variable {name} is not JSON: write a list in brackets, texts in quotes") from None
+        return parsed(text)
+    except ValueError as error:
+        raise ConfigError(f"Airflow Variable {name} {error}: write a list in brackets, texts in quotes") from None

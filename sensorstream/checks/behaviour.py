@@ -69,7 +69,7 @@ def still(times: Times, values: Values, *, longest_ms: float | None = None) -> l
     """
     if len(times) < FEW:
         return []
-    starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    starts = np.flatnonzero(np.concatenate([[True], ~alike(values[1:], values[:-1])]))
     lengths = np.diff(np.concatenate([starts, [len(values)]]))
     longest = int(lengths.argmax())
     first, count = int(starts[longest]), int(lengths[longest])
@@ -83,6 +83,11 @@ def still(times: Times, values: Values, *, longest_ms: float | None = None) -> l
     lively = len(others) / max(int(others.sum()), 1)
     by_chance = (1 - lively) ** count * len(values)
     return [found] if by_chance < CHANCE and count >= STILL_TIMES * np.quantile(others, 0.99) else []
+
+
+def alike(values: Values, others: Values | float) -> NDArray[np.bool_]:
+    """Where both are the same, and NaN is NaN."""
+    return (values == others) | (np.isnan(values) & np.isnan(others))
 
 
 def beyond(times: Times, values: Values, lowest: float, highest: float) -> list[Stretch]:
@@ -102,4 +107,6 @@ def _runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 
 def _furthest(values: Values, lowest: float, highest: float) -> float:
-    return values[np.maximum(lowest - values, values - highest).argmax()]
+    with np.errstate(over="ignore"):  # of the largest doubles: as far as infinity
+        away = np.maximum(lowest - values, values - highest)
+    return values[away.argmax()]

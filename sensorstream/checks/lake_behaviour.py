@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..windows import Window
 from ..wording import span
-from .behaviour import STILL_READINGS, Stretch, beyond, gaps, still
+from .behaviour import STILL_READINGS, Stretch, alike, beyond, gaps, still
 from .notable import Notable
 from .ranges import Range
 
@@ -81,7 +81,7 @@ def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:
 
 def _still(times: np.ndarray, numbers: np.ndarray, beside: Beside) -> list[Stretch]:
     limits = beside.range.still_ms if beside.range else None
-    constant = len(numbers) >= STILL_READINGS and bool((numbers == numbers[0]).all())
+    constant = len(numbers) >= STILL_READINGS and bool(alike(numbers, numbers[0]).all())
     if constant and limits is None and (before := beside.earlier()) is not None:
         # Whether a value that never changes is stuck or is always so, the file before may tell.
         known = before.filter(before.column("value").is_valid())

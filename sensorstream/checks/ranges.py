@@ -12,12 +12,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import floor, inf, log10
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
 from ..historian import Tag
+from ..strict_json import parsed
 from .suites import suites_folder
 
 FILE = "ranges.json"
@@ -65,14 +67,14 @@ def load_ranges(folder: Path | None = None) -> list[Range]:
     """
     path = (folder or suites_folder()) / FILE
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["ranges"]
+        entries = parsed(path.read_text(encoding="utf-8"))["ranges"]
         return [_range(path, number, entry) for number, entry in enumerate(entries, 1)]
     except FileNotFoundError:
         return []
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is not JSON: {error.msg} in line {error.lineno}") from None
     except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f'{path} is no list of ranges under the key "ranges": {error}') from None
+    except ValueError as error:
+        raise ConfigError(f"{path} {error}") from None
 
 
 def _range(path: Path, number: int, entry: Mapping[str, Any]) -> Range:
@@ -88,11 +90,19 @@ def _range(path: Path, number: int, entry: Mapping[str, Any]) -> Range:
         raise ConfigError(f'{path}, range {number}: pattern "{found.pattern}" is none: {error}') from None
     for name in KEYS:
         value = getattr(found, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ConfigError(f'{path}, range {number}: {name} "{value}" is no number')
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value)):
+            raise ConfigError(f'{path}, range {number}: {name} "{str(value)[:40]}" is no number')
     if found.borders[0] > found.borders[1]:
         raise ConfigError(f"{path}, range {number}: lowest {found.lowest:g} is above highest {found.highest:g}")
     return found
+
+
+def _finite(value: float) -> bool:
+    """Whether a number of JSON is one that a double holds: it knows NaN, and integers of any length."""
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
 
 
 def matcher(ranges: Sequence[Range]) -> Callable[[Tag], Range | None]:
@@ -136,7 +146,4 @@ def write_ranges(path: Path, ranges: Sequence[Range]) -> None:
 
 def _rounded(value: float, *, down: bool) -> float:
     """To two digits, away from what was seen."""
-    if value == 0:
-        return 0.0
-    step = 10.0 ** (floor(log10(abs(value))) - 1)
-    return round((floor(value / step) if down else -floor(-value / step)) * step, 10)
+    return float(Context(prec=2, rounding=ROUND_FLOOR if down else ROUND_CEILING).create_decimal(Decimal(value)))

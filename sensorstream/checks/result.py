@@ -168,7 +168,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e4 and value != int(value) else f"{value:,.0f}"
+        few = not abs(value) < 1e15 or (abs(value) < 1e4 and value != int(value))
+        return f"{value:,.4g}" if few else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

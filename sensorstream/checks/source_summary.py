@@ -11,11 +11,12 @@ expected_readings        ``readings`` of a tag that lives in the window; empty i
 no_quality, unlisted     readings without a code, and with one that neither list names
 empty_share              share of the kept readings that hold neither value nor text
 texts_in_number          readings with a text though the tag is a number
-not_finite               readings that are NaN or infinite
+not_finite               readings that are NaN, infinite, or beyond all that is measured (``wording.MOST_MEASURED``)
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 keyless                  rows without time, or without tag id in the window; such a row stands under its table's name
 first_ms, last_ms        first and last time, ms since 1970
-lowest, highest          of the good values; range_low, range_high: what they should keep to, empty if nothing says
+lowest, highest          of the other good values
+range_low, range_high    what those should keep to; empty if nothing says
 silent_share             the longest time without a reading, as a share of the window; empty for a tag with few
 steps_since_last         time from the last reading to the end of the window, in mean steps between readings
 clock_steps              how often the tag's clock went back: see ``pace``
@@ -113,9 +114,8 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 
     table = "sqlth_te" if historian.layout == "ignition" else historian.tags_table
     with source_errors(historian.login, "reading the tags"):
-        rows = historian.connection.execute(
-            queries.tag_ids(sql.Identifier(historian.schema, table)), [list(patterns)]
-        ).fetchall()
+        query = queries.tag_ids(sql.Identifier(historian.schema, table), patterns)
+        rows = historian.connection.execute(query).fetchall()
     frame = pd.DataFrame(rows, columns=["id", "tagpath"], dtype=object)
     frame["trimmed"] = [path.strip() if path is not None else None for path in frame["tagpath"]]
     return frame

@@ -6,13 +6,13 @@ the run, ``warning`` and ``info`` are shown. ``description`` is the expectation 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..strict_json import parsed
 
 SEVERITIES = ("critical", "warning", "info")
 PARAMETER = "$PARAMETER"
@@ -58,7 +58,7 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
     """
     path = (folder or suites_folder()) / f"{name}.json"
     try:
-        suite = json.loads(path.read_text(encoding="utf-8"))
+        suite = parsed(path.read_text(encoding="utf-8"))
         expectations = suite["expectations"]
         for number, expectation in enumerate(expectations, 1):
             if not isinstance(expectation["type"], str) or not isinstance(expectation["kwargs"], dict):
@@ -69,12 +69,12 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
                 )
     except FileNotFoundError:
         raise ConfigError(f"the suite {path} does not exist: restore it") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"the suite {path} is not JSON: {error.msg} in line {error.lineno}") from None
     except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"the suite {path} is not one of Great Expectations, a list of type and kwargs: {error}"
         ) from None
+    except ValueError as error:
+        raise ConfigError(f"the suite {path} {error}") from None
     return Suite(name, tuple(expectations))
 
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from ..historian import PartitionTable
 from ..historian.readings_sql import DATE, STRING, in_window, table_name, value_of
 from ..windows import Window
+from ..wording import MOST_MEASURED
 from .pace import Pieces
 
 
@@ -28,10 +29,10 @@ class Group(NamedTuple):
     readings: int
     texts: int
     empty: int  # neither value nor text
-    not_finite: int
+    not_finite: int  # NaN, infinite, or beyond all that is measured
     first_ms: int
     last_ms: int
-    lowest: float | None
+    lowest: float | None  # of the others
     highest: float | None
     first_row: int = 0
     last_row: int = 0
@@ -55,12 +56,12 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s A
 """
 
 
-def tag_ids(table: sql.Identifier) -> sql.Composed:
-    """``id, tagpath`` of the selected tags (one parameter: the patterns) and of those without a path."""
+def tag_ids(table: sql.Identifier, patterns: Sequence[str]) -> sql.Composed:
+    """``id, tagpath`` of the selected tags and of those without a path."""
     return sql.SQL(
-        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY(%s) OR tagpath IS NULL OR btrim(tagpath) = ''"
+        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY({}) OR tagpath IS NULL OR btrim(tagpath) = ''"
         ' ORDER BY tagpath COLLATE "C", id'
-    ).format(table)
+    ).format(table, sql.Literal(list(patterns)))
 
 
 def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces) -> sql.Composed:
@@ -74,13 +75,16 @@ def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[in
         " count(*) AS readings,"
         " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded) AS empty,"
         # NaN is above infinity here.
-        " count(*) FILTER (WHERE value >= 'Infinity' OR value = '-Infinity') AS not_finite,"
-        " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms, min(value) AS lowest, max(value) AS highest,"
+        " count(*) FILTER (WHERE value NOT BETWEEN -{most} AND {most}) AS not_finite,"
+        " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms,"
+        " min(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS lowest,"
+        " max(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS highest,"
         " min(ctid) AS first_row, max(ctid) AS last_row"
         " FROM (SELECT tagid, dataintegrity, t_stamp, ctid, {value} AS value, {worded} AS worded"
         " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
     ).format(
         start=sql.Literal(pieces.start_ms),
+        most=sql.SQL("'{}'::float8").format(sql.SQL(repr(MOST_MEASURED))),
         width=sql.Literal(pieces.width_ms),
         value=value_of(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lake.reading import measure
+from ..report.levels import measured
 from ..windows import Window, zone
+from ..wording import plain
 from .reduction import times_ms
 from .tagsearch import TagList
 from .view import View
@@ -100,7 +102,8 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
             texts.insert(place, None)
         values = texts if len(set(texts)) <= MOST_STATES else [None if text is None else "" for text in texts]
     else:
-        values = np.insert(readings.column("value").to_numpy(zero_copy_only=False), silent, np.nan)
+        numbers = readings.column("value").to_numpy(zero_copy_only=False)
+        values = np.insert(np.where(measured(numbers), numbers, np.nan), silent, np.nan)
     yield {
         "type": "scatter",
         "name": tag,
@@ -113,9 +116,10 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
         "marker": {"size": 4, "color": color},
         "hovertemplate": "%{text}<br>%{x}<extra></extra>" if words else "%{y:.6~g}<br>%{x}<extra></extra>",
     }
+    told = zip(*(marks.column(name).to_pylist() for name in ("value", "reason", "quality")), strict=True)
     why = [
-        f"{reason} (quality {code})"
-        for reason, code in zip(marks.column("reason").to_pylist(), marks.column("quality").to_pylist(), strict=True)
+        f"{'' if value is None or measured(value) else f'{plain(value)}, '}{reason} (quality {code})"
+        for value, reason, code in told
     ]
     yield {
         "type": "scatter",

@@ -1,6 +1,7 @@
 """Few readings that look like many. Pure.
 
 Of each stretch of time the least and the greatest value are kept, so no spike is lost; of text, where it changes.
+Values that cannot be drawn (see ``report.levels.measured``) are doubtful, and left to the marks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from ..encode import SCHEMA
 from ..historian.readings_sql import PLAIN
+from ..report.levels import measured
 from ..report.series import GAP_FACTOR
 
 MOST_DOUBTFUL = 1000  # marks of a tag; more are one line anyway
@@ -41,7 +43,9 @@ class Reduced:
 def reduced(readings: pa.Table, points: int) -> Reduced:
     """``readings`` (``SCHEMA``, sorted) as about ``points`` of them."""
     times = times_ms(readings)
-    odd = np.flatnonzero(readings.column("quality").to_numpy() != PLAIN)
+    values = readings.column("value")
+    strange = values.is_valid().to_numpy() & ~measured(values.to_numpy())
+    odd = np.flatnonzero(strange | (readings.column("quality").to_numpy() != PLAIN))
     steps = np.diff(times)
     step = float(np.median(steps)) if len(steps) > 1 else 0.0
     return Reduced(
@@ -60,10 +64,11 @@ def thinned(readings: pa.Table, points: int) -> pa.Table:
     values, texts = readings.column("value"), readings.column("text")
     places = []
     if values.null_count < len(values):
-        at = np.flatnonzero(values.is_valid().to_numpy()) if values.null_count else None
-        numbers = values.drop_null().to_numpy() if at is not None else values.to_numpy()
+        numbers = values.to_numpy()
+        there = measured(numbers)
+        at = None if there.all() else np.flatnonzero(there)
         times = times_ms(readings) if at is None else times_ms(readings)[at]
-        kept = _extremes(times, np.ascontiguousarray(numbers), points)
+        kept = _extremes(times, np.ascontiguousarray(numbers if at is None else numbers[at]), points)
         places.append(kept if at is None else at[kept])
     if texts.null_count < len(texts):
         places.append(_changes(texts, points))

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import pyarrow as pa
 
+from ..report.levels import measured
 from ..windows import Window, zone
 from .reduction import MOST_DOUBTFUL, inside_ms
 from .tagsearch import TagList
@@ -44,7 +45,8 @@ def facts(view: View, known: TagList, window: Window, tz: str) -> str:
 
 def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> list[str]:
     seen = _inside(view.of(tag), window)
-    values, texts = seen.column("value").drop_null().to_numpy(), seen.column("text").drop_null()
+    values, texts = seen.column("value").to_numpy(zero_copy_only=False), seen.column("text").drop_null()
+    values = values[measured(values)]
     numbers = [f"{number:.6g}" for number in (values.min(), values.max(), values[-1])] if len(values) else ["", "", ""]
     if not len(values) and len(texts):
         numbers[-1] = str(texts[-1])

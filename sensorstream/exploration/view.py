@@ -35,7 +35,7 @@ class View:
     window: Window
     source: Source
     readings: pa.Table  # ``reading.READINGS``
-    marks: pa.Table  # ``MARKS``: rejected readings, and kept ones of another quality than 192
+    marks: pa.Table  # ``MARKS``: rejected readings, and kept ones of another quality than 192 or that cannot be drawn
     gaps: Mapping[str, np.ndarray]
     rows: Mapping[str, int]  # readings of which it is drawn; near its borders an estimate
     sampled: frozenset[str]

@@ -89,13 +89,14 @@ class Historian:
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY(%s)"
+            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY({})"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY(%s)"
+            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY({})"
         table = sql.Identifier(self.schema, self.tags_name)
         with source_errors(self.login, "reading the tags"):
+            # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
             rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table), [list(patterns)]
+                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, sql.Literal(list(patterns)))
             ).fetchall()
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:

@@ -101,7 +101,7 @@ class HeldHere:
 
     def __init__(self, files: Mapping[Entry, bytes], store: Store, mouth: Mouth | None = None) -> None:
         self.files = files
-        self.entries = sorted(files)
+        self.entries: Sequence[Entry] = sorted(files)
         self.store = store
         self.mouth = mouth
 

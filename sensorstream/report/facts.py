@@ -6,12 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..config import Config
+from ..errors import SensorStreamError
 from ..lake.keys import rejected_key
 from ..lake.manifest import Entry
 from ..lake.reading import FETCHES_AT_ONCE, area, entries
@@ -46,8 +48,30 @@ class Facts:
     moved: tuple[Levels, ...] = ()
 
 
+@dataclass(frozen=True)
+class NoFacts:
+    """Stands for facts that could not be gathered: whoever asks for one is told why."""
+
+    error: Exception
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.error
+
+
 def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
-    """The facts of a run over ``tagpaths``: from the manifest, the files it names, and the rejected readings."""
+    """The facts of a run over ``tagpaths``: from the manifest, the files it names, and the rejected readings.
+
+    ``SensorStreamError`` is raised; whatever else goes wrong is said in the place of each picture.
+    """
+    try:
+        return _gathered(config, record, tagpaths)
+    except SensorStreamError:
+        raise
+    except Exception as error:
+        return cast(Facts, NoFacts(error))
+
+
+def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
     window = Window(*(parse_instant(record.window[side], config.timezone) for side in ("start", "end")))
     chosen = frozenset(tagpaths)
     store = open_store(config)

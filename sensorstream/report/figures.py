@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import SensorStreamError
 from ..windows import zone
 from ..wording import short, size
 from .facts import Facts
@@ -51,6 +53,11 @@ STYLE: Any = {
     "xtick.major.pad": 6,
     "legend.frameon": False,
 }
+# Written by hand: Matplotlib may be what failed.
+NOT_DRAWN = (
+    '<svg role="img" aria-label="{}" style="max-width:100%" viewBox="0 0 331 43"><text y="26" fill="{}"'
+    ' font-family="sans-serif" font-size="10">not drawn</text></svg>'
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,31 @@ class Picture:
         )
 
 
+def drawn(title: str, draw: Callable[[], Picture], *, group: str = "read") -> Picture:
+    """What ``draw`` makes or, where it cannot, a picture that says why: what is in the lake is checked all the same."""
+    try:
+        return draw()
+    except SensorStreamError:
+        raise
+    except Exception as error:
+        alt = " ".join(f"Not drawn, {type(error).__name__}: {error}".split())
+        return Picture(title, alt, NOT_DRAWN.format(escape(f"{title}: {alt}"), f"var(--soft, {NEUTRAL})"), group)
+
+
+def pictured(title: str) -> Callable[[Callable[[Facts], Picture]], Callable[[Facts], Picture]]:
+    """Makes a function of facts one that always gives a picture, see ``drawn``."""
+
+    def decorate(draw: Callable[[Facts], Picture]) -> Callable[[Facts], Picture]:
+        @wraps(draw)
+        def always(facts: Facts) -> Picture:
+            return drawn(title, lambda: draw(facts))
+
+        return always
+
+    return decorate
+
+
+@pictured("Readings over time")
 def readings_over_time(facts: Facts) -> Picture:
     """Readings of each hour (or day, by the length of the window), kept and rejected."""
     unit = {60: "minute", 3600: "hour", 86400: "day"}.get(facts.width_s) or span_name(facts.width_s)
@@ -92,6 +124,7 @@ def readings_over_time(facts: Facts) -> Picture:
     return drawing.picture()
 
 
+@pictured("Rejected by area")
 def quality_by_area(facts: Facts) -> Picture:
     """How much of each area's readings was kept, worst first."""
     areas = sorted(
@@ -104,6 +137,7 @@ def quality_by_area(facts: Facts) -> Picture:
     return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
 
 
+@pictured("Tags with most rejected readings")
 def most_rejected(facts: Facts) -> Picture:
     """The tags with most rejected readings."""
     found = _largest(facts.rejected_by_tag)
@@ -112,6 +146,7 @@ def most_rejected(facts: Facts) -> Picture:
     return _rows("Tags with most rejected readings", alt, found, REJECTED, short)
 
 
+@pictured("Largest tags in the lake")
 def bytes_by_tag(facts: Facts) -> Picture:
     """The tags that take most room in the lake."""
     found = _largest(facts.bytes_by_tag)

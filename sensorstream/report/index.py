@@ -16,7 +16,7 @@ from ..config import Config
 from ..replacing import replace_text
 from ..windows import zone
 from ..wording import short, size
-from .figures import KEPT, WIDTH, Picture, canvas
+from .figures import KEPT, WIDTH, Picture, canvas, drawn
 from .page import templates
 from .runs import Run, by_day, runs
 from .shelf import of_reports, open_shelf, place_of, remote
@@ -121,6 +121,10 @@ def trends(found: Sequence[Run], timezone: str) -> list[Picture]:
 
 
 def _trend(title: str, values: Sequence[float], labels: Sequence[str], text: Callable[[float], str]) -> Picture:
+    return drawn(title, lambda: _line(title, values, labels, text), group="trends")
+
+
+def _line(title: str, values: Sequence[float], labels: Sequence[str], text: Callable[[float], str]) -> Picture:
     alt = f"Last {text(values[-1])}; {text(min(values))} to {text(max(values))} in {len(values)} runs."
     with canvas(title, alt, size=(WIDTH, 1.7), group="trends") as drawing:
         axes = drawing.axes

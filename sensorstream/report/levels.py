@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from ..wording import MOST_MEASURED, plain
 
 STRETCHES = 80  # between a tag's first reading and its last
 FEWEST = 8  # stretches with readings, below which nothing is usual
@@ -55,7 +58,7 @@ class Tally:
 
     def add(self, times_ms: np.ndarray, values: np.ndarray) -> None:
         """Count readings in, in order of time."""
-        inside = np.isfinite(values) & (times_ms >= self.edges_ms[0]) & (times_ms < self.edges_ms[-1])
+        inside = measured(values) & (times_ms >= self.edges_ms[0]) & (times_ms < self.edges_ms[-1])
         if not inside.any():
             return
         values = values[inside]
@@ -74,6 +77,16 @@ class Tally:
         np.divide(self.sums, self.counts, out=means, where=self.counts > 0)
         counter = bool((np.diff(means[self.counts > 0]) > 0).all())
         return None if counter else Levels(self.tagpath, self.edges_ms, means)
+
+
+def measured(values: Any) -> Any:
+    """Which values, or whether one, can be drawn: no NaN, nothing infinite or as good as that. Pure."""
+    return np.abs(values) <= MOST_MEASURED
+
+
+def left_out(count: int) -> str:
+    """What is said of values that are not ``measured``; nothing where there is none. Pure."""
+    return f" Not drawn: {count:,} that are no number or beyond ±{plain(MOST_MEASURED)}." if count else ""
 
 
 def most_moved(tallies: list[Tally], most: int, calm: int) -> tuple[Levels, ...]:

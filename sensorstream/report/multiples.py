@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +16,9 @@ from ..errors import LakeError
 from ..lake.reading import read
 from ..windows import Window, zone
 from ..wording import plain
-from .facts import Facts
-from .figures import KEPT, NEUTRAL, REJECTED, Picture, canvas
-from .levels import Levels
+from .facts import Facts, NoFacts
+from .figures import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
+from .levels import Levels, left_out, measured
 from .notable import Notable
 from .series import gaps_of, min_max
 
@@ -31,35 +33,52 @@ LINE, SHADE = "#767a80b0", "#d9622b38"
 Spans = Sequence[tuple[int, int]]
 
 
+class Line(NamedTuple):
+    """Readings of one tag that can be drawn; ``left_out`` are numbers that cannot."""
+
+    times: np.ndarray  # ms since 1970
+    values: np.ndarray
+    left_out: int
+
+
 def moved_most(config: Config, facts: Facts, window: Window) -> list[Picture]:
     """The tags whose level left the usual furthest: every reading in grey, the level in blue, the unusual shaded."""
-    return [
-        panel(levels.tagpath, _words(levels, times, values, config.timezone), times, values, config.timezone,
-              spans=levels.unusual(), levels=levels, group="moved")
-        for levels in facts.moved
-        for times, values in [readings(config, window, levels.tagpath)]
-    ]  # fmt: skip
+
+    def draw(levels: Levels) -> Picture:
+        line = readings(config, window, levels.tagpath)
+        return panel(levels.tagpath, _words(levels, line, config.timezone), line.times, line.values, config.timezone,
+                     spans=levels.unusual(), levels=levels, group="moved")  # fmt: skip
+
+    if isinstance(facts, NoFacts):
+        return [drawn("Levels that moved most", lambda: draw(facts.moved[0]), group="moved")]
+    return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in facts.moved]
 
 
 def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]]) -> tuple[list[Picture], str]:
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
+
+    def draw(path: str, notes: Sequence[Notable]) -> Picture:
+        line = readings(config, window, path)
+        text = _more([each.text for each in notes])
+        return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line.times, line.values,
+                     config.timezone, spans=[each.span_ms for each in notes], group="flagged")  # fmt: skip
+
     try:
-        return [
-            panel(path, _more([each.text for each in notes]), *readings(config, window, path), config.timezone,
-                  spans=[each.span_ms for each in notes], group="flagged")
-            for path, notes in tags.items()
-        ], ""  # fmt: skip
+        return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
     except LakeError as error:
         # Also a run that failed on the lake has a report.
         return [], str(error)
 
 
-def readings(config: Config, window: Window, tagpath: str) -> tuple[np.ndarray, np.ndarray]:
-    """Times (ms) and values of one tag in the lake, its numbers or, where it has none, its texts as NaN."""
+def readings(config: Config, window: Window, tagpath: str) -> Line:
+    """One tag in the lake, its numbers or, where it has none, its texts as NaN."""
     found = read(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
     times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
-    numbers = np.isfinite(values)
-    return (times[numbers], values[numbers]) if numbers.any() else (times, np.full(len(times), np.nan))
+    numbers = measured(values)
+    odd = len(values) - found.column("value").null_count - int(numbers.sum())
+    if not numbers.any():
+        return Line(times, np.full(len(times), np.nan), odd)
+    return Line(times[numbers], values[numbers], odd)
 
 
 def panel(
@@ -101,8 +120,9 @@ def panel(
     return drawing.picture()
 
 
-def _words(levels: Levels, times: np.ndarray, values: np.ndarray, timezone: str) -> str:
+def _words(levels: Levels, line: Line, timezone: str) -> str:
     """What is usual, and when it was lowest and highest."""
+    times, values, odd = line
     if np.isnan(values).all():
         return "No numbers in the lake now."
 
@@ -110,7 +130,8 @@ def _words(levels: Levels, times: np.ndarray, values: np.ndarray, timezone: str)
         moment = datetime.fromtimestamp(times[place] / 1000, UTC).astimezone(zone(timezone))
         return f"{plain(values[place])} on {moment:%d %b %Y %H:%M}"
 
-    return f"Usually {plain(levels.usual)}; lowest {told(values.argmin())}, highest {told(values.argmax())}."
+    lowest, highest = told(values.argmin()), told(values.argmax())
+    return f"Usually {plain(levels.usual)}; lowest {lowest}, highest {highest}.{left_out(odd)}"
 
 
 def _more(texts: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from ..config import Config
 from ..lake.reading import area, measure
 from ..windows import zone
-from .figures import GRID, KEPT, REJECTED, WIDTH, Picture, canvas
+from .figures import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
+from .levels import left_out, measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +24,21 @@ GAP_FACTOR = 20  # a gap is this many times the usual step
 def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)) -> Picture:
     """Each numeric tag of ``readings`` over time, one below the other.
 
-    Gaps are shaded; a reading whose quality code is not in ``good`` is a mark at the foot.
+    A line breaks where a value cannot be drawn. Gaps are shaded; a reading whose quality code is not in ``good`` is a
+    mark at the foot.
     """
+    title = "Readings over time"
+    return drawn(title, lambda: _series(title, _numeric(readings), config, good))
+
+
+def _series(
+    title: str, chosen: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], config: Config, good: tuple[int, ...]
+) -> Picture:
     import matplotlib.dates as mdates
 
-    chosen = _numeric(readings)
-    title = "Readings over time"
     gaps = {name: gaps_of(times) for name, (times, _, _) in chosen.items()}
     alt = f"{len(chosen)} tags; {sum(map(len, gaps.values()))} gaps are shaded."
+    alt += left_out(sum(int(np.isnan(values).sum()) for _, values, _ in chosen.values()))
     with canvas(title, alt, size=(WIDTH, 0.5 + 1.15 * max(len(chosen), 1)), rows=max(len(chosen), 1)) as drawing:
         for axes, (name, (times, values, quality)) in zip(drawing.figure.axes, chosen.items(), strict=False):
             shown = min_max(values, POINTS)
@@ -51,17 +59,22 @@ def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)
 
 
 def daily(readings: pa.Table, config: Config) -> pd.DataFrame:
-    """Count, minimum, mean and maximum of each day (of the configured time zone), area and measure."""
+    """Count, minimum, mean and maximum of each day (of the configured time zone), area and measure.
+
+    Of numbers that can be measured; how many others there are stands beside them.
+    """
     import pandas as pd
 
-    frame = readings.select(["tagpath", "datetime", "value"]).to_pandas().dropna(subset=["value"])
+    frame = readings.select(["tagpath", "datetime", "value"]).filter(readings.column("value").is_valid()).to_pandas()
+    frame["value"] = frame["value"].where(measured(frame["value"].to_numpy()))
     paths = frame["tagpath"].cat
     for name, part in (("area", area), ("measure", measure)):
         # Worked out once a tag, not once a reading.
         frame[name] = np.array([part(path) for path in paths.categories], object)[paths.codes]
     frame["day"] = frame["datetime"].dt.tz_convert(config.timezone).dt.date
-    found = frame.groupby(["day", "area", "measure"])["value"].agg(["count", "min", "mean", "max"])
-    return pd.DataFrame(found)
+    grouped = frame.groupby(["day", "area", "measure"])["value"]
+    found = grouped.agg(["count", "min", "mean", "max"])
+    return pd.DataFrame(found.assign(left_out=grouped.size() - found["count"]))
 
 
 def gaps_of(times_ms: np.ndarray) -> list[tuple[int, int]]:
@@ -74,23 +87,29 @@ def gaps_of(times_ms: np.ndarray) -> list[tuple[int, int]]:
 
 
 def min_max(values: np.ndarray, points: int) -> np.ndarray:
-    """Places of at most about ``points`` values that keep every extreme: least and greatest of each stretch. Pure."""
+    """Places of at most about ``points`` values that keep every extreme: least and greatest of each stretch. Pure.
+
+    NaN is neither, but where there is nothing else.
+    """
     if len(values) <= points:
         return np.arange(len(values))
+    none = np.isnan(values)
+    low, high = np.where(none, np.inf, values), np.where(none, -np.inf, values)
     stretches = np.array_split(np.arange(len(values)), points // 2)
-    kept = [place for part in stretches for place in (part[0] + values[part].argmin(), part[0] + values[part].argmax())]
+    kept = [place for part in stretches for place in (part[0] + low[part].argmin(), part[0] + high[part].argmax())]
     return np.unique([0, *kept, len(values) - 1])
 
 
 def _numeric(readings: pa.Table) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Times (ms), values and quality codes of the first tags that have numbers."""
+    """Times (ms), values (NaN where one cannot be drawn) and quality codes of the first tags that have numbers."""
     found = {}
     for name in readings.column("tagpath").unique().to_pylist():
         own = readings.filter(pa.compute.equal(readings.column("tagpath").cast(pa.string()), name))
         own = own.filter(own.column("value").is_valid())
         if own.num_rows:
             times, quality = own.column("datetime").cast(pa.int64()), own.column("quality")
-            found[name] = (times.to_numpy(), own.column("value").to_numpy(), quality.to_numpy())
+            values = own.column("value").to_numpy()
+            found[name] = (times.to_numpy(), np.where(measured(values), values, np.nan), quality.to_numpy())
         if len(found) == MOST_TAGS:
             break
     return found

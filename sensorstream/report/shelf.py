@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..config import Config
+from ..config import Config, prefix_of
 from ..errors import ConfigError, LakeError
 from ..lake.stores import Store
 
@@ -35,10 +35,7 @@ def open_shelf(config: Config) -> Store:
 def place_of(config: Config) -> Config:
     """``config`` with the reports' bucket and prefix in place of the lake's. Pure."""
     bucket, _, prefix = config.reports_path.removeprefix(S3).partition("/")
-    if not bucket:
-        raise ConfigError(f'"reports_path" {config.reports_path} names no bucket: write it like s3://bucket/reports')
-    prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-    return config.model_copy(update={"bucket_name": bucket, "s3_directory": prefix, "local_path": None})
+    return config.model_copy(update={"bucket_name": bucket, "s3_directory": prefix_of(prefix), "local_path": None})
 
 
 def run_folder(config: Config, name: str) -> Path:

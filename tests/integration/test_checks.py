@@ -117,7 +117,7 @@ SOURCE_FAULTS = {
     ),
     "a value that is no number": (
         f"UPDATE sqlt_data_1_2026_10 SET floatvalue = 'NaN' WHERE tagid = 2 AND t_stamp = {DAY.start_ms}",
-        "every value is finite", ("plant1/b",), "warning",
+        "every value is finite and within ±1e150", ("plant1/b",), "warning",
     ),
     "doubled rows": (
         "INSERT INTO sqlt_data_1_2026_10 SELECT * FROM sqlt_data_1_2026_10"

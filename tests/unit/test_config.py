@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sensorstream.config import check, load
+from sensorstream.config import Config, Database, check, load
 from sensorstream.errors import ConfigError
 from sensorstream.masking import MASK
 from sensorstream.origins import explain
@@ -36,6 +38,55 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
         ({"sensor_patterns": []}, '"sensor_patterns"'),
         ({"good_quality": ["hunter2"]}, '"good_quality'),
         ({"jdbc_fetch_size": "many"}, '"jdbc_fetch_size"'),
+        *[({"db": {key: " "}}, rf'"db.{key}": empty: name one') for key in ("host", "dbname", "user")],
+        *[
+            ({key: ""}, f'"{key}": empty: name one')
+            for key in ("bucket_name", "db_schema", "tags_table", "reports_path")
+        ],
+        ({"bucket_name": None, "local_path": ""}, '"local_path": empty'),
+        ({"bucket_name": None, "local_path": "s3://plant-lake/x"}, '"local_path": "s3://plant-lake/x" is no folder'),
+        ({"sensor_patterns": ["a", ""]}, '"sensor_patterns.1": empty'),
+        ({"db": {"password": "hunter2\0"}}, '"db.password": holds a character that is none'),
+        ({"db_schema": "a\0"}, '"db_schema": holds a character that is none'),
+        ({"sensor_patterns": ["\ud800"]}, '"sensor_patterns.0": holds a character that is none'),
+        ({"spark_conf": {"a": "\udc00"}}, '"spark_conf.a": holds a character that is none'),
+        *[
+            ({"bucket_name": name}, '"bucket_name": .*is no bucket: write its name alone')
+            for name in ("s3://lake", "lake/sub", "Lake", "la", "la..ke", "-lake", "lake-", "10.0.0.1", "l" * 64, "l_e")
+        ],
+        *[
+            ({"s3_directory": directory}, '"s3_directory": .*which is no name of a folder')
+            for directory in ("a//b", "a/../b", "..", "./a", "a/.")
+        ],
+        *[({"s3_directory": f"a{c}b"}, '"s3_directory": .*which not every client') for c in "\\\n\x7f\ufffe"],
+        ({"reports_path": "s3://"}, '"reports_path": "" is no bucket'),
+        ({"reports_path": "s3://lake/a//b"}, '"reports_path": .*which is no name of a folder'),
+        ({"reports_path": "gs://lake/a"}, '"reports_path": "gs://lake/a" is neither'),
+        *[
+            ({"timezone": name}, "is not an IANA name")
+            for name in ("localtime", "posixrules", "right/UTC", "", "Europe")
+        ],
+        *[({"spark_master": name}, '"spark_master": .*no master') for name in ("local[0]", "local[x]", "nonsense")],
+        *[
+            ({key: 10**12}, rf'"{key}": Input should be less than or equal to \d+$')
+            for key in (
+                "s3_connections",
+                "s3_patience_seconds",
+                "lookback_days",
+                "jdbc_fetch_size",
+                "jdbc_num_partitions",
+                "max_records_per_file",
+                "readings_per_slice",
+                "compact_target_mb",
+                "compact_over_files",
+            )
+        ],
+        ({"good_quality": [1 << 32]}, '"good_quality.0": Input should be less than or equal to 4294967295'),
+        ({"bad_quality": [-(1 << 31) - 1]}, '"bad_quality.0": Input should be greater than or equal to -2147483648'),
+        ({"good_quality": [-1, 192], "bad_quality": [4294967295]}, 'code -1 stands in "good_quality" and in'),
+        ({"s3_endpoint_url": "http://:9000"}, '"s3_endpoint_url": .*https://'),
+        ({"s3_endpoint_url": "http://store:99999"}, '"s3_endpoint_url": .*https://'),
+        ({"s3_region": "eu central"}, '"s3_region"'),
     ],
 )
 def test_what_cannot_be_used_is_named_without_showing_a_password(change, says):
@@ -51,6 +102,32 @@ def test_a_file_that_is_missing_or_no_json_is_named(tmp_path):
             file.write_text(content)
         with pytest.raises(ConfigError, match=says):
             load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"db": {"password": "hunter2", "password": "x"}}', 'says "password" twice: remove one'),
+        ('{"bucket_name": "lake", "bucket_name": "sea"}', 'says "bucket_name" twice: remove one'),
+        ("[" * 100_000 + "]" * 100_000, "is nested too deep"),
+        ('{"lookback_days": ' + "9" * 5000 + "}", "holds a number of 5,000 digits"),
+        ('{"s3_patience_seconds": NaN, "db": {}, "bucket_name": "lake"}', '"s3_patience_seconds"'),
+        ('{"s3_patience_seconds": 1e999, "db": {}, "bucket_name": "lake"}', '"s3_patience_seconds"'),
+    ],
+    ids=["twice in db", "twice", "deep", "long", "NaN", "infinite"],
+)
+def test_json_that_a_parser_passes_over_or_chokes_on_is_refused(text, says, tmp_path):
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(ConfigError, match=says) as failure:
+        load(tmp_path / "c.json")
+    assert "hunter2" not in str(failure.value) and len(str(failure.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "master", ["local", "local[*]", "local[4, 2]", "spark://a,b:7077", "yarn", "k8s://https://h:443"]
+)
+def test_every_kind_of_master_is_known(master):
+    assert check(LEAST | {"spark_master": master}, where="c.json").spark_master == master
 
 
 def test_no_rendering_of_a_configuration_shows_the_password():
@@ -102,3 +179,23 @@ def test_a_rotation_needs_a_secret_and_two_roles():
         check(LEAST | {"db_rotation": rotation}, where="c.json")
     with pytest.raises(ConfigError, match="the two roles are one"):
         check(LEAST | {"db_secret_id": "s", "db_rotation": rotation | {"roles": ["x", "x"]}}, where="c.json")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters()) | st.sampled_from([
+        10**400, "\0", "\ud800", "s3://", "{x}", "%s", "../x", "http://[", "local[", "a//b", "2024-02-30", "\n"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(st.sampled_from([*Config.model_fields, *(f"db.{key}" for key in Database.model_fields)]), ANYTHING)
+@settings(max_examples=600)
+def test_any_value_of_any_key_makes_a_configuration_or_a_sentence(key, value):
+    first, _, second = key.partition(".")
+    try:
+        config = check(LEAST | {first: {second: value} if second else value}, where="c.json")
+    except ConfigError as error:
+        assert str(error).startswith("c.json: ") and str(error).encode()
+    else:
+        assert check(config.model_dump(), where="c.json") == config
