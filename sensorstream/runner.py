@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,7 +32,6 @@ from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import index, page, shelf
 from .screen import show_plan, show_record
-from .spark import local
 from .telling import read_line
 from .windows import Window, window_of
 
@@ -145,13 +144,11 @@ def _keep(config: Config, folder: Path, name: str) -> index.Index:
     return index.build(config)
 
 
-def _ahead(name: str, config: Config, parameters: Mapping[str, Any]) -> str:
-    """What the kernel of a notebook does before it is its turn: imports, and the session where this machine runs it."""
+def _ahead(name: str) -> str:
+    """What the kernel of a notebook imports before it is its turn."""
     if name != "ingest":
         return "from sensorstream.checks.validation import load_library; load_library()"
-    where = {"source": parameters["config_source"], "arguments": {key: parameters[key] for key in OVERRIDES}}
-    session = f"sensorstream.spark_session(sensorstream.load({parameters['config_path']!r}, **{where!r}))"
-    return f"import sensorstream\n{session if local(config) else ''}\nfrom sensorstream import report, telling"
+    return "import sensorstream.pipeline\nfrom sensorstream import report, telling"
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
@@ -169,7 +166,7 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
     with ExitStack() as kernels, Progress(*columns, console=console) as progress:
 
         def begin(name: str) -> None:
-            begun[name] = Kernel(folder / f"{name}.log", _ahead(name, config, parameters))
+            begun[name] = Kernel(folder / f"{name}.log", _ahead(name))
             kernels.callback(begun[name].close)
 
         begin(STEPS[0])
