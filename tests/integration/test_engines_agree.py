@@ -15,6 +15,7 @@ from sensorstream import planning
 from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
 from sensorstream.pipeline import plan as planned
+from sensorstream.planning import workers_of
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of
 
@@ -126,7 +127,7 @@ def test_a_table_that_holds_nothing_else_is_read_whole(tagid, time, whole, histo
     historian.execute(f"INSERT INTO {TABLES[0]} VALUES (%s, NULL, 1, NULL, NULL, 192, %s)", tagid, time)
     config = make_config(dbname=historian.name)
     with open_historian(config) as opened:
-        pinned, _ = planning.pinned(opened, planning.make_plan(opened, config, DAY, [".*"]))
+        pinned, _ = planning.pinned(opened, planning.make_plan(opened, config, DAY, [".*"], workers=workers_of(None)))
     assert pinned.whole == ({0} if whole else set())
     ingest(config, DAY, spark=spark)
     more = [Row(tagid, time, 1.0, table=TABLES[0])] if whole else []

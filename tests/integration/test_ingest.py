@@ -12,15 +12,14 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from sensorstream import pipeline
 from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceError
-from sensorstream.extraction import measure
 from sensorstream.lake.compaction import compact
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
 from sensorstream.lake.reading import read
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.staging import on_spark
 from sensorstream.windows import window_of
 from tests.oracle import Row, bits, expect, objects, readings_of, without_marks
 
@@ -90,7 +89,8 @@ def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, sp
 )
 def test_what_is_lost_on_the_way_is_noticed_and_nothing_published(lose, says, plant, make_config, spark, monkeypatch):
     config = make_config()
-    monkeypatch.setattr(pipeline, "measure", lambda staged: lose(measure(staged)))
+    found = on_spark.measured
+    monkeypatch.setattr(on_spark, "measured", lambda rows: lose(found(rows)))
     with pytest.raises(NotReconciled, match=says):
         ingest(config, plant.window, spark=spark)
     assert objects(config) == {}
