@@ -16,6 +16,7 @@ import pyarrow as pa
 from ..config import Config
 from ..credentials import login
 from ..hearing import Mouth
+from ..historian.connect import cancel
 from ..historian.watch import Watch, watched
 from ..planning import Plan
 from ..slicing import Share
@@ -75,7 +76,9 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     waiting = 0
     saying = fetch.mouth.about("extract", number) if fetch.mouth else None
     with Spool[Key]() as spool, closing(Gathering(fetch, share, spool, saying)) as gathering:
-        for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
+        for done in work_through(
+            share.slices, gathering.read, gathering.encode, threads=fetch.connections, interrupt=cancel
+        ):
             total.add(done.tally)
             if saying:
                 saying.add(finished=done.tally.read, size=size_of(done.files))
@@ -105,7 +108,9 @@ def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
         Spool[Key]() as spool,
         closing(Gathering(in_snapshot(fetch, watch), share, spool)) as gathering,
     ):
-        for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
+        for found in work_through(
+            share.slices, gathering.read, gathering.clean, threads=fetch.connections, interrupt=cancel
+        ):
             for path, readings in found:
                 if readings.kept.num_rows:
                     yield labelled(path, readings.kept)

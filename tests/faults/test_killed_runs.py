@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ from sensorstream.config import Config
 from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
+from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole, in_prefix
 from tests.oracle import readings_of
 
@@ -25,16 +25,10 @@ RUN_SECONDS = 120
 
 def start(config: Config, plant, folder: Path) -> subprocess.Popen:
     """``sensorstream ingest`` of the plant's whole window, as a process group of its own."""
-    path = folder / "config.json"
-    path.write_text(json.dumps(config.model_dump(mode="json") | {"db": given(config)}))
+    path = file_of(config, folder)
     window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
     command = [sys.executable, "-m", "sensorstream", "ingest", "--config", str(path), *window]
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
-def given(config: Config) -> dict[str, object]:
-    password = config.db.password
-    return config.db.model_dump(mode="json") | {"password": password.get_secret_value() if password else None}
 
 
 def kill(run: subprocess.Popen) -> None:
