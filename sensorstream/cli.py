@@ -103,6 +103,8 @@ def ingest(
     with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))
+    for warning in record.warnings:
+        print(f"sensorstream: warning: {warning}", file=sys.stderr)
     if as_json:
         print(json.dumps(record.to_json()))
 

@@ -94,7 +94,13 @@ def covered_months(what: Plan, config: Config) -> list[str]:
         if any(table.span is None or table.span.overlaps(part) for table in what.tables)
     ]
     if not months:
-        raise SourceError(f"no partition table covers {what.window}: choose a window that the historian holds")
+        others = [table for table in what.tables if table.span]
+        beside = [f"{table.name} holds readings of it but is listed for {table.span}" for table in others]
+        beside += [left.why for left in what.left_out]
+        raise SourceError(
+            f"no partition table covers {what.window}: choose a window that the historian holds"
+            + (f" ({'; '.join(beside)})" if beside else "")
+        )
     return months
 
 

@@ -30,6 +30,8 @@ from .planning import Plan, workers_of
 from .progress import Progress
 from .record import RunRecord, run_id
 from .staging import executor, master_of
+from .transform import quality_rule
+from .unkept import warnings_of
 from .windows import Window, WindowLike, as_window
 
 if TYPE_CHECKING:
@@ -133,18 +135,20 @@ def ingest(
                     try:
                         held, found = until_published.enter_context(runs_on.staged(config, what, snapshot, ear))
                         measured.set_result(found)
-                    except Exception as error:
+                    except BaseException as error:
                         # What failed first ends the snapshot, of which the others then speak.
-                        if looking.done() and (first := looking.exception()):
+                        if isinstance(error, Exception) and looking.done() and (first := looking.exception()):
                             raise first from error
+                        historian.connection.cancel()  # nobody wants to know it any more
                         raise
                     finally:
                         measured.cancel()
                     source, late, tags = looking.result()
             found.reconcile(source)
+            tally = found.tally
+            warnings = [*warnings_of(historian, what, counts(), tally, quality_rule(config, what.layout))]
             historian.release()
             refuse_losses(config, store, replaced_parts(scope), before.entries, found)
-            tally = found.tally
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None
@@ -194,6 +198,7 @@ def ingest(
         source_snapshot=seen,
         explain=list(what.notes),
         late=late_record(late, again, config.timezone) if late else None,
+        warnings=warnings,
     )
 
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 
 from .config import Config
 from .errors import NotReconciled
-from .historian import Historian, PartitionTable, Tag
+from .historian import Historian, LeftOut, PartitionTable, Tag
 from .historian.catalog import NEIGHBOUR
 from .historian.readings_sql import EVERY_ROW, in_window
 from .historian.statistics import Statistics, count_by_tag, statistics
@@ -86,6 +86,7 @@ class Plan:
     estimated_readings: int
     notes: tuple[str, ...]
     whole: frozenset[int] = frozenset()  # tables, by position, that hold nothing but what is wanted: see ``pinned``
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def ids(self) -> list[int]:
@@ -154,6 +155,7 @@ def make_plan(
     every = historian.tags()
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
     tables = historian.partition_tables(window)
+    left_out = historian.left_out(window)
     known = [statistics(historian, table, window) for table in tables]
     ids = [number for tag in every for number in tag.ids]
     weights, highest = (estimate_by_tag(some, tags, ids) for some in (known, [with_margin(found) for found in known]))
@@ -185,7 +187,12 @@ def make_plan(
         shares=tuple(shares) if tables and tags else (),
         connections=each,
         estimated_readings=sum(weights),
-        notes=(*historian.notes, *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ())),
+        notes=(
+            *historian.notes,
+            *(left.why for left in left_out),
+            *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ()),
+        ),
+        left_out=left_out,
     )
 
 

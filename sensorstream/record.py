@@ -48,6 +48,7 @@ class RunRecord:
     explain: list[str] = field(default_factory=list)
     late: dict[str, Any] | None = None  # what was looked for in the days before, see ``rereading.late_record``
     report: str | None = None
+    warnings: list[str] = field(default_factory=list)  # what was not kept or read at all, and what to do
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -110,6 +111,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         f" {record.files_removed:,} removed",
         "bytes written": f"{record.bytes_written:,}",
         "late readings": late_words(record.late),
+        "warnings": "; ".join(record.warnings) or "none",
         "seconds": seconds,
     }
 

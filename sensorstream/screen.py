@@ -46,7 +46,7 @@ def show_record(record: RunRecord, console: Console) -> None:
     """Print what a run did."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in summary(record).items():
-        table.add_row(f"[bold]{name}[/]", value)
+        table.add_row(f"[bold]{name}[/]", Text(value))
     console.print(table)
 
 
@@ -58,6 +58,8 @@ def show_check(found: CheckResult, console: Console) -> None:
         table.add_row(finding.verdict, Text(finding.expectation), Text(finding.found()))
     if table.rows:
         console.print(table)
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_compacted(done: Compacted, console: Console) -> None:

@@ -99,9 +99,7 @@ class Reach:
         if by_pages:
             of = "the window holds most of it" if self.by_time else "no index on t_stamp"
             return f"read by its {self.pages:,} pages, {of}"
-        return (
-            "read through the index on t_stamp" if self.by_time else "read whole for every slice, no index on t_stamp"
-        )
+        return "read through the index on t_stamp" if self.by_time else "read by time, no index on t_stamp is known of"
 
 
 def choose_order(reaches: Sequence[Reach], selected: int, passes: int) -> Order:

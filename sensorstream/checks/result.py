@@ -80,7 +80,8 @@ class CheckResult:
     """The findings of one check, in the order of its suites. ``measured`` are counts of what was looked at.
 
     ``notable`` are the stretches of time behind the findings, worst first and at most 200 of a kind;
-    ``notable_total`` is how many of each kind there are.
+    ``notable_total`` is how many of each kind there are. ``notes`` say what stands behind a finding, or was not looked
+    at.
     """
 
     subject: Subject
@@ -91,6 +92,7 @@ class CheckResult:
     seconds: float
     notable: tuple[Notable, ...] = ()
     notable_total: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:
@@ -137,6 +139,7 @@ class CheckResult:
             "window": self.window,
             "measured": dict(self.measured),
             "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
             "notable": [one.to_json() for one in self.notable],
             "notable_total": dict(self.notable_total),
             "findings": [asdict(f) | {"verdict": f.verdict, "found": f.found()} for f in self.findings],
@@ -159,6 +162,8 @@ class CheckResult:
         if held:
             parts.append(f"<details><summary>{len(held)} expectations hold</summary>")
             parts.append(_table(held, ("", "expectation", "observed")) + "</details>")
+        if self.notes:
+            parts.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in self.notes)}</ul>")
         # No colours: whatever theme shows this brings its own.
         return f'<div class="sensorstream-check {"passed" if self.success else "failed"}">{"".join(parts)}</div>'
 

@@ -12,6 +12,7 @@ from ..historian import open_historian
 from ..lake.keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
+from ..unkept import no_known_tag, nothing_kept, reasons_of
 from ..windows import WindowLike, as_window
 from .data_docs import DataDocs
 from .notable import worst
@@ -61,14 +62,37 @@ def check_source(
     with open_historian(config) as historian:
         tags = historian.tags(patterns)
         tables = historian.partition_tables(window)
+        left_out = historian.left_out(window)
         ids = tags_frame(historian, patterns)
-        summary = summarise(historian, tables, tags, window, quality_rule(config, historian.layout))
+        rule = quality_rule(config, historian.layout)
+        summary = summarise(historian, tables, tags, window, rule)
+        silent = [table for table in tables if not summary.codes[table.name]]
+        every = [number for tag in historian.tags() for number in tag.ids] if silent else []
+        unknown = [
+            table.name
+            for table in silent
+            if historian.holds_any(table, window) and not historian.holds_any(table, window, every)
+        ]
+        notes = [
+            *(left.why for left in left_out),
+            *(no_known_tag(name, historian.tags_name) for name in unknown),
+            *historian.notes,
+        ]
+    none_kept = {name: codes for name, codes in summary.codes.items() if codes and all(map(rule.reason, codes))}
+    notes += [nothing_kept(name, reasons_of(codes, rule), codes) for name, codes in none_kept.items()]
+    if summary.unordered:
+        notes.append(
+            f"clocks are not judged by {', '.join(sorted(summary.unordered))}: rows of a view, of a foreign table, of"
+            " partitions and heirs stand in no order of writing"
+        )
     readings = frame_of(
         tags,
         summary,
         now_ms=int(time.time() * 1000),
         usual=usual_readings(config, window),
         ranges=load_ranges(expectations_dir),
+        none_kept={name: codes.total() for name, codes in none_kept.items()},
+        unread=[*(left.table for left in left_out if left.certain), *unknown],
     )
     notable, notable_total = worst(notable_steps(tags, summary))
     begin += load_library()  # takes longer than the check and is no part of it
@@ -98,4 +122,5 @@ def check_source(
         seconds=time.perf_counter() - begin,
         notable=notable,
         notable_total=notable_total,
+        notes=tuple(notes),
     )

@@ -6,6 +6,7 @@ Columns of ``frame_of``:
 tagpath, datatype, ids   the path, ``int``, ``float``, ``string``, ``date`` or none, how many ids it has had
 readings                 rows in the window, of all its ids and in all partition tables
 kept_share               share that the quality rule keeps; empty under ``ENOUGH`` readings
+kept                     readings that the rule keeps
 rejected_share_of_all    readings that the rule rejects over the readings of all tags: the sum is the whole window's
 expected_readings        ``readings`` of a tag that lives in the window; empty if retired before or created after
 no_quality, unlisted     readings without a code, and with one that neither list names
@@ -14,20 +15,22 @@ texts_in_number          readings with a text though the tag is a number
 not_finite               readings that are NaN, infinite, or beyond all that is measured (``wording.MOST_MEASURED``)
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 keyless                  rows without time, or without tag id in the window; such a row stands under its table's name
+none_kept                readings of a table of which the rule keeps none; stands under its table's name
+unread                   1 for a table with readings of the window of which none is read, under its name
 first_ms, last_ms        first and last time, ms since 1970
 lowest, highest          of the other good values
 range_low, range_high    what those should keep to; empty if nothing says
 silent_share             the longest time without a reading, as a share of the window; empty for a tag with few
 steps_since_last         time from the last reading to the end of the window, in mean steps between readings
-clock_steps              how often the tag's clock went back: see ``pace``
+clock_steps              how often the tag's clock went back: see ``pace``; empty where rows stand in no order
 of_usual                 ``readings`` over those of the same weekdays before; empty where the lake knows of none
 =======================  ==========================================================================================
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +53,7 @@ ENOUGH = 100  # readings: a share of fewer says little
 NUMBERS = ("int", "float")
 NUMBERS_OR_NOTHING = (
     *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
-    *("range_low", "range_high", "silent_share", "steps_since_last", "of_usual"),
+    *("range_low", "range_high", "silent_share", "steps_since_last", "clock_steps", "of_usual"),
 )
 
 
@@ -123,12 +126,17 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Summary:
-    """The window summed up: a ``TagSum`` a tag path, and rows without a key a table."""
+    """The window summed up: a ``TagSum`` a tag path, and by table rows without a key and quality codes.
+
+    ``unordered`` are tables whose rows stand in no order of writing, so that clocks are not judged by them.
+    """
 
     window: Window
     pieces: Pieces
     sums: Mapping[str, TagSum]
     keyless: Mapping[str, int]
+    codes: Mapping[str, Counter[int | None]] = field(default_factory=dict)
+    unordered: frozenset[str] = frozenset()
 
 
 def summarise(
@@ -140,16 +148,20 @@ def summarise(
     pieces = Pieces.of(window, len(ids))
     sums: dict[str, TagSum] = defaultdict(TagSum)
     keyless: dict[str, int] = {}
+    codes: dict[str, Counter[int | None]] = {table.name: Counter() for table in tables}
+    unordered = set()
     connection, schema = historian.connection, historian.schema
     for table in tables:
         with source_errors(historian.login, f"summing up {table.name}"):
+            facts = connection.execute(queries.TABLE_FACTS, [schema, table.name]).fetchone()
+            unique, nullable, ordered = facts or (False, True, False)
+            unordered |= set() if ordered else {table.name}
             with connection.transaction():
                 connection.execute(queries.SETTINGS)
-                for row in connection.execute(queries.summary(schema, table, window, ids, pieces)):
+                for row in connection.execute(queries.summary(schema, table, window, ids, pieces, ordered=ordered)):
                     group = queries.Group(*row)
                     sums[path_of[group.tagid]].add(group, rule.reason(group.quality), table.name)
-            facts = connection.execute(queries.TABLE_FACTS, [schema, table.name]).fetchone()
-            unique, nullable = facts or (False, True)
+                    codes[table.name][group.quality] += group.readings
             if not unique:
                 for tagid, doubled in connection.execute(queries.doubled(schema, table, window, ids)):
                     sums[path_of[tagid]].doubled += doubled
@@ -157,7 +169,7 @@ def summarise(
                 found = connection.execute(queries.keyless(schema, table, window)).fetchone()
                 if found and found[0]:
                     keyless[table.name] = found[0]
-    return Summary(window, pieces, sums, keyless)
+    return Summary(window, pieces, sums, keyless, codes, frozenset(unordered))
 
 
 def frame_of(
@@ -167,8 +179,10 @@ def frame_of(
     now_ms: int,
     usual: Mapping[str, float] | None = None,
     ranges: Sequence[Range] = (),
+    none_kept: Mapping[str, int] | None = None,
+    unread: Collection[str] = (),
 ) -> pd.DataFrame:
-    """A row a tag path, and one for each table with rows that belong to no tag or no time. Pure.
+    """A row a tag path, and one for each table with rows that belong to no tag or no time, or none that is kept. Pure.
 
     Parameters
     ----------
@@ -176,6 +190,10 @@ def frame_of(
         Nothing is missing that would be later.
     usual
         Readings of the same weekdays before, by tag path.
+    none_kept
+        Readings of tables of which none is kept.
+    unread
+        Tables with readings of the window, none of which is read.
     """
     import pandas as pd
 
@@ -191,7 +209,12 @@ def frame_of(
         row["of_usual"] = tag_sum.readings / before if before and before >= ENOUGH else None
         rows.append(row)
     columns = list(rows[0]) if rows else []
-    rows += [{"tagpath": f"table {name}", "readings": 0, "keyless": count} for name, count in found.keyless.items()]
+    of_tables = {"keyless": found.keyless, "none_kept": none_kept or {}, "unread": dict.fromkeys(unread, 1)}
+    rows += [
+        {"tagpath": f"table {name}", "readings": 0, column: count}
+        for column, counts in of_tables.items()
+        for name, count in counts.items()
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     # An empty column would be of objects, which cannot be compared with a number.
     return frame.astype({name: "float64" for name in NUMBERS_OR_NOTHING if name in frame})
@@ -220,7 +243,9 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     if tag_sum.readings >= ENOUGH:
         begin, latest = min(tag_sum.times), max(tag_sum.times)
         since = (end - latest) / max((latest - begin) / (tag_sum.readings - 1), 1)
-    return {"silent_share": share, "steps_since_last": since, "clock_steps": len(tag_sum.clock_steps())}
+    judged = not tag_sum.cells or any(table not in found.unordered for _, table, _ in tag_sum.cells)
+    steps = len(tag_sum.clock_steps()) if judged else None
+    return {"silent_share": share, "steps_since_last": since, "clock_steps": steps}
 
 
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
@@ -231,6 +256,7 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "datatype": tag.datatype,
         "ids": len(tag.ids),
         "readings": found.readings,
+        "kept": found.kept,
         "kept_share": found.kept / found.readings if found.readings >= ENOUGH else None,
         "rejected_share_of_all": (found.readings - found.kept) / everything if everything else 0.0,
         "expected_readings": None if retired or future else found.readings,
@@ -241,6 +267,8 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "not_finite": found.not_finite,
         "doubled": found.doubled,
         "keyless": 0,
+        "none_kept": 0,
+        "unread": 0,
         "first_ms": min(found.times, default=None),
         "last_ms": max(found.times, default=None),
         "lowest": min((low for _, low, _ in found.values), default=None),

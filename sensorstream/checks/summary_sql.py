@@ -20,7 +20,7 @@ from .pace import Pieces
 class Group(NamedTuple):
     """Readings of one tag id and quality code in one piece of the window in one table, summed up.
 
-    ``first_row`` and ``last_row`` number the rows' places in the table.
+    ``first_row`` and ``last_row`` number the rows' places in the table, if places tell when rows were written.
     """
 
     tagid: int
@@ -44,14 +44,17 @@ SETTINGS = (
     " set_config('work_mem', '256MB', true)"
 )
 
-# Whether a unique index forbids two readings of one id and time, and whether a row may lack one of the two.
+# Whether a unique index forbids two readings of one id and time, whether a row may lack one of the two, and whether
+# rows stand in the order in which they were written: not behind a view or far away, nor in partitions and heirs, each
+# of which has places of its own.
 TABLE_FACTS = """
-SELECT EXISTS (
+SELECT NOT (relkind = 'r' AND relhassubclass) AND EXISTS (
     SELECT FROM pg_index
     WHERE indrelid = c.oid AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL
       AND (SELECT bool_and(attname IN ('tagid', 't_stamp')) FROM pg_attribute
            WHERE attrelid = c.oid AND attnum = ANY (indkey::int2[]))
-), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('tagid', 't_stamp'))
+), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('tagid', 't_stamp')),
+relkind IN ('r', 'm') AND NOT relhassubclass
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s
 """
 
@@ -64,13 +67,18 @@ def tag_ids(table: sql.Identifier, patterns: Sequence[str]) -> sql.Composed:
     ).format(table, sql.Literal(list(patterns)))
 
 
-def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces) -> sql.Composed:
-    """``Group`` rows: one pass over the window, a row for each tag id, quality code and piece."""
+def summary(
+    schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces, *, ordered: bool
+) -> sql.Composed:
+    """``Group`` rows: one pass over the window, a row for each tag id, quality code and piece.
+
+    ``ordered`` tells that the table's rows have places, and stand in the order in which they were written.
+    """
     texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
     return sql.SQL(
         "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
-        " (first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8,"
-        " (last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8 FROM ("
+        " coalesce((first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8, 0),"
+        " coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0) FROM ("
         "SELECT tagid, dataintegrity::int4 AS quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
         " count(*) AS readings,"
         " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded) AS empty,"
@@ -79,13 +87,14 @@ def summary(schema: str, table: PartitionTable, window: Window, ids: Sequence[in
         " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms,"
         " min(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS lowest,"
         " max(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS highest,"
-        " min(ctid) AS first_row, max(ctid) AS last_row"
-        " FROM (SELECT tagid, dataintegrity, t_stamp, ctid, {value} AS value, {worded} AS worded"
+        " min(place) AS first_row, max(place) AS last_row"
+        " FROM (SELECT tagid, dataintegrity, t_stamp, {place} AS place, {value} AS value, {worded} AS worded"
         " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
     ).format(
         start=sql.Literal(pieces.start_ms),
         most=sql.SQL("'{}'::float8").format(sql.SQL(repr(MOST_MEASURED))),
         width=sql.Literal(pieces.width_ms),
+        place=sql.SQL("ctid" if ordered else "NULL::tid"),
         value=value_of(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
         table=table_name(schema, table),

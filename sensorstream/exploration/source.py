@@ -119,12 +119,10 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
 
 
 def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
-    query = readings_sql.count(asked.schema, table, readings_sql.in_window(asked.window, tag.ids))
-    ((plan,),) = connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) ") + query).fetchall()
-    node = plan[0]["Plan"]
-    while "Plans" in node:
-        node = node["Plans"][0]
-    return int(node["Plan Rows"])
+    wanted = readings_sql.in_window(asked.window, tag.ids)
+    query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}")
+    ((plan,),) = connection.execute(query.format(readings_sql.table_name(asked.schema, table), wanted)).fetchall()
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:

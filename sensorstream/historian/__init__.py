@@ -2,6 +2,6 @@
 
 from .catalog import Historian, open_historian
 from .connect import connect
-from .model import Layout, PartitionTable, Tag, coverage
+from .model import Layout, LeftOut, PartitionTable, Tag, coverage
 
-__all__ = ["Historian", "Layout", "PartitionTable", "Tag", "connect", "coverage", "open_historian"]
+__all__ = ["Historian", "Layout", "LeftOut", "PartitionTable", "Tag", "connect", "coverage", "open_historian"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +18,8 @@ from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql
 from .connect import BEGIN, Connection, connect, source_errors
-from .model import Layout, PartitionTable, Tag, span_of
+from .model import TO_MILLISECONDS, YEAR_1990, YEAR_2100, Layout, LeftOut, PartitionTable, Tag, series_of, unit_of
+from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
 
 NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
@@ -43,6 +44,9 @@ DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
 # at an odd hour), so tables this near to the window are asked whether they do.
 NEIGHBOUR = timedelta(days=1)
+A_YEAR = timedelta(days=366)
+
+LOOKED_AT = 10  # times of a table, to tell their unit
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Historian:
     timezone: str
     tags_table: str
     notes: list[str]
+    judged: set[str] = field(default_factory=set)  # tables that were looked into, and are right
 
     @property
     def encoding(self) -> str:
@@ -88,6 +93,7 @@ class Historian:
         with source_errors(self.login, "trying the patterns"):
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
+        self._refuse_ids_of_several()
         if self.layout == "ignition":
             query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY({})"
         else:
@@ -98,6 +104,10 @@ class Historian:
             rows = self.connection.execute(
                 sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, sql.Literal(list(patterns)))
             ).fetchall()
+        if without := [path for path, number, *_ in rows if number is None]:
+            note = f"{self.tags_name} has rows without an id, {len(without):,} of them, {without[0]} for one: left out"
+            self.notes.extend([note] if note not in self.notes else [])
+        rows = [row for row in rows if row[1] is not None]
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, "counting the tags"):
@@ -108,6 +118,26 @@ class Historian:
                 ' a pattern is searched in the whole stored path, "^plant1/" for instance'
             )
         return found
+
+    def _refuse_ids_of_several(self) -> None:
+        """``SourceError`` for an id that stands in the tags table twice, whichever tags are selected: readings would be
+        doubled, or of two tags."""
+        if self.tags_name in self.judged:
+            return
+        with source_errors(self.login, "looking for doubled tag ids"):
+            doubled = self.connection.execute(
+                sql.SQL(
+                    "SELECT id, count(*), min(tagpath), max(tagpath) FROM {} WHERE id IS NOT NULL"
+                    " AND tagpath IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+                ).format(sql.Identifier(self.schema, self.tags_name))
+            ).fetchone()
+        if doubled:
+            number, rows, first, last = doubled
+            of = f'{rows} times with tag path "{first}"' if first == last else f'with tag paths "{first}" and "{last}"'
+            raise SourceError(
+                f"table {self.tags_name} has id {number} {of}: whose readings are they? Leave one row for each id"
+            )
+        self.judged.add(self.tags_name)
 
     def matching(self, paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
         """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``."""
@@ -124,12 +154,12 @@ class Historian:
         Raises ``SourceError`` for a table that lacks a column or has one of the wrong type.
         """
         with source_errors(self.login, "reading the partition tables"):
+            listing = self._listing()
+            self.notes.extend(note for note in listing.notes if note not in self.notes)
+            before = _before(listing, window)
             chosen = []
-            for table in self._listed():
-                near = table.span is None or table.span.overlaps(
-                    Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
-                )
-                if not near:
+            for table in listing.tables:
+                if not (table.span is None or table.span.overlaps(_around(window)) or table in before):
                     continue
                 table = self._checked(table)
                 if table.span is None or table.span.overlaps(window):
@@ -142,55 +172,33 @@ class Historian:
         always = [table for table in chosen if table.span is None]
         return (*sorted(always), *(table for *_, table in sorted(listed, key=lambda each: each[:2])))
 
-    def _listed(self) -> list[PartitionTable]:
-        existing = self._readable()
-        if self.layout == "generic":
-            return [
-                PartitionTable(name, span=span)
-                for name in existing
-                if (span := span_of(name, self.timezone)) and {"tagid", "t_stamp"} & set(self._columns(name))
-            ]
-        listed: dict[str, PartitionTable] = {}
-        if "sqlth_partitions" in existing:
-            self._require("sqlth_partitions", PARTITION_COLUMNS)
-            for name, start, end in self.connection.execute(
-                sql.SQL(
-                    "SELECT pname, CASE WHEN count(start_time) = count(*) THEN min(start_time) END,"
-                    " CASE WHEN count(end_time) = count(*) THEN max(end_time) END FROM {}"
-                    " WHERE coalesce(blocksize, 0) = 0 GROUP BY pname ORDER BY 1"
-                ).format(sql.Identifier(self.schema, "sqlth_partitions"))
-            ):
-                if name not in existing:
-                    self.notes.append(f"{name} is listed in sqlth_partitions but does not exist: left out")
-                    continue
-                listed[name] = PartitionTable(name, span=_span(start, end))
-        if listed:
-            return list(listed.values())
-        self.notes.append("sqlth_partitions lists no table: partition tables taken from the catalog by name")
-        return [PartitionTable(name, span=span_of(name, self.timezone)) for name in existing if self._of_readings(name)]
+    def left_out(self, window: Window) -> tuple[LeftOut, ...]:
+        """Tables that look as if they held readings of ``window`` and are not read."""
+        found = []
+        for table in self._listing().unlisted:
+            if self.layout == "generic":
+                why = f"{table.name} has the columns of readings but no month in its name"
+                remedy = f'rename it, or show it in a view "{table.name}_{window.start:%Y_%m}"'
+                found.append(LeftOut(table.name, f"{why}: left out, {remedy}", certain=False))
+            elif table.span is None or table.span.overlaps(_around(window)):
+                why = f"{table.name} is not listed in {PARTITIONS} and"
+                try:
+                    if {"tagid", "t_stamp"} <= set(self._columns(table.name)) and self.holds_any(table, window):
+                        remedy = "list it there, or rename it if it is not wanted"
+                        found.append(LeftOut(table.name, f"{why} holds readings of the window: left out, {remedy}"))
+                except SourceError as error:
+                    if self.connection.closed:
+                        raise
+                    found.append(LeftOut(table.name, f"{why} cannot be looked into: left out ({error})", certain=False))
+        return tuple(found)
 
-    def _readable(self) -> list[str]:
-        """Tables, and of those that are parts of another that is one itself (partitions, heirs), only that other."""
-        names = existing_tables(self.connection, self.schema)
-        heirs = self.connection.execute(
-            "SELECT c.relname::text, p.relname::text FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
-            " JOIN pg_class p ON p.oid = inhparent JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE nspname = %s AND p.relnamespace = c.relnamespace",
-            [self.schema],
-        ).fetchall()
-        parents: dict[str, str] = dict(heirs)
-
-        def part_of_another(name: str) -> bool:
-            parent = parents.get(name)
-            return parent is not None and (self._of_readings(parent) or part_of_another(parent))
-
-        return [name for name in names if not part_of_another(name)]
-
-    def _of_readings(self, name: str) -> bool:
-        """Whether a table is one of readings by its name."""
-        if self.layout == "generic":
-            return span_of(name, self.timezone) is not None
-        return name == "sqlth_1_data" or (name.startswith("sqlt_data_") and span_of(name, self.timezone) is not None)
+    def _listing(self) -> Listing:
+        with source_errors(self.login, "looking for the partition tables"):
+            if self.layout == "generic":
+                return generic_tables(self.connection, self.schema, self.tags_table, self.timezone)
+            if PARTITIONS in existing_tables(self.connection, self.schema):
+                self._require(PARTITIONS, PARTITION_COLUMNS)
+            return ignition_tables(self.connection, self.schema, self.timezone)
 
     def _columns(self, table: str) -> dict[str, str]:
         return dict(
@@ -211,16 +219,41 @@ class Historian:
                 raise SourceError(_lacks(table.name, column, columns, self.layout))
             _right_type(table.name, column, columns[column], types)
         kinds = tuple((column, columns[column]) for column in wanted)
-        return replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
+        table = replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
+        if table.name not in self.judged:
+            self._refuse_other_units(table)
+            self.judged.add(table.name)
+        return table
 
-    def holds_any(self, table: PartitionTable, window: Window) -> bool:
-        """Whether the table has a reading of ``window``, of whatever tag."""
-        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {})").format(
-            readings_sql.table_name(self.schema, table), window.start_ms, window.end_ms
+    def _refuse_other_units(self, table: PartitionTable) -> None:
+        """``SourceError`` where the times of a table are no milliseconds, as a few of them tell: such a table has no
+        reading in any window."""
+        some = sql.SQL("SELECT t_stamp FROM {} WHERE {} LIMIT {}")
+        name = readings_sql.table_name(self.schema, table)
+        with source_errors(self.login, f"looking at the times of {table.name}"):
+            stamps = self.connection.execute(some.format(name, sql.SQL("t_stamp IS NOT NULL"), LOOKED_AT)).fetchall()
+            units = {unit: stamp for (stamp,) in reversed(stamps) if (unit := unit_of(stamp, table.span))}
+            if not units or "milliseconds" in units:
+                return
+            of_our_days = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(YEAR_1990, YEAR_2100)
+            mixed = self.connection.execute(some.format(name, of_our_days, 1)).fetchone()
+        unit, stamp = next(iter(units.items()))
+        if mixed:
+            self.notes.append(f"{table.name} has times that are no milliseconds, {stamp} for one: no window holds them")
+            return
+        raise SourceError(
+            f"table {table.name} has times in {unit}, t_stamp {stamp} for one, where milliseconds since 1970 are read:"
+            f" show it in a view with t_stamp {TO_MILLISECONDS[unit]}"
+        )
+
+    def holds_any(self, table: PartitionTable, window: Window, ids: Sequence[int] | None = None) -> bool:
+        """Whether the table has a reading of ``window``, of one of ``ids`` or of whatever tag."""
+        # In order, so that the planner goes by the index on time: the first rows of a file are hardly the window's.
+        query = sql.SQL("SELECT t_stamp FROM {} WHERE {} ORDER BY 1 LIMIT 1").format(
+            readings_sql.table_name(self.schema, table), readings_sql.in_window(window, ids)
         )
         with source_errors(self.login, f"looking into {table.name}"):
-            row = self.connection.execute(query).fetchone()
-        return bool(row and row[0])
+            return self.connection.execute(query).fetchone() is not None
 
     # -- readings -----------------------------------------------------------------------------------------------
 
@@ -229,6 +262,13 @@ class Historian:
         with source_errors(self.login, f"counting {table.name}"):
             row = self.connection.execute(readings_sql.count(self.schema, table, where)).fetchone()
         return int(row[0]) if row else 0
+
+    def codes(self, table: PartitionTable, where: sql.Composable) -> dict[int | None, int]:
+        """How many of the table's readings that are ``where`` have each quality code."""
+        query = sql.SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY 1")
+        with source_errors(self.login, f"counting the quality codes of {table.name}"):
+            name = readings_sql.table_name(self.schema, table)
+            return dict(self.connection.execute(query.format(readings_sql.quality_of(table), name, where)).fetchall())
 
     def holds_only(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> bool:
         """Whether every row of a table with indexes on time and tag is in the window and of ``ids``, in the snapshot
@@ -286,16 +326,6 @@ def open_historian(config: Config) -> Iterator[Historian]:
         yield Historian(connection, watch, where, config.db_schema, layout, config.timezone, config.tags_table, [])
 
 
-def existing_tables(connection: Connection, schema: str) -> list[str]:
-    """Every table of the schema, and what can be read like one."""
-    found = connection.execute(
-        "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-        " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
-        [schema],
-    ).fetchall()
-    return [name for (name,) in found]
-
-
 def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:
     """``ConfigError`` that names the first pattern that PostgreSQL does not compile."""
     for pattern in patterns:
@@ -338,16 +368,21 @@ def _right_type(table: str, column: str, found: str, allowed: Sequence[str]) -> 
         )
 
 
-def _span(start: int | None, end: int | None) -> Window | None:
-    """A listed span (ms since 1970), widened to whole seconds; ``None`` where it is open or makes no sense."""
-    try:
-        first, last = (
-            datetime.fromtimestamp((start or 0) // 1000, UTC),
-            datetime.fromtimestamp(-(-(end or 0) // 1000), UTC),
-        )
-        return Window(first, last) if first < last else None
-    except (ValueError, OverflowError, OSError):
-        return None
+def _around(window: Window) -> Window:
+    return Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
+
+
+def _before(listing: Listing, window: Window) -> set[PartitionTable]:
+    """Of each driver whose tables' names leave the window's start out the last table of the year before it, which may
+    hold more than its name says: a gateway can be told to begin a table every three months, or every week."""
+    if not listing.by_name:
+        return set()
+    last: dict[str, PartitionTable] = {}
+    for table in listing.tables:
+        series = series_of(table.name)
+        if table.span and window.start - A_YEAR <= table.span.start <= window.start:
+            last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
+    return {table for table in last.values() if table.span and table.span.end <= window.start}
 
 
 def _tag(path: str, rows: list[tuple[Any, ...]]) -> Tag:

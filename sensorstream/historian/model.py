@@ -13,9 +13,15 @@ from ..windows import Window, joined, midnight
 
 Layout = Literal["ignition", "generic"]
 
-# sqlt_data_1_2026_10, sqlt_data_1_2026_9, sensor_data_2026_10; daily: sqlt_data_1_20210314
+# sqlt_data_1_2026_10, sqlt_data_1_2026_9, sensor_data_2026_10; daily: sqlt_data_1_20210314; yearly, a gateway's alone:
+# sqlt_data_1_2026
 MONTHLY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})_(?P<month>\d{1,2})$")
 DAILY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})$")
+YEARLY = re.compile(r"^(?P<name>sqlt_data_\d+)_(?P<year>\d{4})$")
+
+# Times of readings that make sense, ms since 1970; no unit's fall into another's.
+YEAR_1990, YEAR_2100 = 631_152_000_000, 4_102_444_800_000
+TO_MILLISECONDS = {"seconds": "* 1000", "microseconds": "/ 1000", "nanoseconds": "/ 1000000"}
 
 KEYS = ("tagid", "t_stamp", "dataintegrity")  # columns that every table of readings has
 USUAL_KINDS = {
@@ -62,8 +68,20 @@ class PartitionTable:
         return dict(self.kinds).get(column) or USUAL_KINDS[column]
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A table that is not read though it looks like one of readings, why, and what to do about it.
+
+    ``certain`` tells that it holds readings of the window.
+    """
+
+    table: str
+    why: str
+    certain: bool = True
+
+
 def span_of(name: str, tz: str) -> Window | None:
-    """The month or day that a table's name speaks of, in ``tz``; ``None`` if it speaks of none."""
+    """The month, day or year that a table's name speaks of, in ``tz``; ``None`` if it speaks of none."""
     if found := MONTHLY.match(name):
         year, month = int(found["year"]), int(found["month"])
         if not 1 <= month <= 12 or not 1 <= year <= 9998:
@@ -76,7 +94,22 @@ def span_of(name: str, tz: str) -> Window | None:
         except ValueError:
             return None
         return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
+    if (found := YEARLY.match(name)) and 1 <= (year := int(found["year"])) <= 9998:
+        return Window(midnight(date(year, 1, 1), tz), midnight(date(year + 1, 1, 1), tz))
     return None
+
+
+def series_of(name: str) -> str:
+    """What tables of one driver have in common: their names without the time."""
+    return next((found["name"] for form in (MONTHLY, DAILY, YEARLY) if (found := form.match(name))), name)
+
+
+def unit_of(stamp: int, span: Window | None) -> str | None:
+    """The unit in which ``stamp`` is a time of ``span`` or of our days; ``None`` where it is in none."""
+    if YEAR_1990 <= stamp < YEAR_2100 or (span is not None and span.start_ms <= stamp < span.end_ms):
+        return "milliseconds"
+    in_ms = {"seconds": stamp * 1000, "microseconds": stamp // 1000, "nanoseconds": stamp // 1_000_000}
+    return next((unit for unit, ms in in_ms.items() if YEAR_1990 <= ms < YEAR_2100), None)
 
 
 def coverage(tables: Iterable[PartitionTable], window: Window) -> list[Window]:

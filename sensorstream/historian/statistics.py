@@ -22,7 +22,8 @@ ONE_BY_ONE = 10  # ids
 class Statistics:
     """A partition table as the planner sees it. Rows are estimates; ``None`` where nothing is known.
 
-    ``pages`` is the length of the table's file, ``None`` where a query cannot be told to read a part of it.
+    ``pages`` is the length of the table's file, ``None`` where a query cannot be told to read a part of it, or where
+    rows stand elsewhere: in partitions, in heirs, behind a view.
     ``shares`` are tag ids that the planner knows to be busy, each with its share of the rows. ``borders_ms`` cut the
     rows into parts of equal size by time.
     """
@@ -41,12 +42,13 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
     with source_errors(historian.login, f"reading the statistics of {table.name}"):
         execute = historian.connection.execute
         name = [historian.schema, table.name]
-        oid, kind, rows, size, block = execute(
-            "SELECT c.oid, relkind::text, reltuples::int8,"
-            " CASE WHEN relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END, current_setting('block_size')::int"
-            " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s",
+        oid, rows, size, block, parent = execute(
+            "SELECT c.oid, reltuples::int8, CASE WHEN relkind IN ('r', 'm') AND amname = 'heap' AND NOT relhassubclass"
+            " THEN pg_relation_size(c.oid) END, current_setting('block_size')::int, relkind = 'p' OR relhassubclass"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_am ON pg_am.oid = relam"
+            " WHERE nspname = %s AND relname = %s",
             name,
-        ).fetchone() or (0, "", -1, None, PAGE_BYTES)
+        ).fetchone() or (0, -1, None, PAGE_BYTES, False)
         indexes = execute(
             "SELECT (SELECT array_agg(attname::text ORDER BY place)"
             " FROM unnest(indkey) WITH ORDINALITY AS k(number, place)"
@@ -60,8 +62,8 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
             for row in execute(
                 "SELECT attname::text, most_common_vals::text::int8[], most_common_freqs,"
                 " histogram_bounds::text::int8[] FROM pg_stats WHERE schemaname = %s AND tablename = %s"
-                " AND attname IN ('tagid', 't_stamp') AND NOT inherited",
-                name,
+                " AND attname IN ('tagid', 't_stamp') AND inherited = %s",
+                [*name, parent],
             )
         }
         planned = execute(
@@ -73,7 +75,7 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
     common, frequencies, _ = columns.get("tagid", (None, None, None))
     shares = dict(zip(common or (), frequencies or (), strict=True))
     borders = columns.get("t_stamp", (None, None, None))[2] or ()
-    reads_parts = kind in ("r", "m") and historian.connection.info.server_version >= TID_RANGE_SCAN
+    reads_parts = historian.connection.info.server_version >= TID_RANGE_SCAN
     return Statistics(
         rows=max(rows, in_window),
         rows_in_window=in_window,

@@ -51,7 +51,7 @@ def outcome(
     failure: SensorStreamError | None,
 ) -> Outcome:
     """What became of a run that ends now. Pure but for the clock."""
-    warnings = count_warnings(checks)
+    warnings = count_warnings(checks) + (len(record.warnings) if record else 0)
     return Outcome(
         verdict="failed" if failure else "warnings" if warnings else "done",
         asked=run_id(window, patterns),

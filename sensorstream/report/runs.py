@@ -127,7 +127,8 @@ def _checked(told: dict[str, Any]) -> Outcome:
 
 
 def _recorded(record: RunRecord, checks: Sequence[dict[str, Any]], finished: bool) -> Outcome:
-    warnings, passed = count_warnings(checks), finished and all(check["success"] for check in checks)
+    warnings = count_warnings(checks) + len(record.warnings)
+    passed = finished and all(check["success"] for check in checks)
     return Outcome(
         verdict="failed" if not passed else "warnings" if warnings else "done",
         asked=record.run_id,

@@ -260,7 +260,8 @@ def _look(
     seen = seen_in(after, scope)
     if seen.entries != before.entries or not of_source.same(seen.pieces, before.pieces):
         return None
-    notes = [*_uncovered(scope, covered, before.entries), *_no_tags(paths - tags, before.entries)]
+    notes = [left.why for left in what.left_out if left.certain]
+    notes += [*_uncovered(scope, covered, before.entries), *_no_tags(paths - tags, before.entries)]
     if measured:
         notes += _pieces_notes(before.pieces, measured, scope, covered, tags, places)
     if config.write_mode == "append":

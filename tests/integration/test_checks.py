@@ -75,9 +75,9 @@ SOURCE_FAULTS = {
         "INSERT INTO sqlth_te VALUES (9, '')",
         "no tag path is blank", ('""',), "critical",
     ),
-    "an id that two tags have": (
-        "INSERT INTO sqlth_te VALUES (2, 'plant1/c')",
-        "every id belongs to one tag path", ("plant1/b", "plant1/c"), "critical",
+    "a tag without an id": (
+        "INSERT INTO sqlth_te VALUES (NULL, 'plant1/c')",
+        "every tag has an id", ("plant1/c",), "critical",
     ),
     "no readings": (
         "TRUNCATE sqlt_data_1_2026_10",

@@ -140,6 +140,15 @@ def test_a_page_begins_with_the_verdict_and_shows_what_adds_up(folder):
     assert re.findall(r"<h(\d)", text)[0] == "1" and set(re.findall(r"<h(\d)", text)[1:]) <= {"2", "3"}
 
 
+def test_what_a_run_warns_of_stands_at_the_top_and_is_counted(folder):
+    replace(RECORD, warnings=["not one of 276 readings of <i>t</i> is kept"]).save(folder / "record.json")
+    text = page.write(folder, CONFIG, DAY, None).read_text()
+    assert (
+        text.index("The run is done, with 2 warnings") < text.index("276 readings of &lt;i&gt;") < text.index("2,676")
+    )
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "warnings"
+
+
 def test_tag_paths_cannot_bring_markup_into_a_page(folder):
     text = page.write(folder, CONFIG, DAY, None).read_text()
     assert "&lt;script&gt;" in text and "alert('$x$')</script>" not in text
