@@ -137,6 +137,7 @@ class Config(Part):
     db_schema: Name = "public"
     layout: Literal["auto", "ignition", "generic"] = "auto"
     tags_table: Name = "tags"
+    gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
 
     bucket_name: Name | None = None
     s3_directory: Text = "sensor_data/"
@@ -181,6 +182,14 @@ class Config(Part):
     def _known_zone(cls, name: str) -> str:
         zone(name)
         return name
+
+    @field_validator("gateway_prefixes")
+    @classmethod
+    def _texts(cls, prefixes: dict[str, str]) -> dict[str, str]:
+        for name, prefix in prefixes.items():
+            if not prefix.isprintable():
+                raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
+        return prefixes
 
     @field_validator("default_start_date")
     @classmethod

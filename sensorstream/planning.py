@@ -15,6 +15,7 @@ from .historian import Historian, LeftOut, PartitionTable, Tag
 from .historian.catalog import NEIGHBOUR
 from .historian.readings_sql import EVERY_ROW, in_window
 from .historian.statistics import Statistics, count_by_tag, statistics
+from .historian.two_sensors import refuse_two_sensors
 from .slicing import (
     Order,
     PageCount,
@@ -150,10 +151,12 @@ def make_plan(
     ``only`` narrows the tags that match further. ``alone``: each share takes a snapshot of its own, for which it needs
     one connection more.
 
-    Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape).
+    Raises ``ConfigError`` (a pattern that is broken or matches no tag) and ``SourceError`` (a table of wrong shape, a
+    tag path that two gateways write at once).
     """
     every = historian.tags()
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
+    refuse_two_sensors(historian, [(tag, window) for tag in tags])
     tables = historian.partition_tables(window)
     left_out = historian.left_out(window)
     known = [statistics(historian, table, window) for table in tables]
@@ -215,6 +218,7 @@ def make_late_plan(
     """
     paths = {path for path, _ in pieces}
     tags = {tag.path: tag for tag in historian.tags() if tag.path in paths}
+    refuse_two_sensors(historian, [(tags[path], window) for path, window in pieces])
     hull = Window(min(window.start for _, window in pieces), max(window.end for _, window in pieces))
     tables = historian.partition_tables(hull)
     parts = [

@@ -95,3 +95,8 @@ def expect(rows: Iterable[Row], paths: dict[int, str], good: tuple[int, ...] = (
         text = str(row.value) if inexact and row.text is None else row.text
         result.readings.append((path, time, bits(row.value), text, row.quality or 0))
     return result
+
+
+def with_prefixes(paths: dict[int, str], gateways: dict[int, str], prefixes: dict[str, str]) -> dict[int, str]:
+    """Tag paths as the lake has them, for ``expect``: what is put before those of an id's gateway, and the path."""
+    return {number: prefixes.get(gateways.get(number, ""), "") + path for number, path in paths.items()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..config import Config
 from ..historian import open_historian
+from ..historian.two_sensors import refuse_two_sensors
 from ..transform import quality_rule
 from ..windows import WindowLike, as_window
 from .ranges import Range, learned
@@ -20,6 +21,7 @@ def learn_ranges(config: Config, window: WindowLike, patterns: Sequence[str] | N
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         tags = historian.tags(config.patterns(patterns))
+        refuse_two_sensors(historian, [(tag, window) for tag in tags])
         rule = quality_rule(config, historian.layout)
         found = summarise(historian, historian.partition_tables(window), tags, window, rule)
     return learned((tag, seen) for tag in tags if tag.path in found.sums and (seen := found.sums[tag.path].seen()))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..historian import open_historian
+from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
 from ..record import run_id
 from ..transform import quality_rule
@@ -66,6 +67,7 @@ def check_source(
         ids = tags_frame(historian, patterns)
         rule = quality_rule(config, historian.layout)
         summary = summarise(historian, tables, tags, window, rule)
+        gateways = gateways_at_once(historian, tags, window)
         silent = [table for table in tables if not summary.codes[table.name]]
         every = [number for tag in historian.tags() for number in tag.ids] if silent else []
         unknown = [
@@ -93,6 +95,7 @@ def check_source(
         ranges=load_ranges(expectations_dir),
         none_kept={name: codes.total() for name, codes in none_kept.items()},
         unread=[*(left.table for left in left_out if left.certain), *unknown],
+        gateways=gateways,
     )
     notable, notable_total = worst(notable_steps(tags, summary))
     begin += load_library()  # takes longer than the check and is no part of it

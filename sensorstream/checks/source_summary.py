@@ -14,6 +14,8 @@ empty_share              share of the kept readings that hold neither value nor 
 texts_in_number          readings with a text though the tag is a number
 not_finite               readings that are NaN, infinite, or beyond all that is measured (``wording.MOST_MEASURED``)
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
+gateways                 how many gateways write the path over the same stretch of time, as if it were one sensor
+conflicting              kept readings that differ from another id's, or table's, of the same time: one of them is lost
 keyless                  rows without time, or without tag id in the window; such a row stands under its table's name
 none_kept                readings of a table of which the rule keeps none; stands under its table's name
 unread                   1 for a table with readings of the window of which none is read, under its name
@@ -32,12 +34,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
-
-from psycopg import sql
 
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connect import source_errors
+from ..historian.gateways import matches, tag_rows
 from ..transform import QualityRule
 from ..windows import Window
 from ..wording import span
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 100  # readings: a share of fewer says little
+TOGETHER = 16  # tag paths that one query compares
 NUMBERS = ("int", "float")
 NUMBERS_OR_NOTHING = (
     *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
@@ -70,6 +73,7 @@ class TagSum:
     not_finite: int = 0
     doubled: int = 0
     times: list[int] = field(default_factory=list)  # first and last of each group, ms
+    spans: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)  # tag id, table: of kept readings, ms
     values: list[tuple[int, float, float]] = field(default_factory=list)  # piece, lowest and highest, of good readings
     cells: dict[tuple[int, str, int], Cell] = field(default_factory=dict)  # tag id, table, piece
 
@@ -83,6 +87,8 @@ class TagSum:
             self.cells.get(place)
         )
         if reason is None:
+            span = self.spans.get((group.tagid, table), (group.first_ms, group.last_ms))
+            self.spans[group.tagid, table] = min(span[0], group.first_ms), max(span[1], group.last_ms)
             self.kept += group.readings
             self.empty += group.empty
             if group.lowest is not None and group.highest is not None:
@@ -100,6 +106,14 @@ class TagSum:
         rises = len(lows) > 2 and lows == sorted(lows) and lows[0] < lows[-1]
         return Seen(min(lows), max(high for *_, high in self.values), counter=rises)
 
+    def several_at_once(self) -> tuple[int, int] | None:
+        """From when to when (ms) several ids or tables have kept readings; ``None`` where they never have together."""
+        spans = sorted(self.spans.values())
+        furthest = accumulate((end for _, end in spans), max)
+        both = [(start, min(end, before)) for (start, end), before in zip(spans[1:], furthest, strict=False)]
+        both = [(start, end) for start, end in both if start <= end]
+        return (both[0][0], max(end for _, end in both)) if both else None
+
     def clock_steps(self) -> list[tuple[int, int]]:
         """Runs of pieces that an id wrote twice."""
         of_id: dict[tuple[int, str], list[Cell]] = defaultdict(list)
@@ -115,10 +129,9 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = "sqlth_te" if historian.layout == "ignition" else historian.tags_table
+    table = tag_rows(historian)
     with source_errors(historian.login, "reading the tags"):
-        query = queries.tag_ids(sql.Identifier(historian.schema, table), patterns)
-        rows = historian.connection.execute(query).fetchall()
+        rows = historian.connection.execute(queries.tag_ids(table, matches(historian, table, patterns))).fetchall()
     frame = pd.DataFrame(rows, columns=["id", "tagpath"], dtype=object)
     frame["trimmed"] = [path.strip() if path is not None else None for path in frame["tagpath"]]
     return frame
@@ -137,6 +150,7 @@ class Summary:
     keyless: Mapping[str, int]
     codes: Mapping[str, Counter[int | None]] = field(default_factory=dict)
     unordered: frozenset[str] = frozenset()
+    conflicting: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarise(
@@ -150,6 +164,7 @@ def summarise(
     keyless: dict[str, int] = {}
     codes: dict[str, Counter[int | None]] = {table.name: Counter() for table in tables}
     unordered = set()
+    kept: set[int] = set()
     connection, schema = historian.connection, historian.schema
     for table in tables:
         with source_errors(historian.login, f"summing up {table.name}"):
@@ -160,7 +175,10 @@ def summarise(
                 connection.execute(queries.SETTINGS)
                 for row in connection.execute(queries.summary(schema, table, window, ids, pieces, ordered=ordered)):
                     group = queries.Group(*row)
-                    sums[path_of[group.tagid]].add(group, rule.reason(group.quality), table.name)
+                    reason = rule.reason(group.quality)
+                    if reason is None and group.quality is not None:
+                        kept.add(group.quality)
+                    sums[path_of[group.tagid]].add(group, reason, table.name)
                     codes[table.name][group.quality] += group.readings
             if not unique:
                 for tagid, doubled in connection.execute(queries.doubled(schema, table, window, ids)):
@@ -169,7 +187,24 @@ def summarise(
                 found = connection.execute(queries.keyless(schema, table, window)).fetchone()
                 if found and found[0]:
                     keyless[table.name] = found[0]
-    return Summary(window, pieces, sums, keyless, codes, frozenset(unordered))
+    conflicting = _conflicting(historian, tables, tags, sums, kept)
+    return Summary(window, pieces, sums, keyless, codes, frozenset(unordered), conflicting)
+
+
+def _conflicting(
+    historian: Historian, tables: Sequence[PartitionTable], tags: Sequence[Tag], sums: Mapping[str, TagSum],
+    kept: Collection[int],
+) -> dict[str, int]:  # fmt: skip
+    """Readings that differ from another of their path and time, by path; asked of those that several ids or tables
+    have at once."""
+    at_once = [(tag, span) for tag in tags if tag.path in sums and (span := sums[tag.path].several_at_once())]
+    found: dict[str, int] = {}
+    for begin in range(0, len(at_once), TOGETHER):
+        ids = [(tag.path, number, *span) for tag, span in at_once[begin : begin + TOGETHER] for number in tag.ids]
+        with source_errors(historian.login, "comparing readings of one tag path and time"):
+            query = queries.conflicting(historian.schema, tables, ids, sorted(kept))
+            found |= dict(historian.connection.execute(query).fetchall())
+    return found
 
 
 def frame_of(
@@ -181,6 +216,7 @@ def frame_of(
     ranges: Sequence[Range] = (),
     none_kept: Mapping[str, int] | None = None,
     unread: Collection[str] = (),
+    gateways: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """A row a tag path, and one for each table with rows that belong to no tag or no time, or none that is kept. Pure.
 
@@ -194,6 +230,8 @@ def frame_of(
         Readings of tables of which none is kept.
     unread
         Tables with readings of the window, none of which is read.
+    gateways
+        How many write a path at once, where that is more than one.
     """
     import pandas as pd
 
@@ -203,6 +241,7 @@ def frame_of(
     for tag in tags:
         tag_sum = found.sums.get(tag.path, TagSum())
         row = _row(tag, tag_sum, everything, found.window) | _pace(tag, tag_sum, found, now_ms)
+        row |= {"gateways": (gateways or {}).get(tag.path, 1), "conflicting": found.conflicting.get(tag.path, 0)}
         limits = range_of(tag)
         row["range_low"], row["range_high"] = (limits.lowest, limits.highest) if limits else (None, None)
         before = (usual or {}).get(tag.path)

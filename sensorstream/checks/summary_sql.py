@@ -11,7 +11,8 @@ from typing import NamedTuple
 from psycopg import sql
 
 from ..historian import PartitionTable
-from ..historian.readings_sql import DATE, STRING, in_window, table_name, value_of
+from ..historian.arrays import array, asked, hull
+from ..historian.readings_sql import DATE, STRING, in_window, table_name, text_of, value_of
 from ..windows import Window
 from ..wording import MOST_MEASURED
 from .pace import Pieces
@@ -59,12 +60,12 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s A
 """
 
 
-def tag_ids(table: sql.Identifier, patterns: Sequence[str]) -> sql.Composed:
+def tag_ids(rows: sql.Composable, selected: sql.Composable) -> sql.Composed:
     """``id, tagpath`` of the selected tags and of those without a path."""
     return sql.SQL(
-        "SELECT id, tagpath FROM {} WHERE tagpath ~ ANY({}) OR tagpath IS NULL OR btrim(tagpath) = ''"
+        "SELECT id, tagpath FROM {} tags WHERE {} OR tagpath IS NULL OR btrim(tagpath) = ''"
         ' ORDER BY tagpath COLLATE "C", id'
-    ).format(table, sql.Literal(list(patterns)))
+    ).format(rows, selected)
 
 
 def summary(
@@ -115,3 +116,29 @@ def keyless(schema: str, table: PartitionTable, window: Window) -> sql.Composed:
     return sql.SQL(
         "SELECT count(*) FROM {} WHERE t_stamp IS NULL OR (tagid IS NULL AND t_stamp >= {} AND t_stamp < {})"
     ).format(table_name(schema, table), sql.Literal(window.start_ms), sql.Literal(window.end_ms))
+
+
+def conflicting(
+    schema: str, tables: Sequence[PartitionTable], ids: Sequence[tuple[str, int, int, int]], kept: Sequence[int]
+) -> sql.Composed:
+    """``tagpath, readings`` that differ from the first of their path and time, of those whose quality code is one of
+    ``kept``; ``ids`` are paths, ids, and from when to when (ms, both ends in it) each is looked at."""
+    parts = [
+        sql.SQL(
+            "SELECT ids.path, r.t_stamp, {value} AS value, {text} AS text"
+            " FROM ids JOIN {table} r ON r.tagid = ids.number AND r.t_stamp BETWEEN ids.first AND ids.last"
+            " WHERE r.t_stamp BETWEEN {first} AND {last} AND r.dataintegrity::int4 = ANY({kept})"
+        ).format(
+            value=value_of(table),
+            text=text_of(table),
+            table=table_name(schema, table),
+            kept=array(kept, "int4"),
+            **hull([(first, last) for *_, first, last in ids]),
+        )
+        for table in tables
+    ]
+    return sql.SQL(
+        "WITH ids AS (SELECT * FROM {ids} AS ids(path, number, first, last))"
+        " SELECT path, sum(kinds - 1)::int8 FROM (SELECT path, count(DISTINCT (value, text)) AS kinds FROM ({parts}) r"
+        " GROUP BY path, t_stamp HAVING count(*) > 1) times GROUP BY path"
+    ).format(ids=asked(ids, ("text", "int8", "int8", "int8")), parts=sql.SQL(" UNION ALL ").join(parts))

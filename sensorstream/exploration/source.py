@@ -22,6 +22,7 @@ from ..errors import ConfigError
 from ..extract.unpack import cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
 from ..historian.connect import Connection, snapshot_connection, source_errors
+from ..historian.two_sensors import refuse_two_sensors
 from ..lake.reading import labelled
 from ..report.series import GAP_FACTOR
 from ..transform import RAW, Clean, QualityRule, clean, quality_rule
@@ -74,9 +75,10 @@ def look(
         tables = historian.partition_tables(window)
         asked = Asked(config, window, tables, quality_rule(config, historian.layout))
         where = historian.login
-    for path in tagpaths:
-        if path not in tags:
-            raise ConfigError(f'the historian has no tag "{path}": look in the lake, or choose another')
+        for path in tagpaths:
+            if path not in tags:
+                raise ConfigError(f'the historian has no tag "{path}": look in the lake, or choose another')
+        refuse_two_sensors(historian, [(tags[path], window) for path in tagpaths])
 
     def one(path: str) -> FromSource:
         return _look(asked, where, tags[path], points, most or MOST_READINGS // len(tagpaths))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql
 from .connect import BEGIN, Connection, connect, source_errors
+from .gateways import matches, tag_rows
 from .model import TO_MILLISECONDS, YEAR_1990, YEAR_2100, Layout, LeftOut, PartitionTable, Tag, series_of, unit_of
 from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
@@ -61,6 +62,7 @@ class Historian:
     timezone: str
     tags_table: str
     notes: list[str]
+    gateway_prefixes: Mapping[str, str] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)  # tables that were looked into, and are right
 
     @property
@@ -95,14 +97,14 @@ class Historian:
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         self._refuse_ids_of_several()
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} WHERE tagpath ~ ANY({})"
+            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} tags WHERE {}"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} WHERE tagpath ~ ANY({})"
-        table = sql.Identifier(self.schema, self.tags_name)
+            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} tags WHERE {}"
+        table = tag_rows(self)
         with source_errors(self.login, "reading the tags"):
             # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
             rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, sql.Literal(list(patterns)))
+                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, matches(self, table, patterns))
             ).fetchall()
         if without := [path for path, number, *_ in rows if number is None]:
             note = f"{self.tags_name} has rows without an id, {len(without):,} of them, {without[0]} for one: left out"
@@ -111,7 +113,7 @@ class Historian:
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, "counting the tags"):
-                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
+                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
                 f"no tag path of {every[0] if every else 0:,} matches {shown}:"
@@ -140,11 +142,28 @@ class Historian:
         self.judged.add(self.tags_name)
 
     def matching(self, paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
-        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``."""
-        query = "SELECT path FROM unnest(%s::text[]) path WHERE path ~ ANY(%s)"
+        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``, with a gateway's
+        prefix or without."""
+        query = "SELECT path FROM unnest(%s::text[], %s::text[]) way(path, spelled) WHERE spelled ~ ANY(%s)"
         known = [path for path in paths if "\0" not in path]  # no text of PostgreSQL's holds it
+        prefixes = ["", *self.gateway_prefixes.values()]
+        ways = [(path, path.removeprefix(one)) for path in known for one in prefixes if path.startswith(one)]
+        asked = [[path for path, _ in ways], [spelled for _, spelled in ways], list(patterns)]
         with source_errors(self.login, "matching the lake's tag paths"):
-            return frozenset(path for (path,) in self.connection.execute(query, [known, list(patterns)]))
+            return frozenset(path for (path,) in self.connection.execute(query, asked))
+
+    def gateway_tables(self) -> frozenset[str]:
+        """Those tables that tell a tag id's gateway and that there are, ``sqlth_scinfo`` and ``sqlth_drv``."""
+        wanted = {"sqlth_scinfo": ("id", "drvid"), "sqlth_drv": ("id", "name", "provider")}
+        with source_errors(self.login, "looking for the gateways"):
+            there = wanted.keys() & set(existing_tables(self.connection, self.schema))
+        if self.layout != "ignition":
+            return frozenset()
+        for table in sorted(there):
+            self._require(table, wanted[table], ids=True)
+        if "sqlth_scinfo" in there:
+            self._require(self.tags_name, ("scid",))
+        return frozenset(there)
 
     # -- partition tables ---------------------------------------------------------------------------------------
 
@@ -323,7 +342,8 @@ def open_historian(config: Config) -> Iterator[Historian]:
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = _layout(config, existing_tables(connection, config.db_schema))
-        yield Historian(connection, watch, where, config.db_schema, layout, config.timezone, config.tags_table, [])
+        names = config.db_schema, layout, config.timezone, config.tags_table
+        yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
 
 
 def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:

@@ -149,7 +149,8 @@ def _analogue(tag: Tag, scan: Ints, t_stamp: Ints, seed: int) -> Floats:
     at = hash_key(seed, tag.stream, 6)
     size, phase = (at & 0xFFFF) / 0x10000, (at >> 16 & 0xFFFF) / 0x10000
     day, minutes = wave(when, DAY_MS, phase), wave(when, 1_000_000 + at % 700_000, phase)
-    noise = _noise(hash_key(seed, tag.stream, tag.id, 7), np.where(stuck, 0, scan))
+    # One sensor, one noise, whichever of its ids is read.
+    noise = _noise(hash_key(seed, tag.stream, tag.stream + 1, 7), np.where(stuck, 0, scan))
     match tag.kind:
         case "temperature":
             value = 40 + 60 * size + 5 * day + 0.8 * minutes + 0.05 * noise

@@ -35,6 +35,7 @@ ODD_PLACES = {
     13: "[default]plant1/press/main",
 }
 ON_THE_DOT, MOVED, RENAMED, STUCK = 0, 1, 2, 8
+SWITCHING = 20  # scans
 RETIRED_PATH = "plant1/press/old gauge/pressure"
 
 
@@ -86,7 +87,8 @@ class PlantOptions:
 class Tag:
     """One tag id: a row of ``sqlth_te`` and the parameters of its readings.
 
-    ``stream`` picks the tag's noise; two ids of one path share it, so their readings fall on the same grid.
+    ``stream`` picks the tag's noise; two ids of one path share it, so their readings fall on the same grid, and those
+    of one time are alike.
     """
 
     id: int
@@ -140,8 +142,10 @@ def plant_tags(options: PlantOptions) -> list[Tag]:
     old: list[Tag] = []
     for i, other_driver in ((RENAMED, False), (MOVED, True)):
         if i < len(tags):
-            # The old id is read until 60 % of the time, the new one from 40 % on: a fifth is covered by both.
-            begins, ends = options.start_ms + 4 * span // 10, options.start_ms + 6 * span // 10
+            # The new id is read from 40 % of the time on, the old one until 60 %: a fifth is covered by both. Where
+            # another gateway takes over, both are read for some scans only.
+            begins = options.start_ms + 4 * span // 10
+            ends = begins + (SWITCHING * tags[i].step_ms if other_driver else 2 * span // 10)
             young = replace(tags[i], first_ms=begins, created_ms=begins, late_half=True)
             driver = 3 - young.driver if other_driver else young.driver
             old.append(replace(tags[i], id=options.tags + 1 + len(old), driver=driver, last_ms=ends, retired_ms=ends))

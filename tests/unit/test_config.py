@@ -37,6 +37,7 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
         ({"engine": "duck"}, '"engine": .*packed'),
         ({"sensor_patterns": []}, '"sensor_patterns"'),
         ({"good_quality": ["hunter2"]}, '"good_quality'),
+        ({"gateway_prefixes": {"line2": "a\nb"}}, '"gateway_prefixes": "line2" has the prefix .* without control char'),
         ({"jdbc_fetch_size": "many"}, '"jdbc_fetch_size"'),
         *[({"db": {key: " "}}, rf'"db.{key}": empty: name one') for key in ("host", "dbname", "user")],
         *[

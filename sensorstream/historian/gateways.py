@@ -1,0 +1,114 @@
+"""Gateways: which of them writes a tag id, what it is called, and what is put before its tag paths.
+
+The path in ``sqlth_te`` has no gateway, its scan class has: ``scid -> sqlth_scinfo.drvid -> sqlth_drv``. A tag that
+moves to another scan class stays with its gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from ..errors import ConfigError
+from .arrays import array
+from .connect import source_errors
+
+if TYPE_CHECKING:
+    from .catalog import Historian
+
+Gateway = int | None  # its number (``drvid``); ``None`` where no table tells
+
+
+def names(drivers: Iterable[tuple[int, str | None, str | None]]) -> dict[int, str]:
+    """What each gateway is called: its name, with its provider where one name has several, with its number where that
+    does not do. Pure.
+
+    Parameters
+    ----------
+    drivers
+        Number, name and provider.
+    """
+    spelled = {
+        number: (name, f"{name}:{provider}", f"{name}:{provider}:{number}") if name else (f"driver {number}",) * 3
+        for number, name, provider in drivers
+    }
+    found = {}
+    for number, ways in spelled.items():
+        own = [n for n, name in enumerate(ways) if [other[n] for other in spelled.values()].count(name) == 1]
+        found[number] = ways[own[0]] if own else ways[-1]
+    return found
+
+
+def gateway_names(historian: Historian) -> dict[int, str]:
+    """What each gateway of the historian is called, those that only a scan class names too."""
+    there = historian.gateway_tables()
+    rows: dict[int, tuple[str | None, str | None]] = {}
+    with source_errors(historian.login, "reading the gateways"):
+        if "sqlth_scinfo" in there:
+            query = "SELECT DISTINCT drvid::int8 FROM {} WHERE drvid IS NOT NULL"
+            scanned = historian.connection.execute(sql.SQL(query).format(_table(historian, "sqlth_scinfo")))
+            rows |= {number: (None, None) for (number,) in scanned}
+        if "sqlth_drv" in there:
+            query = "SELECT id::int8, name::text, provider::text FROM {}"
+            named = historian.connection.execute(sql.SQL(query).format(_table(historian, "sqlth_drv")))
+            rows |= {number: (name, provider) for number, name, provider in named}
+    return names((number, *rows[number]) for number in sorted(rows))
+
+
+def gateways_of(historian: Historian, ids: Sequence[int]) -> dict[int, Gateway]:
+    """The gateway of each tag id."""
+    known: dict[int, Gateway] = dict.fromkeys(ids)
+    if "sqlth_scinfo" in historian.gateway_tables():
+        asked = sql.SQL(
+            "SELECT t.id::int8, drvid::int8 FROM {} t JOIN {} s ON s.id = scid WHERE t.id = ANY({})"
+        ).format(_table(historian, historian.tags_name), _scan_classes(historian), array(ids, "int8"))
+        with source_errors(historian.login, "reading the tags' gateways"):
+            known |= dict(historian.connection.execute(asked).fetchall())
+    return known
+
+
+def tag_rows(historian: Historian) -> sql.Composable:
+    """The table of tags, to select from; where gateways have a prefix ``tagpath`` has it and ``stored`` has not.
+
+    Raises ``ConfigError`` for a prefix of a gateway that there is not.
+    """
+    table = _table(historian, historian.tags_name)
+    if not historian.gateway_prefixes:
+        return table
+    numbers = {name: number for number, name in gateway_names(historian).items()}
+    for name in historian.gateway_prefixes:
+        if name not in numbers:
+            known = ", ".join(f'"{each}"' for each in sorted(numbers)) or "none"
+            raise ConfigError(f'"gateway_prefixes": the historian has no gateway "{name}": there are {known}')
+    return sql.SQL(
+        "(SELECT t.id, datatype, created, retired, tagpath AS stored, CASE WHEN btrim(tagpath) = '' THEN tagpath"
+        " ELSE coalesce(prefix, '') || tagpath END AS tagpath FROM {} t LEFT JOIN {} s ON s.id = scid"
+        " LEFT JOIN unnest({}, {}) AS p(drvid, prefix) ON p.drvid = s.drvid)"
+    ).format(
+        table,
+        _scan_classes(historian),
+        array([numbers[name] for name in historian.gateway_prefixes], "int8"),
+        array(list(historian.gateway_prefixes.values()), "text"),
+    )
+
+
+def matches(historian: Historian, rows: sql.Composable, patterns: Sequence[str]) -> sql.Composable:
+    """The condition that a row of ``rows`` (``tag_rows``) is of a tag that any of ``patterns`` selects, by its path or
+    by the one that an id of it is stored under."""
+    wanted = array(patterns, "text")
+    if not historian.gateway_prefixes:
+        return sql.SQL("tagpath ~ ANY({})").format(wanted)
+    query = "tagpath IN (SELECT tagpath FROM {} AS every WHERE tagpath ~ ANY({}) OR stored ~ ANY({}))"
+    return sql.SQL(query).format(rows, wanted, wanted)
+
+
+def _scan_classes(historian: Historian) -> sql.Composable:
+    """``id, drvid``, each id once."""
+    query = "(SELECT id, min(drvid) AS drvid FROM {} GROUP BY id)"
+    return sql.SQL(query).format(_table(historian, "sqlth_scinfo"))
+
+
+def _table(historian: Historian, name: str) -> sql.Identifier:
+    return sql.Identifier(historian.schema, name)
