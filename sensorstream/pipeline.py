@@ -105,10 +105,11 @@ def ingest(
             before, back = at_one_commit(store, beforehand)
             if config.write_mode == "overwrite":
                 refuse_to_empty(historian, what, scope, before)
-            what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
-            seen = historian.visible_snapshot()
         with clock.phase("start"):
             runs_on.start()
+        with clock.phase("extract"):
+            what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
+            seen = historian.visible_snapshot()
 
         measured: Future[Measured] = Future()
 
@@ -117,15 +118,18 @@ def ingest(
             # The historian counts for itself: on the connection that holds the snapshot, or as it packs.
             passed = what.passed if config.engine == "packed" else {}
             found = planning.counts(historian, what, without=passed)
-            return found | planning.counts_of_passed(what, measured.result().counts) if passed else found
+            return found | planning.counts_of_passed(what, historian.waited(measured).counts) if passed else found
 
         def of_whole() -> dict[str, int]:
             return {name: counts()[name] for name in (what.tables[n].name for n in what.whole)}
 
-        def beside() -> tuple[int, Late | None, bytes]:
+        def beside() -> tuple[int, list[str], Late | None, bytes]:
             tags = tags_bytes(historian)
             late = look(back, window, scope.paths, config.late_detector, of_whole) if back else None
-            return sum(counts().values()), late, tags
+            read, rule = counts(), quality_rule(config, what.layout)
+            warnings = [*warnings_of(historian, what, read, historian.waited(measured).tally, rule)]
+            historian.leave()
+            return sum(read.values()), warnings, late, tags
 
         with ExitStack() as until_published:
             with clock.phase("extract"), ThreadPoolExecutor(1) as aside:
@@ -143,10 +147,9 @@ def ingest(
                         raise
                     finally:
                         measured.cancel()
-                    source, late, tags = looking.result()
+                    source, warnings, late, tags = looking.result()
             found.reconcile(source)
             tally = found.tally
-            warnings = [*warnings_of(historian, what, counts(), tally, quality_rule(config, what.layout))]
             historian.release()
             refuse_losses(config, store, replaced_parts(scope), before.entries, found)
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
@@ -241,7 +244,7 @@ class Clock:
             yield
         finally:
             took = time.perf_counter() - begin
-            self._spent[name] = took - (self._inner - before)
+            self._spent[name] = self._spent.get(name, 0.0) + took - (self._inner - before)
             self._inner = before + took
 
     def seconds(self) -> dict[str, float]:

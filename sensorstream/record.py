@@ -20,6 +20,10 @@ from .windows import Window
 class RunRecord:
     """One run. Counts are readings, sizes bytes, durations seconds, instants ISO 8601 in UTC.
 
+    ``quality_codes`` are those of the lake's column ``quality``: a code without a sign (OPC UA, from 0x80000000) by its
+    bits, so that one code has one name; the summary says beside it what OPC UA calls it. Readings without a code, or
+    with one of more than 32 bits, are counted under ``None``.
+
     ``files_written`` and ``bytes_written`` count what changed in the lake: a rerun of an unchanged window shows 0,
     while ``rows_written`` counts the readings that stand in the lake for the window because of this run.
     """
@@ -105,7 +109,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         "readings written": f"{record.rows_written:,}",
         "readings rejected": rejected,
         "readings deduplicated": f"{record.rows_deduplicated:,}",
-        "quality codes": ", ".join(f"{code}: {n:,}" for code, n in record.quality_codes.items()) or "none",
+        "quality codes": ", ".join(f"{_code(code)}: {n:,}" for code, n in record.quality_codes.items()) or "none",
         **({"digits kept as text": f"{record.digits_in_text:,}"} if record.digits_in_text else {}),
         "files": f"{record.files_written:,} written, {record.files_unchanged:,} unchanged,"
         f" {record.files_removed:,} removed",
@@ -114,6 +118,10 @@ def summary(record: RunRecord) -> dict[str, str]:
         "warnings": "; ".join(record.warnings) or "none",
         "seconds": seconds,
     }
+
+
+def _code(code: str) -> str:
+    return f"{code} (0x{int(code) + (1 << 32):08X})" if code.startswith("-") else code
 
 
 def late_words(late: dict[str, Any] | None) -> str:

@@ -231,7 +231,9 @@ def spark_errors() -> Iterator[None]:
         if found and (ours := named(found[1])):
             raise ours(found[2]) from error
         if found := re.search(r"org\.postgresql\.util\.PSQLException: (.+)", text):
-            raise SourceError(f"historian, through JDBC: {found[1]}") from error
+            from .historian.connect import with_remedy
+
+            raise SourceError(f"historian, through JDBC: {with_remedy(found[1], 'the reader')}") from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
         raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

@@ -35,7 +35,7 @@ RAW = pa.schema(
 REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())])
 
 UNREADABLE = "unreadable"  # why a reading is rejected, whatever its quality code
-DIGITS = r"^-?[0-9.]{16,}$"  # of a number that a double cannot hold: the text beside its value
+DIGITS = r"^-?[0-9]+(\.[0-9]+)?$"
 
 ALIKE = 1 << 16  # readings, more than most files of a day or a month have
 
@@ -163,11 +163,13 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
 
 
 def _with_digits(readings: pa.Table) -> np.ndarray:
-    """Which readings have the digits of their number as text; most tables have no text beside a value."""
+    """Which readings have the digits of their number as text, which its double cannot hold; most tables have no text
+    beside a value."""
     value, text = readings.column("value"), readings.column("text")
-    both = pc.and_(value.is_valid(), text.is_valid()).to_numpy()
-    found = np.flatnonzero(both)
-    return found[pc.match_substring_regex(text.take(pa.array(found)), DIGITS).to_numpy().astype(bool)]
+    found = np.flatnonzero(pc.and_(value.is_valid(), text.is_valid()).to_numpy())
+    found = found[pc.match_substring_regex(text.take(pa.array(found)), DIGITS).to_numpy().astype(bool)]
+    same = pc.equal(text.take(pa.array(found)).cast(pa.float64()), value.take(pa.array(found)))
+    return found[same.to_numpy().astype(bool)]
 
 
 def later(times: np.ndarray, paths: np.ndarray) -> np.ndarray:

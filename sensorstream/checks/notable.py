@@ -30,8 +30,8 @@ class Notable:
         return {
             "kind": self.kind,
             "tagpath": self.tagpath,
-            "start": _iso(self.start_ms),
-            "end": _iso(self.end_ms),
+            "start": instant(self.start_ms),
+            "end": instant(self.end_ms),
             "text": self.text,
         }
 
@@ -49,5 +49,6 @@ def worst(found: Iterable[Notable]) -> tuple[tuple[Notable, ...], dict[str, int]
     return tuple(first), dict(total)
 
 
-def _iso(ms: int) -> str:
+def instant(ms: int) -> str:
+    """ISO 8601, UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -26,7 +26,7 @@ from .validation import load_library, validate
 
 SUITES = ("source_tags", "source_readings")
 # Columns of readings that the run will reject, and keep aside.
-OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted"}
+OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted", "unreadable"}
 
 
 def check_source(

@@ -13,6 +13,7 @@ no_quality, unlisted     readings without a code, and with one that neither list
 empty_share              share of the kept readings that hold neither value nor text
 texts_in_number          readings with a text though the tag is a number
 not_finite               readings that are NaN, infinite, or beyond all that is measured (``wording.MOST_MEASURED``)
+unreadable               how many hold what cannot be read, and column and time of the first; empty if none does
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 gateways                 how many gateways write the path over the same stretch of time, as if it were one sensor
 conflicting              kept readings that differ from another id's, or table's, of the same time: one of them is lost
@@ -40,11 +41,12 @@ from typing import TYPE_CHECKING, Any
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connect import source_errors
 from ..historian.gateways import matches, tag_rows
+from ..historian.readings_sql import unreadable_columns
 from ..transform import QualityRule
 from ..windows import Window
 from ..wording import span
 from . import summary_sql as queries
-from .notable import Notable
+from .notable import Notable, instant
 from .pace import BINS, DENSE, Cell, Pieces, silence, written_twice
 from .ranges import Range, Seen, matcher
 
@@ -71,6 +73,8 @@ class TagSum:
     empty: int = 0
     texts: int = 0
     not_finite: int = 0
+    unreadable: int = 0
+    first_unreadable: tuple[int, str] | None = None  # ms since 1970, column
     doubled: int = 0
     times: list[int] = field(default_factory=list)  # first and last of each group, ms
     spans: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)  # tag id, table: of kept readings, ms
@@ -81,6 +85,8 @@ class TagSum:
         self.readings += group.readings
         self.texts += group.texts
         self.not_finite += group.not_finite
+        self.unreadable += group.unreadable
+        readable = group.readings - group.unreadable
         self.times += [group.first_ms, group.last_ms]
         place = group.tagid, table, group.piece
         self.cells[place] = Cell(group.piece, group.readings, group.first_row, group.last_row).joined(
@@ -89,14 +95,14 @@ class TagSum:
         if reason is None:
             span = self.spans.get((group.tagid, table), (group.first_ms, group.last_ms))
             self.spans[group.tagid, table] = min(span[0], group.first_ms), max(span[1], group.last_ms)
-            self.kept += group.readings
+            self.kept += readable
             self.empty += group.empty
             if group.lowest is not None and group.highest is not None:
                 self.values.append((group.piece, group.lowest, group.highest))
         elif reason == "no_quality":
-            self.no_quality += group.readings
+            self.no_quality += readable
         elif reason == "unlisted_quality":
-            self.unlisted += group.readings
+            self.unlisted += readable
 
     def seen(self) -> Seen | None:
         """The values' range."""
@@ -131,8 +137,9 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 
     table = tag_rows(historian)
     with source_errors(historian.login, "reading the tags"):
-        rows = historian.connection.execute(queries.tag_ids(table, matches(historian, table, patterns))).fetchall()
-    frame = pd.DataFrame(rows, columns=["id", "tagpath"], dtype=object)
+        query = queries.tag_ids(table, matches(historian, table, patterns), historian.encoding)
+        rows = historian.connection.execute(query).fetchall()
+    frame = pd.DataFrame(rows, columns=["id", "tagpath", "readable"], dtype=object)
     frame["trimmed"] = [path.strip() if path is not None else None for path in frame["tagpath"]]
     return frame
 
@@ -178,8 +185,13 @@ def summarise(
                     reason = rule.reason(group.quality)
                     if reason is None and group.quality is not None:
                         kept.add(group.quality)
-                    sums[path_of[group.tagid]].add(group, reason, table.name)
+                    tag_sum = sums[path_of[group.tagid]]
+                    tag_sum.add(group, reason, table.name)
                     codes[table.name][group.quality] += group.readings
+                    if group.first_unreadable:
+                        ms, column = group.first_unreadable
+                        first = ms, unreadable_columns(table)[column][0]
+                        tag_sum.first_unreadable = min(first, tag_sum.first_unreadable or first)
             if not unique:
                 for tagid, doubled in connection.execute(queries.doubled(schema, table, window, ids)):
                     sums[path_of[tagid]].doubled += doubled
@@ -287,6 +299,13 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     return {"silent_share": share, "steps_since_last": since, "clock_steps": steps}
 
 
+def _first_unreadable(found: TagSum) -> str | None:
+    if found.first_unreadable is None:
+        return None
+    ms, column = found.first_unreadable
+    return f"{found.unreadable:,}, the first {column} at {instant(ms)}"
+
+
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
     retired = tag.retired is not None and tag.retired <= window.start_ms
     future = tag.created is not None and tag.created >= window.end_ms
@@ -304,6 +323,7 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "empty_share": found.empty / found.kept if found.kept else None,
         "texts_in_number": found.texts if tag.datatype in NUMBERS else 0,
         "not_finite": found.not_finite,
+        "unreadable": _first_unreadable(found),
         "doubled": found.doubled,
         "keyless": 0,
         "none_kept": 0,

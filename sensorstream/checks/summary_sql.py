@@ -12,7 +12,17 @@ from psycopg import sql
 
 from ..historian import PartitionTable
 from ..historian.arrays import array, asked, hull
-from ..historian.readings_sql import DATE, STRING, in_window, table_name, text_of, value_of
+from ..historian.readings_sql import (
+    DATE,
+    STRING,
+    in_window,
+    plain_text,
+    quality_of,
+    table_name,
+    text_of,
+    unreadable_columns,
+    value_of,
+)
 from ..windows import Window
 from ..wording import MOST_MEASURED
 from .pace import Pieces
@@ -29,7 +39,7 @@ class Group(NamedTuple):
     piece: int
     readings: int
     texts: int
-    empty: int  # neither value nor text
+    empty: int  # neither value nor text, of those that can be read
     not_finite: int  # NaN, infinite, or beyond all that is measured
     first_ms: int
     last_ms: int
@@ -37,6 +47,8 @@ class Group(NamedTuple):
     highest: float | None
     first_row: int = 0
     last_row: int = 0
+    unreadable: int = 0
+    first_unreadable: tuple[int, int] | None = None  # ms since 1970, and which of ``unreadable_columns``
 
 
 # A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
@@ -60,12 +72,14 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s A
 """
 
 
-def tag_ids(rows: sql.Composable, selected: sql.Composable) -> sql.Composed:
-    """``id, tagpath`` of the selected tags and of those without a path."""
+def tag_ids(rows: sql.Composable, selected: sql.Composable, encoding: str) -> sql.Composed:
+    """``id, tagpath, whether it can be read`` of the selected tags and of those without a path; of one that is no text
+    its bytes."""
+    path, is_text = plain_text(encoding, "tagpath")
     return sql.SQL(
-        "SELECT id, tagpath FROM {} tags WHERE {} OR tagpath IS NULL OR btrim(tagpath) = ''"
+        "SELECT id, {}, {} FROM {} tags WHERE {} OR tagpath IS NULL OR btrim(tagpath) = ''"
         ' ORDER BY tagpath COLLATE "C", id'
-    ).format(rows, selected)
+    ).format(path, is_text, rows, selected)
 
 
 def summary(
@@ -79,28 +93,42 @@ def summary(
     return sql.SQL(
         "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
         " coalesce((first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8, 0),"
-        " coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0) FROM ("
-        "SELECT tagid, dataintegrity::int4 AS quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
+        " coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0),"
+        " unreadable, first_unreadable FROM ("
+        "SELECT tagid, quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
         " count(*) AS readings,"
-        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded) AS empty,"
+        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded AND odd IS NULL)"
+        " AS empty,"
         # NaN is above infinity here.
         " count(*) FILTER (WHERE value NOT BETWEEN -{most} AND {most}) AS not_finite,"
         " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms,"
         " min(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS lowest,"
         " max(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS highest,"
-        " min(place) AS first_row, max(place) AS last_row"
-        " FROM (SELECT tagid, dataintegrity, t_stamp, {place} AS place, {value} AS value, {worded} AS worded"
+        " min(place) AS first_row, max(place) AS last_row, count(odd) AS unreadable, min(odd) AS first_unreadable"
+        " FROM (SELECT tagid, {quality} AS quality, t_stamp, {place} AS place, {value} AS value, {worded} AS worded,"
+        " {odd} AS odd"
         " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
     ).format(
         start=sql.Literal(pieces.start_ms),
         most=sql.SQL("'{}'::float8").format(sql.SQL(repr(MOST_MEASURED))),
         width=sql.Literal(pieces.width_ms),
         place=sql.SQL("ctid" if ordered else "NULL::tid"),
+        quality=quality_of(table),
         value=value_of(table),
+        odd=_odd(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
         table=table_name(schema, table),
         where=in_window(window, ids),
     )
+
+
+def _odd(table: PartitionTable) -> sql.Composable:
+    """The time of a row that holds what cannot be read, and the number of its column; NULL of any other."""
+    whens = [
+        sql.SQL("WHEN {} THEN ARRAY[t_stamp, {}]").format(condition, number)
+        for number, (_, condition) in enumerate(unreadable_columns(table))
+    ]
+    return sql.SQL("CASE {} END").format(sql.SQL(" ").join(whens)) if whens else sql.SQL("NULL::int8[]")
 
 
 def doubled(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
@@ -127,10 +155,11 @@ def conflicting(
         sql.SQL(
             "SELECT ids.path, r.t_stamp, {value} AS value, {text} AS text"
             " FROM ids JOIN {table} r ON r.tagid = ids.number AND r.t_stamp BETWEEN ids.first AND ids.last"
-            " WHERE r.t_stamp BETWEEN {first} AND {last} AND r.dataintegrity::int4 = ANY({kept})"
+            " WHERE r.t_stamp BETWEEN {first} AND {last} AND {quality} = ANY({kept})"
         ).format(
             value=value_of(table),
             text=text_of(table),
+            quality=quality_of(table),
             table=table_name(schema, table),
             kept=array(kept, "int4"),
             **hull([(first, last) for *_, first, last in ids]),

@@ -1,4 +1,4 @@
-"""The same window from the historian: through its index on tag and time, two connections at most.
+"""The same window from the historian: through its index on tag and time, by two connections at most.
 
 What fits is read whole, cleaned by the rule of the configuration as a run would; of more, the first readings of each of
 many short stretches are, so that no window keeps the historian busy. Measured on 2.7 M readings of a tag (a month at
@@ -21,15 +21,16 @@ from ..credentials import Login
 from ..errors import ConfigError
 from ..extract.unpack import cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
-from ..historian.connect import Connection, snapshot_connection, source_errors
+from ..historian.connect import Connection, let_go, snapshot_connection, source_errors
 from ..historian.two_sensors import refuse_two_sensors
 from ..lake.reading import labelled
+from ..planning import OWN_CONNECTIONS
 from ..report.series import GAP_FACTOR
 from ..transform import RAW, Clean, QualityRule, clean, quality_rule
 from ..windows import Window
 from .reduction import Reduced, reduced, silences, times_ms
 
-CONNECTIONS = 2
+CONNECTIONS = 2  # that read, at most
 MOST_READINGS = 2_000_000  # of all tags that are looked at, by the planner's estimate; of more, samples are read
 MOST_WHOLE = 20_000_000  # of one tag that is read in full
 STRETCHES, OF_EACH = 1000, 16  # readings, where sampled
@@ -44,6 +45,7 @@ class Asked:
     window: Window
     tables: tuple[PartitionTable, ...]
     rule: QualityRule
+    snapshot: str
 
     @property
     def schema(self) -> str:
@@ -73,18 +75,21 @@ def look(
     with open_historian(config) as historian:
         tags = {tag.path: tag for tag in historian.tags([exactly(path) for path in tagpaths])}
         tables = historian.partition_tables(window)
-        asked = Asked(config, window, tables, quality_rule(config, historian.layout))
-        where = historian.login
         for path in tagpaths:
             if path not in tags:
                 raise ConfigError(f'the historian has no tag "{path}": look in the lake, or choose another')
         refuse_two_sensors(historian, [(tags[path], window) for path in tagpaths])
+        where, rule = historian.login, quality_rule(config, historian.layout)
+        asked = Asked(config, window, tables, rule, historian.watch.hold(config.db_schema, tables))
 
-    def one(path: str) -> FromSource:
-        return _look(asked, where, tags[path], points, most or MOST_READINGS // len(tagpaths))
+        def one(path: str) -> FromSource:
+            return _look(asked, where, tags[path], points, most or MOST_READINGS // len(tagpaths))
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return dict(zip(tagpaths, pool.map(one, tagpaths), strict=True))
+        try:
+            with ThreadPoolExecutor(min(CONNECTIONS, config.jdbc_num_partitions - OWN_CONNECTIONS)) as pool:
+                return dict(zip(tagpaths, pool.map(one, tagpaths), strict=True))
+        finally:
+            let_go()
 
 
 def exactly(tagpath: str) -> str:
@@ -109,7 +114,7 @@ def read(config: Config, tagpaths: Sequence[str], window: Window) -> pa.Table:
 
 def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromSource:
     with (
-        snapshot_connection(where, None, SETTINGS) as connection,
+        snapshot_connection(where, asked.snapshot, SETTINGS) as connection,
         source_errors(where, f"reading {tag.path}"),
     ):
         sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > most

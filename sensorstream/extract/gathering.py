@@ -19,7 +19,7 @@ from ..credentials import Login, login
 from ..hearing import Mouth, Saying
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
-from ..historian.connect import let_go, snapshot_connection, source_errors
+from ..historian.connect import let_go, snapshot_connection, source_errors, with_password
 from ..planning import WORK_MEM_MB, Plan
 from ..slicing import Order, PageCount, Share, Slice
 from ..stage import PathPrints, Target, borders_ms, staged
@@ -63,7 +63,7 @@ class Fetch:
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
         how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
-        return cls(config, *how, snapshot, rule, target, mouth)
+        return cls(with_password(config), *how, snapshot, rule, target, mouth)
 
 
 @dataclass(frozen=True)

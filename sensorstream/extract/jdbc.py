@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from uuid import uuid4
 
 import pyarrow as pa
 from psycopg import sql
@@ -14,6 +16,7 @@ from ..credentials import Login, login
 from ..hearing import Mouth
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
+from ..historian.watch import watched
 from ..planning import OWN_CONNECTIONS, Plan
 from ..stage import (
     READINGS_DDL,
@@ -40,17 +43,19 @@ MOST_LONG = (1 << 63) - 1
 GROUP = ("tagpath", "stretch")
 
 
-def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: str | None) -> DataFrame:
+def raw_readings(
+    spark: SparkSession, plan: Plan, config: Config, *, name: str, snapshot: str | None, at_once: int
+) -> DataFrame:
     """Every row of the window as the historian has it, with its tag path and the start of its stretch.
 
     Columns: ``tagid, source, t_stamp, value, text, dataintegrity, tagpath, stretch`` (ms since 1970). Each partition
-    table is read in ``jdbc_num_partitions`` parts, of ``t_stamp`` or, where the plan reads by tag, of ``tagid``; no
-    more of them at once than connections may be held. The tags come by broadcast join.
+    table is read in ``at_once`` parts, of ``t_stamp`` or, where the plan reads by tag, of ``tagid``; no more of them at
+    once, by connections called ``name``. The tags come by broadcast join.
     """
     from pyspark.sql import functions as F
 
-    parts = [_table(spark, plan, config, number, snapshot) for number in range(len(plan.tables))]
-    at_once = config.jdbc_num_partitions - OWN_CONNECTIONS
+    where, opening = login(with_password(config)), _opening(name, snapshot)
+    parts = [_table(spark, plan, config, number, where, opening, at_once) for number in range(len(plan.tables))]
     rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
     tags = spark.createDataFrame(
         [
@@ -65,8 +70,9 @@ def raw_readings(spark: SparkSession, plan: Plan, config: Config, *, snapshot: s
     return rows.join(F.broadcast(tags), own).drop("id", "stretch_end")
 
 
-def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapshot: str | None) -> DataFrame:
-    where = with_password(login(config))
+def _table(
+    spark: SparkSession, plan: Plan, config: Config, number: int, where: Login, opening: str, at_once: int
+) -> DataFrame:
     table = plan.tables[number]
     query = sql.SQL("(SELECT {}::int4 AS source, r.* FROM ({}) r) readings").format(
         number, queries.rows(config.db_schema, table, plan.window, plan.ids)
@@ -87,11 +93,11 @@ def _table(spark: SparkSession, plan: Plan, config: Config, number: int, snapsho
         .option("dbtable", query.as_string(None))
         .option("fetchsize", config.jdbc_fetch_size)
         .option("queryTimeout", STATEMENT_SECONDS)
-        .option("sessionInitStatement", _opening(snapshot))
+        .option("sessionInitStatement", opening)
         .option("partitionColumn", column)
         .option("lowerBound", first)
         .option("upperBound", last)
-        .option("numPartitions", config.jdbc_num_partitions - OWN_CONNECTIONS)
+        .option("numPartitions", at_once)
     )
     return reader.load()
 
@@ -102,9 +108,8 @@ def address(where: Login) -> str:
     return f"jdbc:postgresql://{host}:{where.port}/{quote(where.dbname, safe='')}"
 
 
-def _opening(snapshot: str | None) -> str:
+def _opening(name: str, snapshot: str | None) -> str:
     """What a connection of Spark's begins with: the snapshot, then the settings of any connection of this project."""
-    name = reader_of(snapshot) if snapshot else APPLICATION
     steps: list[sql.Composable] = [settings_query(name)]
     if snapshot:
         begin = sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}")
@@ -140,15 +145,24 @@ def stage_jdbc(
             found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)
 
-    raw = raw_readings(spark, plan, config, snapshot=snapshot)
+    at_once = config.jdbc_num_partitions - OWN_CONNECTIONS
+    raw = raw_readings(spark, plan, config, name=reader_of(snapshot), snapshot=snapshot, at_once=at_once)
     return raw.groupBy(*GROUP).applyInArrow(encode_group, STAGED_DDL)
 
 
 def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each query seeing what is committed when it runs."""
 
+    name = f"{APPLICATION} {uuid4().hex[:8]}"
+
+    def watched_over(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with watched(login(config), [name]):
+            yield from batches
+
     def clean_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         return labelled(key[0].as_py(), clean(rows.select(RAW.names).cast(RAW), rule)[0].kept)
 
-    raw = raw_readings(spark, plan, config, snapshot=None)
-    return raw.groupBy(*GROUP).applyInArrow(clean_group, READINGS_DDL)
+    # Nobody else would see that somebody waits for what Spark reads; each task needs a connection for it.
+    at_once = max(1, (config.jdbc_num_partitions - OWN_CONNECTIONS) // 2)
+    raw = raw_readings(spark, plan, config, name=name, snapshot=None, at_once=at_once)
+    return raw.mapInArrow(watched_over, raw.schema).groupBy(*GROUP).applyInArrow(clean_group, READINGS_DDL)

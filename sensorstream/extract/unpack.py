@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..fingerprint import Prints, by_piece, plain_hashes, row_hashes
-from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN, UNREADABLE
+from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, LOW_BITS, NO_TEXT, PLAIN, UNREADABLE
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
 from .wire import UNIT, Units, codes, heads, tails, units_of
@@ -55,7 +55,6 @@ class Batch:
         self.count = len(stretches)
         self.tagids = np.array([part.tagid for part in parts], "i8")
         self.sources = np.array([part.source for part in parts], "i8")
-        self.texts = texts
         # The units are not kept: of a busy tag they are many, and what is made of them says the same.
         units = units_of(rows)
         ends = np.cumsum([0, *(part.size // UNIT.itemsize for part in parts)])
@@ -68,6 +67,7 @@ class Batch:
             self.others["t"], self.others["v"] = -first["t"], first["v"]
             (self.others["has"], self.others["q"]), self.others["n"] = codes(rest), rest["n"]
         one_nan(self.others["v"])
+        self.texts = with_digits(self.others["v"], self.others["n"], texts)
         bases = np.array([part.base for part in parts], "i8")
         self.others["t"] -= np.repeat(bases, np.diff(self.other_ends))
         self.times, self.values = numbers(units, np.diff(self.number_ends), bases)
@@ -185,6 +185,26 @@ def numbers(
     times, values = units["t"][plain].astype("i8"), units["v"][plain].astype("f8")
     one_nan(values)
     return times - np.repeat(bases, counts), values
+
+
+def with_digits(values: NDArray[np.float64], lengths: NDArray[np.int64], texts: Bytes) -> Bytes:
+    """``texts`` with the digits of whole numbers that their doubles are not, which stand as their lowest bits in place
+    of a length; ``lengths`` become those of all texts."""
+    at = np.flatnonzero(lengths < NO_TEXT)
+    low, lengths[at] = NO_TEXT - 1 - lengths[at], NO_TEXT
+    # Modulo 2**64, since the largest are next to 2**63.
+    near = np.where(values[at] < 2.0**63, values[at], -(2.0**63)).astype(np.int64)
+    half = 1 << LOW_BITS - 1
+    whole = near + ((low - near + half) % (2 * half) - half)
+    at, whole = at[whole != near], whole[whole != near]
+    if not len(at):
+        return texts
+    every = texts_of(lengths, texts)
+    numbers = np.zeros(len(lengths), bool)
+    numbers[at] = True
+    every = pc.replace_with_mask(every, pa.array(numbers), pa.array(whole).cast(pa.string()))
+    lengths[at] = pc.binary_length(every).fill_null(NO_TEXT).to_numpy()[at]
+    return memoryview(pa.concat_arrays([every]).buffers()[2]).cast("B")[: np.maximum(lengths, 0).sum()]
 
 
 def one_nan(values: NDArray[np.float64]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -20,6 +21,7 @@ from . import readings_sql
 from .connect import BEGIN, Connection, connect, source_errors
 from .gateways import matches, tag_rows
 from .model import TO_MILLISECONDS, YEAR_1990, YEAR_2100, Layout, LeftOut, PartitionTable, Tag, series_of, unit_of
+from .standby import refuse_lagging
 from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
 
@@ -48,6 +50,9 @@ NEIGHBOUR = timedelta(days=1)
 A_YEAR = timedelta(days=366)
 
 LOOKED_AT = 10  # times of a table, to tell their unit
+AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,27 +97,33 @@ class Historian:
 
         Raises ``ConfigError`` for a pattern that PostgreSQL refuses, and where no tag matches.
         """
-        with source_errors(self.login, "trying the patterns"):
+        with source_errors(self.login, "looking for the tags"):
             refuse_bad_patterns(self.connection, patterns)
         self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
         self._refuse_ids_of_several()
         if self.layout == "ignition":
-            query = "SELECT tagpath, id, datatype, NULL, NULL, created, retired FROM {} tags WHERE {}"
+            query = "SELECT {}, id, datatype, NULL, NULL, created, retired, {} FROM {} tags WHERE {}"
         else:
-            query = "SELECT tagpath, id, NULL, description, unit, NULL, NULL FROM {} tags WHERE {}"
+            query = "SELECT {}, id, NULL, {description}, {unit}, NULL, NULL, {} FROM {} tags WHERE {}"
         table = tag_rows(self)
-        with source_errors(self.login, "reading the tags"):
+        path, description, unit = (
+            readings_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
+        )
+        with source_errors(self.login, f"reading {self.tags_name}"):
             # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
-            rows = self.connection.execute(
-                sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(table, matches(self, table, patterns))
-            ).fetchall()
-        if without := [path for path, number, *_ in rows if number is None]:
-            note = f"{self.tags_name} has rows without an id, {len(without):,} of them, {without[0]} for one: left out"
-            self.notes.extend([note] if note not in self.notes else [])
-        rows = [row for row in rows if row[1] is not None]
+            asked = sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(
+                *path, table, matches(self, table, patterns), description=description[0], unit=unit[0]
+            )
+            every_row = self.connection.execute(asked).fetchall()
+        rows = [row for row in every_row if row[1] is not None and row[7]]
+        notes = [f"tag {row[1]} has a path that is no text ({row[0]}): left out" for row in every_row if not row[7]]
+        if without := [path for path, number, *_ in every_row if number is None]:
+            first = f"{self.tags_name} has rows without an id, {len(without):,} of them"
+            notes.append(f"{first}, {without[0]} for one: left out")
+        self.notes.extend(note for note in notes if note not in self.notes)
         found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
-            with source_errors(self.login, "counting the tags"):
+            with source_errors(self.login, f"counting {self.tags_name}"):
                 every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
@@ -170,8 +181,10 @@ class Historian:
     def partition_tables(self, window: Window) -> tuple[PartitionTable, ...]:
         """Tables that can hold readings of ``window``, checked for their shape, ordered by time.
 
-        Raises ``SourceError`` for a table that lacks a column or has one of the wrong type.
+        Raises ``SourceError`` for a table that lacks a column or has one of the wrong type, and where the historian is
+        a standby that does not know the whole window yet.
         """
+        refuse_lagging(self.connection, self.login, window)
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)
@@ -319,11 +332,29 @@ class Historian:
             self.connection.execute("SET LOCAL random_page_cost = 1")
         return snapshot
 
-    def release(self) -> None:
-        """Let go of the snapshot and of the tables: VACUUM, and whoever changes a table, waits for it."""
-        with source_errors(self.login, "ending the snapshot"):
+    def waited(self, future: Future[T]) -> T:
+        """The result of ``future``. PostgreSQL hears of this connection meanwhile: a role's sessions that are idle in a
+        transaction may be ended."""
+        while True:
+            try:
+                return future.result(timeout=AWAKE_SECONDS)
+            except TimeoutError:
+                with source_errors(self.login, "waiting for the readings"):
+                    self.connection.execute("SELECT")
+
+    def leave(self) -> None:
+        """End this connection's own transaction, where it has nothing to ask any more; the snapshot is held on."""
+        with source_errors(self.login, "ending a transaction"):
             self.connection.rollback()
+
+    def release(self) -> None:
+        """Let go of the snapshot, the tables and the connections, when all has been read and counted.
+
+        VACUUM, and whoever changes a table, waits for them, and whatever is read next needs connections of its own.
+        """
+        self.leave()
         self.watch.release()
+        self.connection.close()
 
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""

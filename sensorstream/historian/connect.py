@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from pydantic import SecretStr
 
-from ..credentials import Login, asked_again
+from ..config import Config
+from ..credentials import Login, asked_again, login
 from ..errors import SourceError
 
 APPLICATION = "sensorstream"
@@ -46,23 +47,38 @@ LIMITS_MS = {
 KEEP_MEMORY = f"SELECT octet_length(repeat(rpad(version(), 1024), {31 << 10}))"
 
 # What PostgreSQL says when it ends a connection or a query, and what to do.
+ROW_SECURITY = "row-level security"
 NEEDS_PATIENCE = "run again"
+STANDBY = 'run again, or set "hot_standby_feedback" on this standby, or read from the primary'
+TOO_FEW = (
+    'lower "jdbc_num_partitions", the connections that a run may hold, or raise the limit of the role or the server'
+)
 REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.LockNotAvailable, "another session is changing it or waits to: run again when that is done"),
-    (errors.SerializationFailure, 'run again, or set "hot_standby_feedback" on this standby, or read from the primary'),
+    (errors.SerializationFailure, STANDBY),
+    (errors.DeadlockDetected, STANDBY),  # a reader's are with what a standby replays
     (errors.TransactionTimeout, "raise transaction_timeout of the role, which covers a whole run"),
     (errors.IdleInTransactionSessionTimeout, "raise idle_in_transaction_session_timeout of the role"),
     (errors.IdleSessionTimeout, "raise idle_session_timeout of the role"),
-    (errors.AdminShutdown, NEEDS_PATIENCE),
-    (errors.CrashShutdown, NEEDS_PATIENCE),
-    (errors.CannotConnectNow, NEEDS_PATIENCE),
     (errors.ProgramLimitExceeded, 'lower "readings_per_slice"'),  # above all an answer of more than 1 GB
 )
-CANCELLED = {
+IN_TEXT = {
     "statement timeout": "choose a shorter window, or raise statement_timeout of the role",
-    "conflict with recovery": 'run again, or set "hot_standby_feedback" on this standby, or read from the primary',
+    "lock timeout": REMEDIES[0][1],
+    "conflict with recovery": STANDBY,
+    "query_wait_timeout": f"the pool has no connection left: {TOO_FEW} or the pool",
+    "terminating connection": NEEDS_PATIENCE,
     "user request": NEEDS_PATIENCE,
 }
+# Ways in which a connection ends, whatever was asked of it.
+LOST = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.TransactionTimeout,
+    errors.IdleInTransactionSessionTimeout,
+    errors.IdleSessionTimeout,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -115,13 +131,18 @@ def _connect(login: Login) -> Connection:
     )
 
 
-def with_password(login: Login) -> Login:
-    """``login`` with the password that libpq finds where it names none (``PGPASSWORD``, ``PGPASSFILE``), for drivers
-    that do not look there."""
-    if login.password is not None:
-        return login
-    with closing(connect(login)) as connection:
-        return replace(login, password=connection.info.password or None)
+def with_password(config: Config) -> Config:
+    """``config`` with the password that libpq finds here where it names none (``PGPASSWORD``, ``PGPASSFILE``,
+    ``~/.pgpass``): for workers on other machines, and drivers that do not look there."""
+    if config.db.password or config.db_secret_id:
+        return config
+    where = login(config)
+    try:
+        with closing(_connect(where)) as connection:
+            found = connection.info.password
+    except psycopg.OperationalError as error:
+        raise SourceError(f"historian {where.place} {why_not(str(error))}") from None
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": SecretStr(found)})})
 
 
 def settings_query(name: str = APPLICATION) -> sql.Composed:
@@ -163,34 +184,32 @@ def _refuse_lent_backends(login: Login, connection: Connection) -> None:
     """``SourceError`` where a pooler stands between that lends a backend for one transaction: neither settings nor a
     snapshot would hold.
 
-    Two connections in a transaction have two backends; the first, which has ended its own, keeps it afterwards only if
-    it is not lent: whether the pool hands out what came back last or first, after two queries it would have another.
+    Two connections take turns: one that is lent a backend does not find the one it had when the other has had it, or
+    holds it, whether the pool hands out what came back last or first.
     """
     where = login.host, login.port, login.dbname, login.user
     if where in _keep_sessions:
         return
     try:
-        with _connect(login) as other:
-            first, _ = _in_transaction(connection), _in_transaction(other)
-            for each in (connection, other):
-                each.execute("COMMIT")
-            lent = any(_backend(connection) != first for _ in range(2))
-    except psycopg.Error as error:
-        if not connection.closed and isinstance(error, errors.ProtocolViolation | errors.FeatureNotSupported):
-            lent = True  # in statement mode there are no transactions
-        else:
+        with closing(_connect(login)) as other:
+            connection.execute("BEGIN READ ONLY")
+            first = _backend(connection)
+            other.execute("BEGIN READ ONLY")
+            connection.execute("COMMIT")
+            seen = [_backend(connection)]
+            for step in ("COMMIT", "BEGIN READ ONLY", "COMMIT"):
+                other.execute(step)
+                seen += [_backend(connection), _backend(connection)]
+    except errors.ProtocolViolation as error:
+        if "statement pooling" not in str(error):  # where there are no transactions
             raise
-    if lent:
+        seen, first = [], -1
+    if set(seen) != {first}:
         raise SourceError(
-            f"historian {login.place} is a pooler that lends a connection for each transaction, where neither settings"
-            " nor a snapshot hold: connect to PostgreSQL itself, or to a pool in session mode"
+            f"historian {login.place} is a pooler that lends a connection for each transaction or statement, where"
+            " neither settings nor a snapshot hold: connect to PostgreSQL itself, or to a pool in session mode"
         )
     _keep_sessions.add(where)
-
-
-def _in_transaction(connection: Connection) -> int:
-    connection.execute("BEGIN READ ONLY")
-    return _backend(connection)
 
 
 def why_not(message: str) -> str:
@@ -204,41 +223,44 @@ def why_not(message: str) -> str:
     last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
     if "too many" in message or "connection slots" in message:
         last = last.rpartition("FATAL:")[2].strip()
-        return (
-            f'has no connection left ({last}): lower "jdbc_num_partitions", the connections that a run may hold,'
-            " or raise the limit of the role or the server"
-        )
+        return f"has no connection left ({last}): {TOO_FEW}"
     return f"cannot be used: {last}"
 
 
 @contextmanager
 def source_errors(login: Login, doing: str) -> Iterator[None]:
-    """Turn what PostgreSQL says while ``doing`` into a ``SourceError``."""
+    """Turn what PostgreSQL says while ``doing`` into a ``SourceError``; a connection that is lost is no fault of it."""
     try:
         yield
     except psycopg.Error as error:
-        raise SourceError(f"historian {login.place}, {doing}: {in_words(error, login)}") from error
+        at = "" if _lost(error) else f", {doing}"
+        raise SourceError(f"historian {login.place}{at}: {in_words(error, login)}") from error
 
 
 def in_words(error: psycopg.Error, login: Login) -> str:
     """What PostgreSQL says, and what to do about it. Pure."""
     message = (error.diag.message_primary or str(error)).strip().rstrip(".")
-    if isinstance(error, errors.InsufficientPrivilege):
-        if "row-level security" in message:
-            return (
-                f"{message}, which hides rows from {login.user}: take it for gone would be wrong, so let {login.user}"
-                " see every row (ALTER ROLE … BYPASSRLS), or give it a view to read instead"
-            )
+    if isinstance(error, errors.InsufficientPrivilege) and ROW_SECURITY not in message:
         return f"{message}: grant {login.user} what it needs to read"
-    if isinstance(error, errors.QueryCanceled):
-        remedy = next((text for why, text in CANCELLED.items() if why in message), NEEDS_PATIENCE)
-        return f"{message}: {remedy}"
-    for kind, remedy in REMEDIES:
-        if isinstance(error, kind):
-            return f"{message}: {remedy}"
-    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-        return f"the connection was lost ({message}): {NEEDS_PATIENCE}"
-    return message
+    remedy = next((text for kind, text in REMEDIES if isinstance(error, kind)), None)
+    if _lost(error):
+        return f"the connection was lost ({message}): {remedy or NEEDS_PATIENCE}"
+    return f"{message}: {remedy}" if remedy else with_remedy(message, login.user)
+
+
+def with_remedy(message: str, user: str) -> str:
+    """The same of what only the text of is known. Pure."""
+    if ROW_SECURITY in message:
+        return (
+            f"{message}, and rows that it hides would be taken for gone: let {user} see all of them (ALTER ROLE ..."
+            " BYPASSRLS), or give it a view to read whose owner does"
+        )
+    remedy = next((text for said, text in IN_TEXT.items() if said in message), None)
+    return f"{message}: {remedy}" if remedy else message
+
+
+def _lost(error: psycopg.Error) -> bool:
+    return isinstance(error, LOST) or (error.sqlstate is None and isinstance(error, psycopg.OperationalError))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from . import readings_sql
 from .model import PartitionTable
-from .readings_sql import PLAIN, has_text, has_value, quality_of, table_name, text_of, value_of
+from .readings_sql import by_kind, has_text, has_value, quality_of, table_name, text_of, value_of
 
 SETTINGS = {
     "work_mem": "64MB",
@@ -58,30 +58,24 @@ def fingerprints(
     )
 
 
-def row_hash(table: PartitionTable) -> sql.Composed:
+def row_hash(table: PartitionTable) -> sql.Composable:
     """The hash of a row (``int8``, never NULL)."""
-    time, value, quality = sql.SQL("t_stamp"), value_of(table), quality_of(table)
-    some_text, some_value = has_text(table), has_value(table)
+    value, quality, some_text = value_of(table), quality_of(table), has_text(table)
     flagged = sql.SQL("(t_stamp # (({}::int + 2 * ({} IS NOT NULL)::int + 4 * {}::int)::int8 << 56))").format(
-        some_value, quality, some_text
+        has_value(table), quality, some_text
     )
     seed = sql.SQL(
         "CASE WHEN {} THEN hashtextextended(encode(convert_to({}, 'UTF8'), 'hex') COLLATE \"C\", {}) ELSE {} END"
     ).format(some_text, text_of(table), flagged, flagged)
-    return sql.SQL(
-        "CASE WHEN dataintegrity = {} AND {} AND NOT {} THEN {} ELSE hashint4extended(coalesce({}, 0), {}) END"
-    ).format(
-        sql.Literal(PLAIN),
-        some_value,
-        some_text,
-        _with_value(value, time),
-        quality,
-        _with_value(sql.SQL("coalesce({}, 0)").format(value), seed),
+    other = sql.SQL("hashint4extended(coalesce({}, 0), {})").format(
+        quality, _with_value(sql.SQL("coalesce({}, 0)").format(value), seed)
     )
+    time = sql.SQL("t_stamp")
+    return by_kind(table, lambda number: _with_value(sql.SQL("{}::float8").format(number), time, number), other)
 
 
-def _with_value(value: sql.Composable, seed: sql.Composable) -> sql.Composed:
-    """The hash of a value that is not NULL; ``atan2`` makes π of zero, with its sign."""
+def _with_value(value: sql.Composable, seed: sql.Composable, number: sql.Composable | None = None) -> sql.Composed:
+    """The hash of a value that is not NULL, made of ``number``; ``atan2`` makes π of zero, with its sign."""
     return sql.SQL(
-        "CASE WHEN {0} <> 0 THEN hashfloat8extended({0}, {1}) ELSE hashfloat8extended(atan2({0}, -1), ~({1})) END"
-    ).format(value, seed)
+        "CASE WHEN {2} <> 0 THEN hashfloat8extended({0}, {1}) ELSE hashfloat8extended(atan2({0}, -1), ~({1})) END"
+    ).format(value, seed, number or value)

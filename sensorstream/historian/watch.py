@@ -7,9 +7,10 @@ waits for the run, which PostgreSQL cannot see since the run has several connect
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from threading import Event, Lock, Thread
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -19,35 +20,38 @@ from psycopg.postgres import types
 from ..credentials import Login
 from ..errors import SourceError
 from . import readings_sql
-from .connect import APPLICATION, connect, in_words, reader_of, source_errors
+from .connect import APPLICATION, CONNECT_SECONDS, connect, in_words, reader_of, source_errors
 from .model import KEYS, PartitionTable
 
 LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to
 
-# Who waits for a session of ours, and for which; statistics of sessions are kept within a transaction until cleared.
+# Who waits for a session of ours; statistics of sessions are kept within a transaction until cleared.
 WAITING = """
-SELECT waits.pid, coalesce(waits.relation::regclass::text, waits.locktype), waits.mode, ours.pid
-FROM pg_locks waits, unnest(pg_blocking_pids(waits.pid)) blocking(pid), pg_stat_activity ours
-WHERE NOT waits.granted AND ours.pid = blocking.pid AND ours.usename = current_user AND ours.application_name IN ({})
+SELECT waits.pid, coalesce(coalesce(indrelid, waits.relation)::regclass::text, 'the end of a snapshot'), waits.mode
+FROM pg_locks waits LEFT JOIN pg_index ON indexrelid = waits.relation,
+    unnest(pg_blocking_pids(waits.pid)) blocking(pid), pg_stat_activity ours
+WHERE NOT waits.granted AND ours.pid = blocking.pid AND ours.usename = session_user AND ours.application_name IN ({})
+    AND coalesce(waits.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())), true)
 """
 
 END_OURS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE usename = current_user AND application_name IN ({}) AND pid <> pg_backend_pid()
+WHERE usename = session_user AND application_name IN ({}) AND pid <> pg_backend_pid()
 """
 
 
 class Watch:
     """A connection of its own, which holds the snapshot of a run and sees who waits for it.
 
-    ``name`` is what the run's other connections are called by; those that read in the snapshot have its name.
+    ``name`` is what the run's other connections are called by; those that read in the snapshot, and ``readers``, have
+    names of their own.
     """
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, readers: Iterable[str] = ()) -> None:
         self.login = login
         self.name = f"{APPLICATION} {uuid4().hex[:8]}"
-        self.gave_way: str | None = None  # why the run ends
-        self._names = {self.name}
+        self.gave_way: str | None = None  # why the run ends, and what to do
+        self._names = {self.name, *readers}
         self._connection = connect(login, self.name)
         self._using = Lock()
         self._ended = Event()
@@ -69,45 +73,63 @@ class Watch:
                     with source_errors(self.login, f"looking at {table.name} once more"):
                         found = self._connection.execute(readings_sql.shape(schema, table)).description or ()
                     _refuse_other_shape(table, [_kind(column.type_code) for column in found])
-                row = self._connection.execute("SELECT pg_export_snapshot()").fetchone()
+                ((snapshot,),) = self._connection.execute("SELECT pg_export_snapshot()")
             except BaseException:
-                self._connection.rollback()
+                with suppress(psycopg.Error):
+                    self._connection.rollback()
                 raise
-        snapshot = str(row[0]) if row else ""
-        self._names.add(reader_of(snapshot))
-        return snapshot
+            self._names.add(reader_of(snapshot))
+        return str(snapshot)
 
     def release(self) -> None:
-        """Let go of the snapshot and its tables."""
+        """Let go of the snapshot and its tables, and watch no longer: what fails from now on is nobody's way given.
+
+        Raises ``SourceError`` if they were not held until now.
+        """
         with self._using, source_errors(self.login, "ending a snapshot"):
             self._connection.rollback()
+        self.close()
+        self.gave_way = None
 
     def close(self) -> None:
         self._ended.set()
+        self._thread.join(CONNECT_SECONDS)  # what it asks for takes milliseconds, unless the server is gone
         self._connection.close()
 
     def _look_on(self) -> None:
-        seen: set[int] = set()
+        seen: Collection[int] = ()
         while not self._ended.wait(LOOK_SECONDS):
-            try:
-                with self._using:
-                    seen = self._look(seen)
-            except psycopg.Error as error:
-                if not self._ended.is_set() and self.gave_way is None:
-                    self.gave_way = f"the connection that holds the snapshot was lost: {in_words(error, self.login)}"
-                return
-            if self.gave_way:
-                return
+            seen = self.look(seen)
 
-    def _look(self, seen: set[int]) -> set[int]:
-        """Who waits now; whoever did so before too is given way to."""
+    def look(self, seen: Collection[int] = ()) -> set[int]:
+        """Give way to those among ``seen`` who wait still, and say who waits now; where this connection is gone, so are
+        those that it watched."""
+        with self._using:
+            if self._ended.is_set() or self._connection.closed:
+                return set()
+            try:
+                return self._look(seen)
+            except psycopg.Error as error:
+                why = in_words(error, self.login)
+                self.gave_way = self.gave_way or f"the connection that holds the snapshot is gone: {why}"
+                self._connection.close()
+        with suppress(SourceError, psycopg.Error), closing(connect(self.login)) as other:
+            other.execute(self._naming(END_OURS))
+        return set()
+
+    def _naming(self, query: LiteralString) -> sql.Composed:
+        return sql.SQL(query).format(sql.SQL(", ").join(map(sql.Literal, sorted(self._names))))
+
+    def _look(self, seen: Collection[int]) -> set[int]:
+        """Who waits now; whoever did so before too is given way to, and again if a reader has come in between."""
         self._connection.execute("SELECT pg_stat_clear_snapshot()")
-        names = sql.SQL(", ").join(map(sql.Literal, sorted(self._names)))
-        found = self._connection.execute(sql.SQL(WAITING).format(names)).fetchall()
-        if late := [(pid, what, mode) for pid, what, mode, _ in found if pid in seen]:
+        found = self._connection.execute(self._naming(WAITING)).fetchall()
+        if late := [(pid, what, mode) for pid, what, mode in found if pid in seen]:
             pid, what, mode = late[0]
-            self.gave_way = f"session {pid} waited for {what} ({mode}), which this run reads, so the run gave way"
-            self._connection.execute(sql.SQL(END_OURS).format(names))
+            self.gave_way = self.gave_way or (
+                f"session {pid} waited for {what} ({mode}) behind this run, which gave way: run again when that is done"
+            )
+            self._connection.execute(self._naming(END_OURS))
             self._connection.rollback()
         return {pid for pid, *_ in found}
 
@@ -124,14 +146,15 @@ def _kind(oid: int) -> str:
 
 
 @contextmanager
-def watched(login: Login) -> Iterator[Watch]:
+def watched(login: Login, readers: Iterable[str] = ()) -> Iterator[Watch]:
     """A ``Watch`` for as long as the block runs; where it gave way that is the failure, whatever failed for it."""
-    watch = Watch(login)
+    watch = Watch(login, readers)
     try:
         yield watch
     except Exception as error:
+        watch.look()  # it may be the first to know that all connections were ended
         if watch.gave_way:
-            raise SourceError(f"historian {login.place}: {watch.gave_way}: run again when that is done") from error
+            raise SourceError(f"historian {login.place}: {watch.gave_way}") from error
         raise
     finally:
         watch.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -108,8 +109,10 @@ def staged_again(
     estimated = {path: rows.get(path, 0) for path, _ in parts}
     what = planning.make_late_plan(historian, config, parts, estimated, workers=runs_on.workers)
     snapshot = historian.export_snapshot(what.tables)
-    with runs_on.staged(packed, what, snapshot) as (held, found):
-        found.reconcile(_count(historian, what))
+    with ThreadPoolExecutor(1) as aside, ExitStack() as until_published:
+        counting = aside.submit(_count, historian, what)
+        held, found = until_published.enter_context(runs_on.staged(packed, what, snapshot))
+        found.reconcile(counting.result())
         historian.release()
         yield held, found
 
@@ -131,7 +134,7 @@ def rejected_again(found: Measured, run: str) -> dict[str, bytes]:
 
 def _count(historian: Historian, what: Plan) -> int:
     """The historian's own count, slice by slice."""
-    return sum(
+    found = sum(
         historian.count(
             what.tables[piece.table],
             in_window(piece.window, [n for position in piece.stretches for n in share.stretches[position].tag.ids]),
@@ -139,6 +142,8 @@ def _count(historian: Historian, what: Plan) -> int:
         for share in what.shares
         for piece in share.slices
     )
+    historian.leave()
+    return found
 
 
 def late_record(late: Late, again: ReadAgain | None, timezone: str) -> dict[str, Any]:

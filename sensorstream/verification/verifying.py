@@ -248,9 +248,9 @@ def _look(
         runs_on.start()
         with ExitStack() as until_compared:
             with runs_on.watched("extract", progress), ThreadPoolExecutor(1) as aside:
-                counting = aside.submit(planning.counts, historian, what)
+                counting = aside.submit(_count, historian, what)
                 held, measured = until_compared.enter_context(runs_on.staged(config, what, snapshot))
-                measured.reconcile(sum(counting.result().values()))
+                measured.reconcile(counting.result())
             historian.release()
             places = compare_places(store, committed, held, asked, tell)
     else:
@@ -284,6 +284,13 @@ def _look(
             "rows of the source": measured.tally.read if measured else 0,
         },
     )
+
+
+def _count(historian: Historian, what: planning.Plan) -> int:
+    """The historian's own count."""
+    found = sum(planning.counts(historian, what).values())
+    historian.leave()
+    return found
 
 
 def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) -> dict[Where, list[Entry]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from datetime import datetime
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
 from sensorstream.pipeline import plan as planned
 from sensorstream.planning import workers_of
+from sensorstream.verification.verifying import verify
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of
 
@@ -33,9 +35,16 @@ times = st.one_of(
 numbers = st.floats().map(lambda value: math.nan if math.isnan(value) else value)  # text knows one NaN
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
 dates = st.datetimes(min_value=datetime(1, 1, 1))
+# Where doubles begin to hold every second whole number only, every fourth, and where int8 ends.
+near_powers = st.builds(
+    lambda power, more, sign: max(min(sign * (2**power + more), 2**63 - 1), -(2**63)),
+    st.integers(52, 63), st.integers(-1025, 1025), st.sampled_from([1, -1]),
+)  # fmt: skip
+wholes = near_powers | st.integers(-(2**63), 2**63 - 1)
 cells = st.one_of(
     st.tuples(st.none(), st.none() | numbers, st.none() | texts, st.none()),
-    st.tuples(st.integers(-(2**63), 2**63 - 1), st.none(), st.none(), st.none()),
+    st.tuples(wholes, st.none(), st.none(), st.none()),
+    st.tuples(wholes, st.none() | numbers, st.none() | texts, st.none()),
     st.tuples(st.none(), st.none(), st.none(), dates),
 )
 qualities = st.sampled_from([192, 192, 192, 192, 0, 500, -1, -(2**31), 2**31 - 1, None])
@@ -62,7 +71,7 @@ def historian(database):
 
 
 @pytest.mark.timeout(900)
-@settings(max_examples=14, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=9, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans(), st.booleans())
 def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed, only):
     if only:  # nothing else stands in the tables
@@ -206,3 +215,84 @@ def test_readings_written_during_a_run_appear_whole_or_not_at_all(engine, histor
     finally:
         stop.set()
         writer.join()
+
+
+FLOATS = st.floats(allow_nan=False) | st.sampled_from([math.nan, math.inf, -math.inf])
+KINDS = {  # of the value of a generic table
+    "smallint": st.integers(-(2**15), 2**15 - 1),
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "bigint": wholes,
+    "real": st.floats(width=32, allow_nan=False) | st.sampled_from([math.nan, math.inf, -math.inf]),
+    "double precision": FLOATS,
+    # As many digits as a double can tell apart, or clearly more; what is near to none; what is no number but a value.
+    "numeric": st.one_of(
+        wholes.map(Decimal),
+        st.decimals(-(10**15), 10**15, places=3),
+        st.decimals(-1, 1, places=25),
+        st.sampled_from(["1e400", "-1e-400", "1.7976931348623157e308", "5e-324", "2e-324", "NaN", "Infinity"]).map(
+            Decimal
+        ),
+    ),
+}
+CODES = {
+    "smallint": st.sampled_from([192, 192, 0, -1, 2**15 - 1, None]),
+    "integer": st.sampled_from([192, 192, 0, -1, 2**31 - 1, -(2**31), None]),
+    "bigint": st.sampled_from([192, 192, 0, -1, 2**31, 2**32 - 1, -(2**31), 2**32, -(2**31) - 1, 2**63 - 1, None]),
+}
+generic_kinds = st.sampled_from(sorted(KINDS)).flatmap(
+    lambda kind: st.sampled_from(sorted(CODES)).flatmap(
+        lambda code: st.tuples(
+            st.just(kind),
+            st.just(code),
+            st.dictionaries(
+                st.tuples(st.integers(1, 3), st.integers(START, START + 20) | st.integers(START, END - 1)),
+                st.tuples(st.none() | KINDS[kind], CODES[code]),
+                max_size=30,
+            ),
+        )
+    )
+)
+
+
+def generic_row(tagid: int, time: int, value: float | int | Decimal | None, code: int | None) -> Row:
+    """A row of a generic table as the oracle sees it."""
+    beyond = code is not None and not -(2**31) <= code < 2**32
+    code = code - 2**32 if code is not None and 2**31 <= code < 2**32 else code
+    if not isinstance(value, Decimal):
+        return Row(tagid, time, value, None, code, unreadable=beyond)
+    number = float(value)
+    beyond |= value.is_finite() and (math.isinf(number) or (number == 0) != (value == 0))
+    if value.is_finite() and value == int(value) and -(2**63) <= value < 2**63:
+        return Row(tagid, time, int(value), None, code, unreadable=beyond)
+    other = value.is_finite() and Decimal(repr(number)) != value
+    return Row(tagid, time, number, f"{value:f}" if other else None, code, unreadable=beyond)
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=9, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(generic_kinds)
+def test_values_and_codes_of_every_type_arrive_to_the_bit(database, make_config, spark, found):
+    """In a generic table: what is read is as the oracle has it, what cannot be read is rejected and counted."""
+    kind, code, cells = found
+    database.execute("DROP TABLE IF EXISTS tags, readings_2026_10")
+    database.execute("CREATE TABLE tags AS SELECT n AS id, 'tag ' || n AS tagpath, '' AS description, '' AS unit"
+                     " FROM generate_series(1, 3) n")  # fmt: skip
+    database.execute(f"CREATE TABLE readings_2026_10 (tagid int, t_stamp bigint, value {kind}, dataintegrity {code})")
+    with psycopg.connect(database.owner) as connection:
+        for (tagid, time), (value, quality) in cells.items():
+            row = [tagid, time, value, quality]
+            connection.execute("INSERT INTO readings_2026_10 VALUES (%s, %s, %s, %s)", row)
+    rows = [generic_row(tagid, time, *cell) for (tagid, time), cell in cells.items()]
+    wanted = expect(rows, {n: f"tag {n}" for n in (1, 2, 3)}, good=(192, -1, -(2**31), 2**31 - 1, 2**15 - 1))
+    lakes = []
+    for engine in ("packed", "jdbc"):
+        config = make_config(dbname=database.name, engine=engine)
+        record = ingest(config, DAY, spark=spark)
+        assert readings_of(config) == wanted.readings
+        assert sum(record.rows_rejected.values()) == wanted.rejected
+        assert record.rows_rejected.get("unreadable", 0) == sum(row.unreadable for row in rows)
+        assert record.digits_in_text == sum(text is not None for *_, text, _ in wanted.readings)
+        lakes.append(objects(config))
+    assert lakes[0] == lakes[1]
+    if cells:
+        assert verify(config, DAY, spark=spark).success

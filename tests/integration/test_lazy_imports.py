@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from tests.configs import file_of
+
 ABSENT = {
     "airflow",
     "boto3",
@@ -33,6 +37,10 @@ def test_the_pipeline_imports_nothing_heavy():
     assert not loaded("import sensorstream.pipeline") & ABSENT
 
 
-def test_a_plan_imports_nothing_heavy(plant):
+@pytest.mark.parametrize("command", ["plan", "ingest", "verify"])
+def test_a_command_on_this_machine_imports_nothing_heavy(command, plant, make_config, tmp_path):
+    path = file_of(make_config(), tmp_path)
     script = "import sys\nfrom sensorstream.cli import app\napp(sys.argv[1:], standalone_mode=False)"
-    assert not loaded(script, "plan", "--config", str(plant.config_path), "--date", plant.date) & ABSENT
+    if command == "verify":  # of what is there
+        loaded(script, "ingest", "--config", str(path), "--date", plant.date)
+    assert loaded(script, command, "--config", str(path), "--date", plant.date) & ABSENT == set()

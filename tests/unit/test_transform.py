@@ -85,3 +85,10 @@ def test_the_same_readings_make_the_same_bytes():
     raw = pa.table([[1, 1], [0, 0], [1, 2], [0.5, None], [None, "x"], [192, 192], [False, False]], schema=RAW)
     one, two = (encode(clean(raw, QualityRule(None, (0,)))[0].kept) for _ in range(2))
     assert one == two and decode(one).num_rows == 2
+
+
+def test_of_texts_beside_a_value_only_its_own_digits_are_counted_as_such():
+    numbers = [2.0**53, 0.1, 1.0, 2.0**53]
+    texts = ["9007199254740993", "0.1000000000000000055", "192.168.100.100.1", None]
+    columns = [[1] * 4, [0] * 4, [1, 2, 3, 4], numbers, texts, [192] * 4, [False] * 4]
+    assert clean(pa.table(columns, schema=RAW), QualityRule(None, ()))[1].digits == 2
