@@ -45,21 +45,21 @@ def slow(database) -> Slow:
     return Slow(database)
 
 
-def planned(slow, config, spark, monkeypatch) -> None:
+def planned(slow, config, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "count_by_tag")
     plan(config, WINDOW)
 
 
-def extracted(slow, config, spark, monkeypatch) -> None:
+def extracted(slow, config, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
-    ingest(config, WINDOW, spark=spark)
+    ingest(config, WINDOW)
 
 
 def extracted_by_jdbc(slow, config, spark, monkeypatch) -> None:
     extracted(slow, config.model_copy(update={"engine": "jdbc"}), spark, monkeypatch)
 
 
-def looked_over(slow, config, spark, monkeypatch) -> None:
+def looked_over(slow, config, monkeypatch) -> None:
     real = pipeline.look
 
     def look(back, *arguments):
@@ -67,16 +67,16 @@ def looked_over(slow, config, spark, monkeypatch) -> None:
         return real(back, *arguments)
 
     monkeypatch.setattr(pipeline, "look", look)
-    ingest(config, WINDOW, spark=spark)
+    ingest(config, WINDOW)
 
 
-def read_again(slow, config, spark, monkeypatch) -> None:
+def read_again(slow, config, monkeypatch) -> None:
     before(monkeypatch, slow, rereading, "late_plan")
     slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
-    ingest(config, "2026-10-01", spark=spark)
+    ingest(config, "2026-10-01")
 
 
-def checked(slow, config, spark, monkeypatch) -> None:
+def checked(slow, config, monkeypatch) -> None:
     def summarise(historian, tables, *others):
         slow.slow_down()
         for table in tables:
@@ -88,18 +88,18 @@ def checked(slow, config, spark, monkeypatch) -> None:
     source_check.check_source(config, WINDOW)
 
 
-def verified(slow, config, spark, monkeypatch) -> None:
+def verified(slow, config, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
-    verifying.verify(config, WINDOW, spark=spark)
+    verifying.verify(config, WINDOW)
 
 
-def explored_now(slow, config, spark, monkeypatch) -> None:
+def explored_now(slow, config, monkeypatch) -> None:
     before(monkeypatch, slow, explored, "quality_rule")
     explored.read(config, ["a"], WINDOW)
 
 
-def in_a_frame(slow, config, spark, monkeypatch) -> None:
-    frame = readings(config, WINDOW, spark=spark)
+def in_a_frame(slow, config, monkeypatch) -> None:
+    frame = readings(config, WINDOW)
     slow.slow_down()
     frame.collect()
 
@@ -144,7 +144,7 @@ GRID = [
 def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monkeypatch):
     config = make_config(dbname=slow.database.name)
     if phase in ("read again", "verify"):
-        ingest(config, WINDOW, spark=spark)
+        ingest(config, WINDOW)
     lake = objects(config)
     ended: list[BaseException | None] = []
 
@@ -181,5 +181,5 @@ def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monke
         lake = objects(config)
     assert objects(config) == lake
     assert plan(config, WINDOW).tables
-    ingest(config.model_copy(update={"allow_loss": request_ == "truncate"}), WINDOW, spark=spark)
+    ingest(config.model_copy(update={"allow_loss": request_ == "truncate"}), WINDOW)
     assert len(readings_of(config)) >= ROWS
