@@ -186,12 +186,12 @@ def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(datab
             rows = database.execute(f"SELECT {columns} FROM {TABLE}")  # the owner sees all
             whole = readings_of(config) == expect([Row(*row) for row in rows], PATHS).readings
             assert whole or refused
-            assert verified(config, spark) in ((None, True) if whole else (None, False))
+            assert verified(config) in ((None, True) if whole else (None, False))
 
 
-def verified(config, spark) -> bool | None:
+def verified(config) -> bool | None:
     """What ``verify`` says; nothing where it is refused."""
     try:
-        return verify(config, DAY, spark=spark).success
+        return verify(config, DAY).success
     except SensorStreamError:
         return None
