@@ -137,7 +137,7 @@ class Historian:
         doubled, or of two tags."""
         if self.tags_name in self.judged:
             return
-        with source_errors(self.login, "looking for doubled tag ids"):
+        with source_errors(self.login, f"looking for doubled ids in {self.tags_name}"):
             doubled = self.connection.execute(
                 sql.SQL(
                     "SELECT id, count(*), min(tagpath), max(tagpath) FROM {} WHERE id IS NOT NULL"

@@ -286,7 +286,7 @@ def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_conf
         for engine in ("packed", "jdbc"):
             config = make_config(dbname=name, engine=engine)
             assert ingest(config, DAY).rows_written == 1
-            let_go(login(config), 0)
+            let_go()
     finally:
         with sandbox_postgres._admin(state) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
