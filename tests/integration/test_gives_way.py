@@ -19,7 +19,6 @@ from sensorstream.errors import SourceError
 from sensorstream.exploration import source as explored
 from sensorstream.frames import readings
 from sensorstream.historian.readings_sql import EVERY_ROW
-from sensorstream.late import rereading
 from sensorstream.pipeline import ingest, plan
 from sensorstream.verification import verifying
 from tests.oracle import objects, readings_of
@@ -45,12 +44,12 @@ def slow(database) -> Slow:
     return Slow(database)
 
 
-def planned(slow, config, monkeypatch) -> None:
+def planned(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "count_by_tag")
     plan(config, WINDOW)
 
 
-def extracted(slow, config, monkeypatch) -> None:
+def extracted(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
     ingest(config, WINDOW)
 
@@ -59,7 +58,7 @@ def extracted_by_jdbc(slow, config, spark, monkeypatch) -> None:
     extracted(slow, config.model_copy(update={"engine": "jdbc"}), spark, monkeypatch)
 
 
-def looked_over(slow, config, monkeypatch) -> None:
+def looked_over(slow, config, spark, monkeypatch) -> None:
     real = pipeline.look
 
     def look(back, *arguments):
@@ -70,13 +69,13 @@ def looked_over(slow, config, monkeypatch) -> None:
     ingest(config, WINDOW)
 
 
-def read_again(slow, config, monkeypatch) -> None:
-    before(monkeypatch, slow, rereading, "late_plan")
+def read_again(slow, config, spark, monkeypatch) -> None:
+    before(monkeypatch, slow, planning, "make_late_plan")
     slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
     ingest(config, "2026-10-01")
 
 
-def checked(slow, config, monkeypatch) -> None:
+def checked(slow, config, spark, monkeypatch) -> None:
     def summarise(historian, tables, *others):
         slow.slow_down()
         for table in tables:
@@ -88,18 +87,18 @@ def checked(slow, config, monkeypatch) -> None:
     source_check.check_source(config, WINDOW)
 
 
-def verified(slow, config, monkeypatch) -> None:
+def verified(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
     verifying.verify(config, WINDOW)
 
 
-def explored_now(slow, config, monkeypatch) -> None:
+def explored_now(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, explored, "quality_rule")
     explored.read(config, ["a"], WINDOW)
 
 
-def in_a_frame(slow, config, monkeypatch) -> None:
-    frame = readings(config, WINDOW)
+def in_a_frame(slow, config, spark, monkeypatch) -> None:
+    frame = readings(config, WINDOW, spark=spark)
     slow.slow_down()
     frame.collect()
 
@@ -181,5 +180,5 @@ def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monke
         lake = objects(config)
     assert objects(config) == lake
     assert plan(config, WINDOW).tables
-    ingest(config.model_copy(update={"allow_loss": request_ == "truncate"}), WINDOW)
+    ingest(config.model_copy(update={"allow_loss": request_ == "truncate"}), WINDOW, spark=spark)
     assert len(readings_of(config)) >= ROWS
