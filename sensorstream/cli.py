@@ -96,10 +96,12 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Move the readings of a window to the lake: the module alone, no notebook."""
+    from .importing import arrow_without_pandas
     from .pipeline import ingest as move
 
     arguments = {"engine": engine, "write_mode": write_mode, "allow_loss": allow_loss or None}
     settings, window = _asked(config, config_source, date, start, end, **arguments)
+    arrow_without_pandas()
     with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))

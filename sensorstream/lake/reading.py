@@ -25,7 +25,7 @@ from ..stage import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
 from .changes import inside as within
 from .keys import TAGS
-from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, read_manifest
+from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stored import read_entry, why_gone
 from .stores import Store, open_store
 
@@ -144,13 +144,12 @@ def places(config: Config) -> list[tuple[str, str]]:
 
 def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
     wanted = _any_of(patterns)
-    found = [
-        entry
-        for month, _ in window.months(manifest.root.timezone or config.timezone)  # the lake's, whoever reads it
-        for entry in manifest.entries(month, window=window).values()
-        if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
-    ]
-    return sorted(found)
+    found: list[Entry] = []
+    for month, _ in window.months(manifest.root.timezone or config.timezone):  # the lake's, whoever reads it
+        files = manifest.files(month)
+        paths = [path for path in files.column("tagpath").unique().to_pylist() if wanted.search(path)]
+        found += (Entry(month=month, **row) for row in chosen(files, window, paths).to_pylist())
+    return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
 
 
 def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:

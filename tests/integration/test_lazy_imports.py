@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
-
-from tests.configs import file_of
 
 ABSENT = {
     "airflow",
@@ -27,9 +26,8 @@ ABSENT = {
 
 def loaded(script, *arguments):
     report = "import sys; print(*{name.split('.')[0] for name in sys.modules})"
-    run = subprocess.run(
-        [sys.executable, "-c", f"{script}\n{report}", *arguments], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", f"{script}\n{report}", *arguments], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     return set(run.stdout.splitlines()[-1].split())
 
 
@@ -37,10 +35,40 @@ def test_the_pipeline_imports_nothing_heavy():
     assert not loaded("import sensorstream.pipeline") & ABSENT
 
 
-@pytest.mark.parametrize("command", ["plan", "ingest", "verify"])
-def test_a_command_on_this_machine_imports_nothing_heavy(command, plant, make_config, tmp_path):
-    path = file_of(make_config(), tmp_path)
-    script = "import sys\nfrom sensorstream.cli import app\napp(sys.argv[1:], standalone_mode=False)"
-    if command == "verify":  # of what is there
-        loaded(script, "ingest", "--config", str(path), "--date", plant.date)
-    assert loaded(script, command, "--config", str(path), "--date", plant.date) & ABSENT == set()
+def test_the_command_line_imports_no_check_before_one_is_asked_for():
+    script = (
+        "import sensorstream.cli, sys\nassert not {'sensorstream.checks', 'sensorstream.pipeline'} & sys.modules.keys()"
+    )
+    assert not loaded(script) & ABSENT
+
+
+@pytest.mark.parametrize("command", ["plan", "ingest"])
+def test_a_command_imports_nothing_heavy(command, plant, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(plant.config_path.parent / "aws"))
+    script = (
+        "from sensorstream.__main__ import main\ntry:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
+    )
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(plant.config_path.read_text()) | {"s3_directory": f"imports-{command}/"}))
+    assert not loaded(script, command, "--config", str(config), "--date", plant.date) & ABSENT
+
+
+ASKED = """
+from sensorstream.importing import ours, quickly
+from sensorstream.checks.validation import load_library
+{}
+load_library()
+with quickly():
+    import papermill
+"""
+
+
+def test_a_process_of_ours_imports_of_the_large_libraries_what_it_uses():
+    found = loaded(ASKED.format("ours()") + "import sys; assert type(sys.modules['scipy.stats']) is not type(sys)")
+    assert {"great_expectations", "papermill"} <= found
+    assert not found & {"azure", "boto3", "gcsfs", "github", "google", "pyspark", "sqlalchemy"}
+
+
+def test_other_processes_find_all_of_the_large_libraries():
+    later = "import scipy.stats, altair; assert scipy.stats.norm.cdf(0) == 0.5 and altair.Chart"
+    assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)
