@@ -16,6 +16,7 @@ from . import __version__
 from .config import Config, load
 from .errors import STOPPED, ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
+from .sandbox.state import CLUSTER, CONFIG
 from .screen import show_check, show_compacted, show_plan, show_record, show_verification
 from .telling import shown
 from .windows import Window, window_of
@@ -358,7 +359,7 @@ def _use_sandbox_credentials(config: Path | None) -> None:
     if config is None:
         return
     beside = config.resolve().parent / "aws"
-    if config.name == "config.json" and beside.is_file() and (beside.parent / "state.json").is_file():
+    if config.name in (CONFIG, CLUSTER) and beside.is_file() and (beside.parent / "state.json").is_file():
         os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
 
 

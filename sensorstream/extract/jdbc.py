@@ -14,6 +14,7 @@ from ..credentials import Login, login
 from ..hearing import Mouth
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
+from ..package import guarded
 from ..planning import OWN_CONNECTIONS, Plan
 from ..stage import (
     READINGS_DDL,
@@ -141,7 +142,7 @@ def stage_jdbc(
         return pa.Table.from_pylist(found, schema=STAGED)
 
     raw = raw_readings(spark, plan, config, snapshot=snapshot)
-    return raw.groupBy(*GROUP).applyInArrow(encode_group, STAGED_DDL)
+    return raw.groupBy(*GROUP).applyInArrow(guarded(spark, encode_group), STAGED_DDL)
 
 
 def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
@@ -151,4 +152,4 @@ def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: Quality
         return labelled(key[0].as_py(), clean(rows.select(RAW.names).cast(RAW), rule)[0].kept)
 
     raw = raw_readings(spark, plan, config, snapshot=None)
-    return raw.groupBy(*GROUP).applyInArrow(clean_group, READINGS_DDL)
+    return raw.groupBy(*GROUP).applyInArrow(guarded(spark, clean_group), READINGS_DDL)

@@ -17,6 +17,7 @@ from ..config import Config
 from ..credentials import login
 from ..hearing import Mouth
 from ..historian.watch import Watch, watched
+from ..package import guarded
 from ..planning import Plan
 from ..slicing import Share
 from ..stage import (
@@ -64,7 +65,7 @@ def stage_packed(
                 yield from batches(work(fetch, shares.value[number], number))
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, STAGED_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), STAGED_DDL)
 
 
 def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, object]]:
@@ -128,4 +129,4 @@ def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: Quali
                     yield from table.to_batches(max_chunksize=BATCH_READINGS)
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, READINGS_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), READINGS_DDL)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from ..config import Config
+from ..credentials import without_password
 from ..hearing import Mouth
+from ..package import guarded, here
 from .at_once import at_once
 from .manifest import Entry
 from .stores import Store, open_store
@@ -45,7 +47,10 @@ class HeldBySpark:
 
     def put(self, keys: Mapping[Entry, str]) -> None:
         wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
-        config, mouth = self.config, self.mouth
+        if self.config.local_path and not here(self.staged.sparkSession):
+            self._put_by_this_process(wanted)
+            return
+        config, mouth = without_password(self.config), self.mouth
 
         def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             store = open_store(config)
@@ -68,10 +73,20 @@ class HeldBySpark:
                     putting.result()
 
         try:
-            self.staged.mapInArrow(put, "rows long").collect()
+            self.staged.mapInArrow(guarded(self.staged.sparkSession, put), "rows long").collect()
         except BaseException:
             _wait_for_tasks(self.staged.sparkSession)
             raise
+
+    def _put_by_this_process(self, wanted: Mapping[tuple[str, str, int], str]) -> None:
+        """The same for a folder, which is this machine's: what an executor wrote to its own would be lost."""
+        store = open_store(self.config)
+        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
+        for path, month, start, data in files.toLocalIterator():
+            if key := wanted.get((path, month, start)):
+                store.put(key, bytes(data))
+                if self.mouth:
+                    self.mouth.about("publish", key).add(size=len(data))
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
         from pyspark.sql import functions as F
