@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -351,7 +352,10 @@ def _asked(
 
 def _settings(config: Path | None, source: str, **arguments: Any) -> Config:
     _use_sandbox_credentials(config)
-    return load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
+    return load(config, source=source, arguments=arguments | _submitted)  # type: ignore[arg-type]
+
+
+_submitted: dict[str, Any] = {}  # keys that spark-submit decides
 
 
 def _use_sandbox_credentials(config: Path | None) -> None:
@@ -363,7 +367,7 @@ def _use_sandbox_credentials(config: Path | None) -> None:
         os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[str, Any]] = dict) -> None:
     """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -371,6 +375,7 @@ def main(arguments: list[str] | None = None) -> None:
         # What libraries log beside a failure that is told here anyway: Py4J of Ctrl-C, psycopg of a lost connection.
         logging.getLogger().addHandler(logging.NullHandler())
     try:
+        _submitted.update(submitted())
         code = app([word for word in words if word != "--debug"], standalone_mode=False)
         if code == STOPPED:  # Typer makes this of Ctrl-C
             raise KeyboardInterrupt

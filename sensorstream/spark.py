@@ -110,8 +110,10 @@ def start_early(config: Config) -> Starting:
 
     Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
     """
-    java = java_home()
-    os.environ["JAVA_HOME"] = str(java)
+    from pyspark import SparkContext
+
+    if SparkContext._gateway is None:
+        os.environ["JAVA_HOME"] = str(java_home())
     # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     if local(config):

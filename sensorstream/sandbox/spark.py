@@ -86,16 +86,8 @@ def _command(name: str, state: State, own: Path) -> list[str]:
     ]
     if name == MASTER:
         return program
-    return [
-        *program,
-        "--cores",
-        str(CORES),
-        "--memory",
-        MEMORY,
-        "--work-dir",
-        str(own / "work"),
-        state.sandbox(own).spark_master or "",
-    ]
+    folder = str(own / "work")
+    return [*program, "--cores", str(CORES), "--memory", MEMORY, "--work-dir", folder, str(state.spark_master)]
 
 
 def _environ(state: State, python: Path, own: Path) -> dict[str, str]:

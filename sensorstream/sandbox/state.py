@@ -180,6 +180,11 @@ class State:
         """Write ``state.json``, readable for its user only."""
         write_private(root / "state.json", json.dumps(asdict(self), indent=2) + "\n")
 
+    @property
+    def spark_master(self) -> str | None:
+        """The cluster's address, as ``spark_master`` names it; the master is the first of its servers."""
+        return next((f"spark://{HOST}:{server.ports['spark']}" for server in self.spark.values()), None)
+
     def sandbox(self, root: Path) -> Sandbox:
         """Describe the running sandbox."""
         return Sandbox(
@@ -191,7 +196,7 @@ class State:
             access_key=self.access_key,
             secret_key=self.secret_key,
             secrets_endpoint=f"http://{HOST}:{self.secrets.ports['http']}",
-            spark_master=next((f"spark://{HOST}:{server.ports['spark']}" for server in self.spark.values()), None),
+            spark_master=self.spark_master,
         )
 
 
