@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .config import Config
-from .errors import SensorStreamError, SourceError, named
+from .errors import ConfigError, SensorStreamError, SourceError, named
 from .java import java_home
 from .jdbcdriver import find_driver, require_driver
 from .package import carry
@@ -243,6 +243,19 @@ def spark_errors() -> Iterator[None]:
             raise ours(found[2]) from error
         if found := re.search(r"org\.postgresql\.util\.PSQLException: (.+)", text):
             raise SourceError(f"historian, through JDBC: {found[1]}") from error
+        if "ClassNotFoundException: org.postgresql.Driver" in text:
+            jar = find_driver(None) or "postgresql.jar"
+            raise ConfigError(f"this Spark was started without PostgreSQL's JDBC driver: add --jars {jar}") from error
+        if found := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text):
+            raise ConfigError(
+                f"the Python of Spark's workers has no {found[1]}: install the libraries of sensorstream there, or send"
+                f" them along as docs/spark.md says"
+            ) from error
+        if found := re.search(r"Python in worker has different version: (\S+) than that in driver: (\S+),", text):
+            raise ConfigError(
+                f"the Python of Spark's workers is {found[1]}, this one {found[2]}: name one of"
+                f' {found[2]} in "{PYTHON}" under "spark_conf"'
+            ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
         raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

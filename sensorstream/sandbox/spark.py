@@ -44,12 +44,12 @@ def start(root: Path, state: State) -> None:
         own.mkdir(mode=0o700, exist_ok=True)
         server.process = spawn(
             _command(name, state, own),
-            log=root / f"spark-{own.name}.log",
+            log=folder / f"{own.name}.log",
             folder=own,
             environ=_environ(state, python, own),
         )
     if not wait_until(lambda: not _alive(state) or _workers(state) == len(WORKERS), START_SECONDS) or not _alive(state):
-        raise ConfigError(f"the sandbox's Spark cluster did not start: see {root}/spark-*.log")
+        raise ConfigError(f"the sandbox's Spark cluster did not start: see the logs in {folder}")
 
 
 def stop(state: State) -> None:
