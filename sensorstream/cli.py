@@ -275,11 +275,15 @@ def config_show(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Once more on a Spark cluster: the same objects with the same bytes.")
+    ] = False,
+) -> None:
     """Start the sandbox, fill it with a simulated plant, and run the whole pipeline through its notebooks."""
     from .demo import demo as show
 
-    show()
+    show(cluster=spark)
 
 
 @app.command()
