@@ -287,6 +287,17 @@ def demo(
 
 
 @app.command()
+def package(
+    out: Annotated[Path, typer.Option(help="The archive to write: libraries.tar.gz.")] = Path("libraries.tar.gz"),
+) -> None:
+    """Pack the libraries of a run for a Spark cluster whose Python has none; print the settings that use them."""
+    from .libraries import pack
+
+    for setting in pack(out):
+        print(f"--conf {setting}")
+
+
+@app.command()
 def lab() -> None:
     """JupyterLab on the notebooks, sandbox running, kernel ready."""
     from .workbench import lab as start_lab

@@ -39,11 +39,16 @@ def archive() -> tuple[str, bytes]:
     with tempfile.SpooledTemporaryFile() as file:
         digest = hashlib.sha256()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path, data in sorted(_contents(files(__package__), __package__)):
+            for path, data in contents():
                 packed.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
                 digest.update(f"{path} {len(data)} ".encode() + data)
         file.seek(0)
         return f"{__package__}-{__version__}-{digest.hexdigest()[:12]}.zip", file.read()
+
+
+def contents() -> list[tuple[str, bytes]]:
+    """Every file of the package, with its path in an archive."""
+    return sorted(_contents(files(__package__), __package__))
 
 
 def _contents(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:

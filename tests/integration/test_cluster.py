@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import pytest
 from sensorstream.config import Config
 from sensorstream.java import java_home
 from sensorstream.lake.stores import open_store
+from sensorstream.libraries import pack
 from sensorstream.package import Guarded, archive
 from sensorstream.pipeline import ingest
 from sensorstream.sandbox import spark as sandbox_spark
@@ -314,3 +316,42 @@ def test_a_run_names_the_version_that_wins_on_a_worker(cluster, on_cluster, plan
     assert run.returncode == 2
     assert "has sensorstream 0.0.9 from" in err
     assert objects(config) == {}
+
+
+@pytest.mark.slow
+def test_an_archive_brings_the_libraries_to_a_python_that_has_none(cluster, on_cluster, plant, wanted):
+    bare = cluster.folder / "bare"
+    venv.create(bare, with_pip=False)
+    python = {"spark.pyspark.python": str(bare / "bin" / "python3")}
+    run = cluster.start(on_cluster(spark_conf=python), plant)
+    _, err = run.communicate(timeout=RUN_SECONDS)
+    assert run.returncode == 2
+    assert "the Python of Spark's workers has no pyarrow" in err
+    brought = dict(setting.split("=", 1) for setting in pack(cluster.folder / "libraries.tar.gz"))
+    config = on_cluster(spark_conf=brought | python)
+    cluster.run(config, plant)
+    assert without_marks(objects(config)) == wanted
+
+
+@pytest.mark.slow
+def test_dataframes_of_a_cluster_hold_what_the_lake_holds(cluster, on_cluster, plant, wanted):
+    config = on_cluster()
+    cluster.run(config, plant)
+    path = cluster.folder / "config.json"
+    start, end = plant.window.start.isoformat(), plant.window.end.isoformat()
+    script = f"""
+import sensorstream
+config = sensorstream.load({str(path)!r})
+window = sensorstream.window_of("UTC", start={start!r}, end={end!r})
+spark = sensorstream.spark_session(config)
+straight = sensorstream.readings(config, window, spark=spark)
+source = spark.read.format("historian").options(config={str(path)!r}, start={start!r}, end={end!r})
+lake = sensorstream.read(config, {start!r}, {end!r}, into="spark", spark=spark)
+print([frame.count() for frame in (straight, source.load(), lake)])
+done = sensorstream.publish(straight.where("value < 10"), config, window)
+print(done.rows_written)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=RUN_SECONDS)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[0])
+    assert len(set(counts)) == 1 and counts[0] > 50_000
