@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from ..config import Config
 from ..credentials import without_password
+from ..errors import LakeError
 from ..hearing import Mouth
 from ..package import guarded, here
 from .at_once import at_once
@@ -20,6 +22,8 @@ from .stores import Store, open_store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# As packed says it, and as PostgreSQL through JDBC.
+SNAPSHOT_GONE = re.compile(r"opening a snapshot|invalid snapshot identifier|snapshot \"[^\"]+\" does not exist")
 PUTS_AT_ONCE = 24  # of each worker: a store answers in tens of milliseconds
 LAST_TASKS_SECONDS = 30.0
 
@@ -74,8 +78,15 @@ class HeldBySpark:
 
         try:
             self.staged.mapInArrow(guarded(self.staged.sparkSession, put), "rows long").collect()
-        except BaseException:
+        except BaseException as error:
             _wait_for_tasks(self.staged.sparkSession)
+            if SNAPSHOT_GONE.search(
+                str(error)
+            ):  # they would be made again, of a snapshot that the historian no longer keeps
+                raise LakeError(
+                    "executors of Spark were lost with files that were not in the lake yet:"
+                    " nothing of the run is published, run again"
+                ) from error
             raise
 
     def _put_by_this_process(self, wanted: Mapping[tuple[str, str, int], str]) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from sensorstream.config import Config
 from sensorstream.java import java_home
+from sensorstream.lake.keys import READINGS
 from sensorstream.lake.stores import open_store
 from sensorstream.libraries import pack
 from sensorstream.package import Guarded, archive
@@ -53,13 +54,13 @@ class Cluster:
     def python(self) -> Path:
         return self.root / "spark" / "python" / "bin" / "python3"
 
-    def start(self, config: Config, plant, *, submit: bool = False) -> subprocess.Popen:
+    def start(self, config: Config, plant, *, submit: bool = False, before: str = "") -> subprocess.Popen:
         """``sensorstream ingest`` of the plant's window as a process group of its own, or spark-submit of it."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(config.model_dump(mode="json") | {"db": given(config)}))
         window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
         words = ["ingest", "--config-source", "file", "--config-path", str(path), *window, "--json"]
-        program = [sys.executable, "-m", "sensorstream"]
+        program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli import main; main()"]
         environ = dict(os.environ)
         if submit:
             program = [f"{Path(sys.executable).parent}/spark-submit", "--master", str(self.state.spark_master)]
@@ -265,6 +266,30 @@ def test_after_a_driver_that_was_killed_the_next_run_is_whole(cluster, on_cluste
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
     assert wait_until(lambda: not reading(sandbox.owner_dsn), 60), "an executor reads on though its driver is gone"
+    cluster.run(config, plant)
+    assert without_marks(objects(config)) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_executors_that_are_lost_with_staged_files_leave_the_lake_as_it_was(engine, cluster, on_cluster, plant, wanted):
+    config = on_cluster(engine=engine)
+    workers = [cluster.state.spark[name].process.pid for name in sandbox_spark.WORKERS]
+    killing = f"""
+import psutil
+from sensorstream.lake.held import HeldBySpark
+put = HeldBySpark.put
+def kill_first(self, keys):
+    for executor in [child for pid in {workers} for child in psutil.Process(pid).children(recursive=True)]:
+        executor.kill()
+    put(self, keys)
+HeldBySpark.put = kill_first
+"""
+    run = cluster.start(config, plant, before=killing)
+    _, err = run.communicate(timeout=RUN_SECONDS)
+    assert run.returncode == 5
+    assert "nothing of the run is published, run again" in err
+    assert not [key for key in objects(config) if key.startswith(READINGS)]
     cluster.run(config, plant)
     assert without_marks(objects(config)) == wanted
 
