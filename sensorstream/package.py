@@ -8,7 +8,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -88,6 +88,20 @@ def guarded(spark: SparkSession, function: Callable[..., Any]) -> Callable[..., 
     if function.__code__.co_argcount == 2:  # Spark looks how many arguments a function takes
         return lambda key, rows: held(key, rows)
     return lambda batches: held(batches)
+
+
+class Sent:
+    """A value that goes to the tasks of a session once, unpickled where it is first asked for: behind the guard.
+
+    Where what passes through disks is encrypted, Spark unpickles a broadcast before the function.
+    """
+
+    def __init__(self, spark: SparkSession, value: object) -> None:
+        self._pickled = spark.sparkContext.broadcast(pickle.dumps(value))
+
+    @cached_property
+    def value(self) -> Any:
+        return pickle.loads(self._pickled.value)
 
 
 def here(spark: SparkSession) -> bool:

@@ -14,7 +14,7 @@ from ..credentials import Login, login
 from ..hearing import Mouth
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
-from ..package import guarded
+from ..package import Sent, guarded
 from ..planning import OWN_CONNECTIONS, Plan
 from ..stage import (
     READINGS_DDL,
@@ -125,7 +125,7 @@ def stage_jdbc(
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path and stretch, a group of each."""
     ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
-    windows = spark.sparkContext.broadcast(ends)
+    windows = Sent(spark, ends)
 
     def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         path, start = (part.as_py() for part in key)

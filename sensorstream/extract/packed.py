@@ -17,7 +17,7 @@ from ..config import Config
 from ..credentials import login
 from ..hearing import Mouth
 from ..historian.watch import Watch, watched
-from ..package import guarded
+from ..package import Sent, guarded
 from ..planning import Plan
 from ..slicing import Share
 from ..stage import (
@@ -57,7 +57,7 @@ def stage_packed(
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: one Spark task a share."""
     fetch = Fetch.of(plan, config, snapshot, rule, target, mouth)
-    shares = spark.sparkContext.broadcast(plan.shares)
+    shares = Sent(spark, plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -120,7 +120,7 @@ def in_snapshot(fetch: Fetch, watch: Watch) -> Fetch:
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each share as committed when it begins."""
     fetch = Fetch.of(plan, config, None, rule)
-    shares = spark.sparkContext.broadcast(plan.shares)
+    shares = Sent(spark, plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
