@@ -129,12 +129,12 @@ def _loader() -> Callable[..., Any]:
             raise refuse(
                 f"sensorstream {getattr(sensorstream, '__version__', 'without a version')} from"
                 f" {getattr(sensorstream, '__file__', None)} in place of the {version} that this run brings along",
-                "remove it there, or run with that version; nothing was read",
+                "remove it there, or run with that version; nothing of the run is published",
             )
         if pyarrow.__version__ != arrow:
             raise refuse(
                 f"pyarrow {pyarrow.__version__}, this run {arrow}, and files of the two are not the same bytes",
-                "install one version on both; nothing was read",
+                "install one version on both; nothing of the run is published",
             )
         return pickle.loads(pickled)
 
