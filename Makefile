@@ -13,13 +13,16 @@ UV_CACHE := $(shell [ -n "$${HOME:-}" ] && mkdir -p "$$HOME/.cache" 2>/dev/null 
 KEY := $(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 STAMP := .venv/.ready-$(KEY)
 
-.PHONY: help demo test test-all lint lab airflow bench lock clean prepared spark-prepared
+.PHONY: help demo cluster test test-all lint lab airflow bench lock clean prepared spark-prepared
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: prepared  ## Run the whole pipeline on a simulated plant
 	@$(BIN)/sensorstream demo
+
+cluster: spark-prepared  ## The demo's run once more on a Spark cluster: the same objects
+	@$(BIN)/sensorstream demo --spark
 
 # Tests wait for Airflow, Java and servers: two at once, each with its own, take 515 s where one by one take 884.
 test: lint spark-prepared  ## Lint, types and every test but the slow ones

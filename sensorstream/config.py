@@ -326,7 +326,7 @@ def load(
 def layers(
     path: str | os.PathLike[str] | None, source: Source = "file", arguments: Mapping[str, Any] | None = None
 ) -> list[Layer]:
-    """What each source says, the lowest first; a later one wins key by key, inside ``db`` too."""
+    """What each source says, the lowest first; a later one wins key by key, inside ``db`` and ``spark_conf`` too."""
     if source not in get_args(Source):
         raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
     found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
@@ -341,7 +341,8 @@ def merged(found: Sequence[Layer]) -> dict[str, Any]:
     """One object of several. Pure."""
     values: dict[str, Any] = {}
     for _, more in found:
-        both = {key: {**values[key], **more[key]} for key in ("db",) if _objects(values.get(key), more.get(key))}
+        nested = [key for key in ("db", "spark_conf") if _objects(values.get(key), more.get(key))]
+        both = {key: {**values[key], **more[key]} for key in nested}
         values |= {**more, **both}
     return values
 

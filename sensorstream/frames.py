@@ -30,6 +30,7 @@ from .lake.keys import storable
 from .lake.publishing import look
 from .lake.publishing import publish as publish_files
 from .lake.stores import reached_store
+from .package import guarded
 from .pipeline import Clock, scope_of
 from .planning import workers_of
 from .record import RunRecord, run_id
@@ -117,7 +118,7 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
-        with persisted(grouped.applyInArrow(encode_group, STAGED_DDL)) as files:
+        with persisted(grouped.applyInArrow(guarded(df.sparkSession, encode_group), STAGED_DDL)) as files:
             found = measure(files)
             tally = found.tally
             with clock.phase("publish"):

@@ -17,15 +17,17 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .config import Config
-from .errors import SensorStreamError, SourceError, named
+from .errors import ConfigError, SensorStreamError, SourceError, named
 from .java import java_home
 from .jdbcdriver import find_driver, require_driver
+from .package import carry
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 APP = "sensorstream"
 LOCAL = "local[*]"
+PYTHON = "spark.pyspark.python"  # of executors
 ARROW_BATCH_BYTES = 4 << 20
 # A worker has one heap, for Arrow as well, and of what is freed it keeps little more than a slice takes. With a heap of
 # Arrow's own, each kept what the other could have used: of a month with large files 20 MB.
@@ -53,23 +55,26 @@ def settings(config: Config) -> dict[str, str]:
         "spark.python.worker.reuse": "true",
         **{f"spark.executorEnv.{name}": value for name, value in HEAP.items()},
         "spark.sql.python.filterPushdown.enabled": "true",
+        # Two tasks of one share would be more connections than the historian was promised.
+        "spark.speculation": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
     }
     if driver:
         chosen["spark.jars"] = str(driver)
+    quiet = files(__package__) / "log4j2.properties"
+    chosen["spark.driver.extraJavaOptions"] = " ".join(
+        [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
+    )
+    if local(config) or re.match(r"spark://(127\.0\.0\.1|localhost):", master(config)):
+        # On one machine nothing need be reachable from outside.
+        chosen |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if local(config):
-        # On one machine nothing need be reachable from outside, and driver and workers share one heap.
-        quiet = files(__package__) / "log4j2.properties"
-        chosen |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.memory": "2g",
-            "spark.driver.extraJavaOptions": " ".join(
-                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
-            ),
-        }
+        chosen["spark.driver.memory"] = "2g"  # driver and workers share one heap
+    else:
+        # What passes through an executor's disk, files that wait there and tasks among it, is nobody else's.
+        chosen["spark.io.encryption.enabled"] = "true"
     return chosen | config.spark_conf
 
 
@@ -105,11 +110,16 @@ def start_early(config: Config) -> Starting:
 
     Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
     """
-    java = java_home()
-    os.environ["JAVA_HOME"] = str(java)
+    from pyspark import SparkContext
+
+    if SparkContext._gateway is None:
+        os.environ["JAVA_HOME"] = str(java_home())
+    # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     if local(config):
-        # Spark takes the first python3 on PATH otherwise, which need not have pyarrow.
-        os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    elif python := config.spark_conf.get(PYTHON):
+        os.environ["PYSPARK_PYTHON"] = python
     return Starting(master(config), settings(config))
 
 
@@ -163,6 +173,7 @@ class Starting:
         with spark_errors():
             session = builder.master(self._master).getOrCreate()
             session.dataSource.register(HistorianSource)
+            carry(session)
         return session
 
     def __enter__(self) -> Starting:
@@ -234,6 +245,19 @@ def spark_errors() -> Iterator[None]:
             from .historian.connect import with_remedy
 
             raise SourceError(f"historian, through JDBC: {with_remedy(found[1], 'the reader')}") from error
+        if "ClassNotFoundException: org.postgresql.Driver" in text:
+            jar = find_driver(None) or "postgresql.jar"
+            raise ConfigError(f"this Spark was started without PostgreSQL's JDBC driver: add --jars {jar}") from error
+        if found := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text):
+            raise ConfigError(
+                f"the Python of Spark's workers has no {found[1]}: install the libraries of sensorstream there, or send"
+                f" them along as docs/spark.md says"
+            ) from error
+        if found := re.search(r"Python in worker has different version: (\S+) than that in driver: (\S+),", text):
+            raise ConfigError(
+                f"the Python of Spark's workers is {found[1]}, this one {found[2]}: name one of"
+                f' {found[2]} in "{PYTHON}" under "spark_conf"'
+            ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
         raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 
 from ..config import Config
+from ..credentials import without_password
 from ..encode import SCHEMA
 from ..errors import ConfigError, LakeError
+from ..package import guarded, here
 from ..parquet import table_of
 from ..stage import READINGS_DDL
 from ..stage import labelled as spelled_out
@@ -182,9 +184,15 @@ def _spark_readings(
         from ..spark import spark_session
 
         spark = spark_session(config)
+    if config.local_path and not here(spark):
+        raise ConfigError(
+            f"the lake is a folder of this machine ({config.local_path}), which executors of"
+            f' {spark.sparkContext.master} do not see: read it into="arrow", or keep the lake in a bucket'
+        )
+    reaching = without_password(config)
 
     def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(config)
+        store = open_store(reaching)
         for batch in batches:
             manifest = read_manifest(store)
             for row in batch.to_pylist():
@@ -200,7 +208,7 @@ def _spark_readings(
     if found:
         pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
         files = spark.createDataFrame([astuple(entry) for entry in found], ENTRY_DDL).repartition(pieces)
-        frame = files.mapInArrow(fetch, READINGS_DDL)
+        frame = files.mapInArrow(guarded(spark, fetch), READINGS_DDL)
     else:
         frame = spark.createDataFrame([], READINGS_DDL)
     if persist:
