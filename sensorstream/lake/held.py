@@ -141,6 +141,8 @@ class HeldHere:
 
         with at_once(PUTS_AT_ONCE) as pool:
             list(pool.map(one, keys))
+        if saying:
+            saying.done()
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
         return {entry: self.files[entry] for entry in entries}
