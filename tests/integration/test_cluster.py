@@ -31,7 +31,7 @@ from sensorstream.sandbox import spark as sandbox_spark
 from sensorstream.sandbox import up
 from sensorstream.sandbox.processes import free_port, wait_until
 from sensorstream.sandbox.state import State, locked
-from tests.faults.test_killed_runs import given
+from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole
 from tests.oracle import objects, without_marks
 
@@ -56,8 +56,7 @@ class Cluster:
 
     def start(self, config: Config, plant, *, submit: bool = False, before: str = "") -> subprocess.Popen:
         """``sensorstream ingest`` of the plant's window as a process group of its own, or spark-submit of it."""
-        path = self.folder / "config.json"
-        path.write_text(json.dumps(config.model_dump(mode="json") | {"db": given(config)}))
+        path = file_of(config, self.folder)
         window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
         words = ["ingest", "--config-source", "file", "--config-path", str(path), *window, "--json"]
         program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli import main; main()"]
@@ -183,7 +182,9 @@ def watched(password: str, folders: list[Path], pages: list[str], dsn: str) -> I
 
 def test_workers_have_the_libraries_and_not_this_package(cluster):
     def says(script: str) -> str:
-        return subprocess.run([cluster.python, "-c", script], cwd="/", capture_output=True, text=True).stderr
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [cluster.python, "-c", script]
+        return subprocess.run(command, cwd="/", env=environ, capture_output=True, text=True).stderr
 
     assert says("import psycopg, pyarrow, numpy, obstore, pydantic, boto3") == ""
     assert "No module named 'sensorstream'" in says("import sensorstream")
