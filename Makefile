@@ -13,7 +13,7 @@ UV_CACHE := $(shell [ -n "$${HOME:-}" ] && mkdir -p "$$HOME/.cache" 2>/dev/null 
 KEY := $(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 STAMP := .venv/.ready-$(KEY)
 
-.PHONY: help demo test test-all lint lab airflow bench lock clean prepared
+.PHONY: help demo cluster test test-all lint lab airflow bench lock clean prepared spark-prepared
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -21,11 +21,14 @@ help:  ## Show the targets
 demo: prepared  ## Run the whole pipeline on a simulated plant
 	@$(BIN)/sensorstream demo
 
+cluster: spark-prepared  ## The demo's run once more on a Spark cluster: the same objects
+	@$(BIN)/sensorstream demo --spark
+
 # Tests wait for Airflow, Java and servers: two at once, each with its own, take 515 s where one by one take 884.
-test: lint  ## Lint, types and every test but the slow ones
+test: lint spark-prepared  ## Lint, types and every test but the slow ones
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: lint  ## Lint, types and every test
+test-all: lint spark-prepared  ## Lint, types and every test
 	@$(BIN)/python -m pytest
 
 lint: prepared  ## Lint and types
@@ -39,7 +42,7 @@ lab: prepared  ## JupyterLab on the notebooks, sandbox running
 airflow: prepared  ## Airflow with the DAGs, sandbox running
 	@$(BIN)/sensorstream airflow
 
-bench: prepared  ## Benchmark against the peers (BENCH="--case all --write-docs": more of it)
+bench: spark-prepared  ## Benchmark against the peers (BENCH="--case all --write-docs": more of it)
 	@$(BIN)/sensorstream bench $(BENCH)
 
 lock: $(STAMP)  ## Pin again what pyproject.toml asks for
@@ -51,9 +54,12 @@ clean:  ## Stop the sandbox; remove it, the environment and all that was made
 	if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove --root .sandbox-bench || true; fi
 	rm -rf .venv .venv-bench .sandbox .sandbox-bench reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Java and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
 prepared: $(STAMP)
 	@$(BIN)/python -m sensorstream.setup_env
+
+# Java and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
+spark-prepared: prepared
+	@$(BIN)/python -m sensorstream.setup_env --spark
 
 $(STAMP):
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from .errors import STOPPED
+from .importing import ours
 
 
 def main() -> None:
     """The command line; Ctrl-C while it is still imported (half a second) is one word as well."""
+    ours()
     try:
         from .cli import main as begin
     except KeyboardInterrupt:

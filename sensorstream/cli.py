@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from . import __version__
 from .config import Config, load
 from .errors import STOPPED, ConfigError, SensorStreamError
 from .sandbox.cli import app as sandbox_app
+from .sandbox.state import CLUSTER, CONFIG
 from .screen import show_check, show_compacted, show_plan, show_record, show_verification
 from .telling import shown
 from .windows import Window, window_of
@@ -96,10 +98,12 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Move the readings of a window to the lake: the module alone, no notebook."""
+    from .importing import arrow_without_pandas
     from .pipeline import ingest as move
 
     arguments = {"engine": engine, "write_mode": write_mode, "allow_loss": allow_loss or None}
     settings, window = _asked(config, config_source, date, start, end, **arguments)
+    arrow_without_pandas()
     with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))
@@ -275,11 +279,26 @@ def config_show(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Once more on a Spark cluster: the same objects with the same bytes.")
+    ] = False,
+) -> None:
     """Start the sandbox, fill it with a simulated plant, and run the whole pipeline through its notebooks."""
     from .demo import demo as show
 
-    show()
+    show(cluster=spark)
+
+
+@app.command()
+def package(
+    out: Annotated[Path, typer.Option(help="The archive to write: libraries.tar.gz.")] = Path("libraries.tar.gz"),
+) -> None:
+    """Pack the libraries of a run for a Spark cluster whose Python has none; print the settings that use them."""
+    from .libraries import pack
+
+    for setting in pack(out):
+        print(f"--conf {setting}")
 
 
 @app.command()
@@ -352,7 +371,10 @@ def _asked(
 
 def _settings(config: Path | None, source: str, **arguments: Any) -> Config:
     _use_sandbox_credentials(config)
-    return load(config, source=source, arguments=arguments)  # type: ignore[arg-type]
+    return load(config, source=source, arguments=arguments | _submitted)  # type: ignore[arg-type]
+
+
+_submitted: dict[str, Any] = {}  # keys that spark-submit decides
 
 
 def _use_sandbox_credentials(config: Path | None) -> None:
@@ -360,11 +382,11 @@ def _use_sandbox_credentials(config: Path | None) -> None:
     if config is None:
         return
     beside = config.resolve().parent / "aws"
-    if config.name == "config.json" and beside.is_file() and (beside.parent / "state.json").is_file():
+    if config.name in (CONFIG, CLUSTER) and beside.is_file() and (beside.parent / "state.json").is_file():
         os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[str, Any]] = dict) -> None:
     """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -372,6 +394,7 @@ def main(arguments: list[str] | None = None) -> None:
         # What libraries log beside a failure that is told here anyway: Py4J of Ctrl-C, psycopg of a lost connection.
         logging.getLogger().addHandler(logging.NullHandler())
     try:
+        _submitted.update(submitted())
         code = app([word for word in words if word != "--debug"], standalone_mode=False)
         if code == STOPPED:  # Typer makes this of Ctrl-C
             raise KeyboardInterrupt

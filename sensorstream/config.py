@@ -174,7 +174,7 @@ class Config(Part):
 
     use_aqe: bool = True
     enable_skew_handling: bool = True
-    spark_master: Name = "local[*]"
+    spark_master: Name | None = None
     spark_conf: dict[Text, Text] = Field(default_factory=dict)
 
     @field_validator("timezone")
@@ -242,8 +242,8 @@ class Config(Part):
 
     @field_validator("spark_master")
     @classmethod
-    def _a_master(cls, master: str) -> str:
-        if not MASTER.fullmatch(master):
+    def _a_master(cls, master: str | None) -> str | None:
+        if master is not None and not MASTER.fullmatch(master):
             raise ValueError(f'"{master}" is no master of Spark: write local[*], local[4], spark://host:7077 or yarn')
         return master
 
@@ -326,7 +326,7 @@ def load(
 def layers(
     path: str | os.PathLike[str] | None, source: Source = "file", arguments: Mapping[str, Any] | None = None
 ) -> list[Layer]:
-    """What each source says, the lowest first; a later one wins key by key, inside ``db`` too."""
+    """What each source says, the lowest first; a later one wins key by key, inside ``db`` and ``spark_conf`` too."""
     if source not in get_args(Source):
         raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
     found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
@@ -341,7 +341,8 @@ def merged(found: Sequence[Layer]) -> dict[str, Any]:
     """One object of several. Pure."""
     values: dict[str, Any] = {}
     for _, more in found:
-        both = {key: {**values[key], **more[key]} for key in ("db",) if _objects(values.get(key), more.get(key))}
+        nested = [key for key in ("db", "spark_conf") if _objects(values.get(key), more.get(key))]
+        both = {key: {**values[key], **more[key]} for key in nested}
         values |= {**more, **both}
     return values
 

@@ -52,6 +52,12 @@ def login(config: Config) -> Login:
     return asked_again(replace(plain, secret=(config.db_secret_id, config.s3_region)))
 
 
+def without_password(config: Config) -> Config:
+    """``config`` for tasks that need the lake alone: those that put or read thousands of files are so large that Spark
+    hands them on through files on disk."""
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": None})})
+
+
 def asked_again(login: Login) -> Login:
     """``login`` with what its secret says now: a password that was changed since is the new one."""
     if login.secret is None:

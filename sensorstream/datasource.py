@@ -40,8 +40,9 @@ from .errors import ConfigError
 from .extract.gathering import Fetch
 from .extract.packed import BATCH_READINGS, read_clean
 from .historian import open_historian
-from .planning import make_plan
+from .planning import make_plan, workers_of
 from .slicing import Share
+from .spark import master
 from .stage import READINGS, READINGS_DDL
 from .transform import quality_rule
 from .windows import Window, window_of
@@ -102,7 +103,8 @@ class HistorianReader(DataSourceReader):
         if window is None:
             return []
         with open_historian(self.config) as historian:
-            plan = make_plan(historian, self.config, window, self.patterns, only=self.wanted.takes, alone=True)
+            workers, only = workers_of(master(self.config)), self.wanted.takes
+            plan = make_plan(historian, self.config, window, self.patterns, workers=workers, only=only, alone=True)
         rule = quality_rule(self.config, plan.layout)
         fetch = Fetch.of(plan, self.config, None, rule)
         return [SharePartition(fetch, share) for share in plan.shares]

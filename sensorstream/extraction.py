@@ -1,51 +1,21 @@
-"""A plan's readings staged by Spark, computed once, and what they are: all but their bytes is brought here."""
+"""What staged files are: all but their bytes."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .config import Config
-from .extract import ENGINES
-from .hearing import Mouth
 from .lake.manifest import Entry
-from .planning import Plan
 from .record import reconcile
 from .slicing import PageCount
-from .stage import Target, read_counts, read_prints, read_rejected, read_tally
-from .transform import Tally, quality_rule
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-
-def stage(config: Config, what: Plan, snapshot: str, spark: SparkSession, mouth: Mouth | None = None) -> DataFrame:
-    """The plan's readings as staged files, not yet computed; at ``mouth`` the workers say how far they are."""
-    rule = quality_rule(config, what.layout)
-    target = Target(config.timezone, config.max_records_per_file)
-    return ENGINES[config.engine](spark, what, config, snapshot=snapshot, rule=rule, target=target, mouth=mouth)
-
-
-@contextmanager
-def persisted(staged: DataFrame) -> Iterator[DataFrame]:
-    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends.
-
-    As they are: Python's ``MEMORY_AND_DISK`` would serialize and compress what is compressed already.
-    """
-    from pyspark import StorageLevel
-
-    kept = staged.persist(StorageLevel.MEMORY_AND_DISK_DESER)
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
+from .stage import read_counts, read_prints, read_rejected, read_tally
+from .transform import Tally
 
 
 @dataclass(frozen=True)
@@ -96,24 +66,31 @@ class Measured:
         )
 
 
-def measure(staged: DataFrame) -> Measured:
-    """Compute the staged files (they stay persisted) and collect all but their bytes."""
+def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[Entry, bytes], None] | None = None) -> Measured:
+    """What rows of ``stage.STAGED`` say; where they come with the bytes of files, ``keep`` takes these."""
     columns = list(Entry.__dataclass_fields__)
-    found = staged.drop("data").toArrow()  # to name the columns that stay takes 50 ms more
-    kinds: dict[str, list[dict[str, Any]]] = {"file": [], "rejected": [], "prints": [], "counts": [], "tally": []}
-    for row in found.to_pylist():
-        kinds[row["kind"]].append(row)
+    contents: dict[str, Contents] = {}
+    entries: list[Entry] = []
     total = Tally.empty()
-    for row in kinds["tally"]:
-        total.add(read_tally(row["tally"]))
-    files = [(Entry(*(row[column] for column in columns)), row) for row in kinds["file"]]
+    small: dict[str, list[Any]] = {"rejected": [], "prints": [], "counts": []}
+    for row in rows:
+        if row["kind"] == "file":
+            entry = Entry(*(row[column] for column in columns))
+            entries.append(entry)
+            contents[entry.key] = Contents(entry.rows, row["valued"], row["worded"])
+            if keep:
+                keep(entry, row["data"])
+        elif row["kind"] == "tally":
+            total.add(read_tally(row["tally"]))
+        else:
+            small[row["kind"]].append(row["tally"] if row["kind"] == "counts" else row["small"])
     return Measured(
-        entries=sorted(entry for entry, _ in files),
-        contents={entry.key: Contents(entry.rows, row["valued"], row["worded"]) for entry, row in files},
+        entries=sorted(entries),
+        contents=contents,
         tally=total,
-        rejected_streams=[row["small"] for row in kinds["rejected"]],
-        prints=read_prints(row["small"] for row in kinds["prints"]),
-        counts=read_counts(row["tally"] for row in kinds["counts"]),
+        rejected_streams=small["rejected"],
+        prints=read_prints(small["prints"]),
+        counts=read_counts(small["counts"]),
     )
 
 

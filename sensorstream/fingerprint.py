@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashes_in_c import hashes_in_c
 from .historian.readings_sql import PLAIN
 from .lookup3 import Hashes, hash_float8, hash_hex, hash_int4
 
@@ -70,8 +69,7 @@ def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[i
 
 def plain_hashes(t_stamp: NDArray[np.int64], value: NDArray[np.float64]) -> Hashes:
     """Hashes of plain rows: quality ``PLAIN``, a value, no text."""
-    in_c = hashes_in_c()
-    return in_c.plain_hashes(t_stamp, value) if in_c else _with_value(value, t_stamp)
+    return _with_value(value, t_stamp)
 
 
 def row_hashes(
@@ -103,8 +101,6 @@ def row_hashes(
     """
     if (announced := int(np.maximum(text_bytes, 0).sum())) > len(texts):
         raise ValueError(f"{announced:,} bytes of text announced, {len(texts):,} packed")
-    if in_c := hashes_in_c():
-        return in_c.row_hashes(t_stamp, value, has_value, quality, has_quality, text_bytes, texts=texts)
     has_text = text_bytes >= 0
     plain = has_value & has_quality & (quality == PLAIN) & ~has_text
     if plain.all():

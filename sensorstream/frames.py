@@ -23,7 +23,6 @@ from .config import Config
 from .encode import SCHEMA
 from .errors import ConfigError
 from .extract import READERS
-from .extraction import measure, persisted
 from .historian import open_historian
 from .historian.readings_sql import PLAIN
 from .lake.held import HeldBySpark
@@ -31,10 +30,13 @@ from .lake.keys import storable
 from .lake.publishing import look
 from .lake.publishing import publish as publish_files
 from .lake.stores import reached_store
+from .package import guarded
 from .pipeline import Clock, scope_of
+from .planning import workers_of
 from .record import RunRecord, run_id
 from .spark import spark_errors, spark_session
 from .stage import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
+from .staging.on_spark import measure, persisted
 from .transform import Tally, quality_rule
 from .windows import Window, WindowLike, as_window
 
@@ -68,7 +70,14 @@ def readings(
     """
     window, session = as_window(window, config.timezone), spark or spark_session(config)
     with open_historian(config) as historian:
-        what = planning.make_plan(historian, config, window, config.patterns(patterns), alone=True)
+        what = planning.make_plan(
+            historian,
+            config,
+            window,
+            config.patterns(patterns),
+            workers=workers_of(session.sparkContext.master),
+            alone=True,
+        )
     if not what.tables:
         return session.createDataFrame([], READINGS_DDL)
     return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
@@ -109,7 +118,7 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
-        with persisted(grouped.applyInArrow(encode_group, STAGED_DDL)) as files:
+        with persisted(grouped.applyInArrow(guarded(df.sparkSession, encode_group), STAGED_DDL)) as files:
             found = measure(files)
             tally = found.tally
             with clock.phase("publish"):

@@ -1,4 +1,4 @@
-"""What workers say of their work while a Spark task runs: Spark itself tells only when a task is over.
+"""What workers say of their work while it goes on: Spark itself tells only when a task is over.
 
 A datagram each, with totals and not with steps, so that one that is lost is made up for by the next; where nothing
 comes through (a firewall between driver and workers) a run only shows less of itself.
@@ -15,10 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 # Run, phase, what was worked on, then readings read, readings finished, bytes.
 MESSAGE = struct.Struct("!8s16s8sQQQ")
@@ -72,12 +68,18 @@ class Saying:
     def _say(self) -> None:
         self._next = time.monotonic() + EVERY_SECONDS
         message = MESSAGE.pack(*self._head, self._read, self._finished, self._size)
+        if ear := _ears.get(self._head[0]):  # in this process
+            ear.hear(message)
+            return
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
                 wire.setblocking(False)
                 wire.sendto(message, self._where)
         except OSError:
             return  # the driver cannot be reached this way: the run is none the worse
+
+
+_ears: dict[bytes, Ear] = {}  # of this process, by run
 
 
 class Ear:
@@ -89,6 +91,7 @@ class Ear:
         self._wire.settimeout(EVERY_SECONDS)
         self.mouth = Mouth(host, self._wire.getsockname()[1], secrets.token_bytes(8))
         self._said: dict[tuple[bytes, bytes], Heard] = {}
+        _ears[self.mouth.run] = self
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -98,7 +101,14 @@ class Ear:
         said = [heard for (of, _), heard in list(self._said.items()) if of == name]
         return Heard(sum(h.read for h in said), sum(h.finished for h in said), sum(h.size for h in said))
 
+    def hear(self, message: bytes) -> None:
+        """Take what is said of this run."""
+        run, phase, key, *totals = MESSAGE.unpack(message)
+        if run == self.mouth.run:
+            self._said[phase, key] = Heard(*totals)
+
     def close(self) -> None:
+        _ears.pop(self.mouth.run, None)
         self._wire.close()
 
     def _listen(self) -> None:
@@ -110,20 +120,16 @@ class Ear:
             except OSError:
                 return  # closed
             if len(message) == MESSAGE.size:
-                run, phase, key, *totals = MESSAGE.unpack(message)
-                if run == self.mouth.run:
-                    self._said[phase, key] = Heard(*totals)
+                self.hear(message)
 
 
 @contextmanager
-def listening(spark: SparkSession, wanted: bool) -> Iterator[Ear | None]:
-    """An ear at the driver's own address while the block runs; None where nobody wants to know or none can be had."""
+def listening(host: str, bind: str, wanted: bool) -> Iterator[Ear | None]:
+    """An ear at an address of this process while the block runs; None where nobody wants to know or none can be had."""
     ear = None
     if wanted:
-        conf = spark.sparkContext.getConf()
-        host = conf.get("spark.driver.host") or "127.0.0.1"
         try:
-            ear = Ear(host, conf.get("spark.driver.bindAddress") or host)
+            ear = Ear(host, bind)
         except OSError:
             ear = None
     try:

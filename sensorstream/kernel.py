@@ -35,6 +35,10 @@ class Kernel:
         if ahead:
             self._client.execute(ahead, silent=True, store_history=False, stop_on_error=False)
 
+    def forget(self) -> None:
+        """Forget what a notebook has defined in it; what is imported stays."""
+        self._client.execute("get_ipython().reset()", silent=True, store_history=False)
+
     def close(self) -> None:
         """End it and its children; nothing where that is done already.
 

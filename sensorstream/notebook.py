@@ -52,7 +52,7 @@ def execute(
         Values for the ``parameters`` cell; those that the notebook does not know are left out. They are written into
         the executed notebook, so none may be a secret.
     kernel
-        One that was begun for this notebook, a new one by default; it is closed.
+        One that was begun before and is left to whoever did, a new one by default.
     on_cell
         Called after each code cell.
 
@@ -79,6 +79,7 @@ def execute(
             parameters={name: value for name, value in parameters.items() if name in known},
             kernel_name="python3",
             km=own.manager,
+            request_save_on_cell_execute=False,  # it is kept after each cell as well
             on_cell_complete=lambda cell, cell_index: on_cell() if cell.cell_type == "code" else None,
             start_timeout=START_SECONDS,
             progress_bar=False,
@@ -90,7 +91,8 @@ def execute(
             f"the kernel of {path.name} died, perhaps for want of memory: {executed} shows how far it came"
         ) from None
     finally:
-        own.close()
+        if own is not kernel:
+            own.close()
 
 
 def literally(path: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -16,11 +16,9 @@ import pyarrow as pa
 from . import planning
 from .config import Config
 from .errors import SensorStreamError, after_commit
-from .extraction import Measured, measure, parquet, parquet_or_none, persisted, stage
+from .extraction import Measured, parquet, parquet_or_none
 from .guards import covered_months, refuse_losses, refuse_to_empty, replaced_parts
-from .hearing import listening
 from .historian import Historian, open_historian
-from .lake.held import HeldBySpark
 from .lake.keys import TAGS, rejected_key, storable
 from .lake.manifest import Manifest, at_one_commit
 from .lake.pieces import Grid, days
@@ -28,13 +26,12 @@ from .lake.publishing import Known, Scope, Seen, publish, seen_in
 from .lake.turns import store_to_write
 from .late.lookback import Late, Lookback, look, lookback
 from .late.rereading import late_record, read_again
-from .planning import Plan
-from .progress import Progress, watched
+from .planning import Plan, workers_of
+from .progress import Progress
 from .record import RunRecord, run_id
-from .spark import spark_errors, start_early
+from .staging import executor, master_of
 from .transform import quality_rule
 from .unkept import warnings_of
-from .warm import keep_workers
 from .windows import Window, WindowLike, as_window
 
 if TYPE_CHECKING:
@@ -50,7 +47,9 @@ def plan(config: Config, window: WindowLike, patterns: Sequence[str] | None = No
     """
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:
-        what = planning.make_plan(historian, config, window, config.patterns(patterns))
+        what = planning.make_plan(
+            historian, config, window, config.patterns(patterns), workers=workers_of(master_of(config))
+        )
     storable((tag.path for tag in what.tags), prefix=config.prefix)
     return what
 
@@ -89,12 +88,12 @@ def ingest(
     clock = Clock()
     window, patterns = as_window(window, config.timezone), config.patterns(patterns)
     name = run_id(window, patterns)
-    # The JVM starts while the lake is looked at and the plan is made.
-    with nullcontext() if spark else start_early(config) as starting, open_historian(config) as historian:
+    # Where Spark does the work, its JVM starts while the lake is looked at and the plan is made.
+    with closing(executor(config, spark)) as runs_on, open_historian(config) as historian:
         with clock.phase("plan"):
             with ThreadPoolExecutor(1) as aside:
                 opening = aside.submit(store_to_write, config)
-                what = planning.make_plan(historian, config, window, patterns)
+                what = planning.make_plan(historian, config, window, patterns, workers=runs_on.workers)
                 store = opening.result()
             paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
             scope = scope_of(config, window, paths, covered_months(what, config))
@@ -107,7 +106,7 @@ def ingest(
             if config.write_mode == "overwrite":
                 refuse_to_empty(historian, what, scope, before)
         with clock.phase("start"):
-            session = spark or (starting or start_early(config)).result()
+            runs_on.start()
         with clock.phase("extract"):
             what, snapshot = planning.pinned(historian, what, also=back.tables if back else ())
             seen = historian.visible_snapshot()
@@ -132,27 +131,23 @@ def ingest(
             historian.leave()
             return sum(read.values()), warnings, late, tags
 
-        with (
-            clock.phase("extract"),
-            spark_errors(),
-            listening(session, progress is not None) as ear,
-            persisted(stage(config, what, snapshot, session, ear.mouth if ear else None)) as staged,
-            ThreadPoolExecutor(1) as aside,
-        ):
-            expected = what.estimated_readings
-            with watched(session, "extract", progress, ear, expected):
-                looking = aside.submit(beside)
-                try:
-                    found = measure(staged)
-                    measured.set_result(found)
-                except Exception as error:
-                    # What failed first ends the snapshot, of which the others then speak.
-                    if looking.done() and (first := looking.exception()):
-                        raise first from error
-                    raise
-                finally:
-                    measured.cancel()
-                source, warnings, late, tags = looking.result()
+        with ExitStack() as until_published:
+            with clock.phase("extract"), ThreadPoolExecutor(1) as aside:
+                ear = until_published.enter_context(runs_on.listening(progress is not None))
+                with runs_on.watched("extract", progress, ear, what.estimated_readings):
+                    looking = aside.submit(beside)
+                    try:
+                        held, found = until_published.enter_context(runs_on.staged(config, what, snapshot, ear))
+                        measured.set_result(found)
+                    except BaseException as error:
+                        # What failed first ends the snapshot, of which the others then speak.
+                        if isinstance(error, Exception) and looking.done() and (first := looking.exception()):
+                            raise first from error
+                        historian.connection.cancel()  # nobody wants to know it any more
+                        raise
+                    finally:
+                        measured.cancel()
+                    source, warnings, late, tags = looking.result()
             found.reconcile(source)
             tally = found.tally
             historian.release()
@@ -160,9 +155,9 @@ def ingest(
             pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
             # What is read again is noted when it is published, and the marks with it.
             noted = late if late and not late.again else None
-            with clock.phase("publish"), watched(session, "publish", progress, ear):
+            with clock.phase("publish"), runs_on.watched("publish", progress, ear):
                 done, root = publish(
-                    HeldBySpark(staged, found.entries, config, ear.mouth if ear else None),
+                    held,
                     store,
                     scope,
                     before,
@@ -180,17 +175,17 @@ def ingest(
         again = None
         if late and late.again:
             try:
-                with clock.phase("late"), spark_errors():
-                    again = read_again(late, config, store, session, run=name, after=root)
+                with clock.phase("late"):
+                    again = read_again(late, config, store, runs_on, run=name, after=root)
             except SensorStreamError as error:
                 raise after_commit(error) from error
             done = done + again.published
-    keep_workers(session)
     return RunRecord(
         run_id=name,
         started=clock.started.isoformat(timespec="milliseconds"),
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine=config.engine,
+        ran_on=runs_on.where,
         window={"start": window.start.isoformat(), "end": window.end.isoformat()},
         patterns=list(patterns),
         tags_selected=len(what.tags),

@@ -42,6 +42,35 @@ OWN_CONNECTIONS = 2  # of a run beside those that read slices: one that plans an
 
 
 @dataclass(frozen=True)
+class Workers:
+    """Who does the shares of a plan: so many tasks at once, and so many threads of all of them together; ``None`` is as
+    many as connections may be held. Tasks on several machines are two at least, so that no single one does it all."""
+
+    tasks: int | None
+    threads: int | None
+    machines: bool = False
+
+    def within(self, connections: int) -> tuple[int, int]:
+        """Tasks and threads where each thread has a connection."""
+        tasks, threads = (
+            connections if most is None else min(most, connections) for most in (self.tasks, self.threads)
+        )
+        return tasks, threads
+
+
+def workers_of(master: str | None) -> Workers:
+    """What a Spark master, as far as its address tells, or this machine (``None``) does at once."""
+    here = len(os.sched_getaffinity(0))
+    if master is None:
+        return Workers(tasks=1, threads=here)
+    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", master)
+    if not local:
+        return Workers(tasks=None, threads=None, machines=True)
+    cores = here if local[1] == "*" else int(local[1] or 1)
+    return Workers(tasks=cores, threads=cores)
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole of a run's reading, as decided before the first reading is read."""
 
@@ -55,7 +84,6 @@ class Plan:
     order: Order
     shares: tuple[Share, ...]
     connections: int  # of each share
-    kept: int  # connections that a worker may keep from share to share
     estimated_readings: int
     notes: tuple[str, ...]
     whole: frozenset[int] = frozenset()  # tables, by position, that hold nothing but what is wanted: see ``pinned``
@@ -114,6 +142,7 @@ def make_plan(
     window: Window,
     patterns: Sequence[str],
     *,
+    workers: Workers,
     only: Callable[[str], bool] = lambda tagpath: True,
     alone: bool = False,
 ) -> Plan:
@@ -135,15 +164,14 @@ def make_plan(
     weights, highest = (estimate_by_tag(some, tags, ids) for some in (known, [with_margin(found) for found in known]))
     parts = stretches_of(historian, config, tables, known, tags, weights, highest, window)
     reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
-    workers, connections = _workers(config)
-    connections = max(1, connections // 2) if alone else connections
+    connections = config.jdbc_num_partitions - OWN_CONNECTIONS
+    tasks, threads = workers.within(max(1, connections // 2) if alone else connections)
     rows = sum(reach.readings for reach in reaches)
-    machines = not config.spark_master.startswith("local")
-    count = best_shares(len(parts), rows, workers=min(workers, connections), machines=machines)
+    count = best_shares(len(parts), rows, workers=tasks, machines=workers.machines)
     order = choose_order(reaches, sum(weights), count)
     if order == "tag":
-        count = min(workers, connections)
-    each = max(1, min(workers, connections) // count)
+        count = tasks
+    each = max(1, threads // count)
     per_slice = config.readings_per_slice
     shares = (
         shares_by_tag(parts, reaches, count=count, per_slice=per_slice)
@@ -161,7 +189,6 @@ def make_plan(
         order=order,
         shares=tuple(shares) if tables and tags else (),
         connections=each,
-        kept=_kept(workers, connections),
         estimated_readings=sum(weights),
         notes=(
             *historian.notes,
@@ -173,7 +200,12 @@ def make_plan(
 
 
 def make_late_plan(
-    historian: Historian, config: Config, pieces: Sequence[tuple[str, Window]], rows: Mapping[str, int]
+    historian: Historian,
+    config: Config,
+    pieces: Sequence[tuple[str, Window]],
+    rows: Mapping[str, int],
+    *,
+    workers: Workers,
 ) -> Plan:
     """What is read again of days that have changed: each tag path's own, tag by tag.
 
@@ -195,8 +227,7 @@ def make_late_plan(
         for cut in [stretches(window, config.timezone, parts=rows[path] / config.readings_per_slice)]
         for part in cut
     ]
-    workers, connections = _workers(config)
-    count = min(workers, connections)
+    count, threads = workers.within(config.jdbc_num_partitions - OWN_CONNECTIONS)
     shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=config.readings_per_slice)
     return Plan(
         window=hull,
@@ -208,8 +239,7 @@ def make_late_plan(
         indexed=frozenset(),
         order="tag",
         shares=tuple(shares),
-        connections=max(1, connections // count),
-        kept=_kept(workers, connections),
+        connections=max(1, threads // count),
         estimated_readings=round(sum(part.estimated_readings for part in parts)),
         notes=(),
     )
@@ -323,24 +353,6 @@ def _reach(table: PartitionTable, found: Statistics) -> Reach:
         by_time=any(columns[:1] == ("t_stamp",) for columns in found.indexes),
         borders_ms=found.borders_ms,
     )
-
-
-def _workers(config: Config) -> tuple[int, int]:
-    """Tasks that Spark runs at once, and connections that they may hold together, beside the run's own."""
-    connections = config.jdbc_num_partitions - OWN_CONNECTIONS
-    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", config.spark_master)
-    if not local:
-        return connections, connections
-    if local[1] == "*":
-        return len(os.sched_getaffinity(0)), connections
-    return int(local[1] or 1), connections
-
-
-def _kept(workers: int, connections: int) -> int:
-    """Connections that each worker may keep when its share is done, so that what is kept and what others open for
-    their shares, of this plan or the next, are never more than ``connections``. Pure."""
-    busy = min(workers, connections)
-    return min((connections - busy) // max(workers - 1, 1), connections // workers)
 
 
 def _explain(

@@ -1,19 +1,15 @@
-"""How far a run is, told to whoever shows it: Spark's count of finished tasks, and what the workers say meanwhile."""
+"""How far a run is, told to whoever shows it: the count of finished tasks, and what the workers say meanwhile."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .hearing import Ear, Heard
 from .wording import short, size, span
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 POLL_SECONDS = 0.2
 SURE_AFTER = 0.02  # share of the work: before it a rate says nothing
@@ -73,9 +69,13 @@ Progress = Callable[[Step], None]
 
 @contextmanager
 def watched(
-    spark: SparkSession, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+    phase: str,
+    tell: Progress | None,
+    ear: Ear | None = None,
+    expected: int = 0,
+    tasks: Callable[[], Iterable[tuple[int, int, int]]] = lambda: ((0, 0, 1),),
 ) -> Iterator[None]:
-    """While the block runs, tell how far Spark's tasks are; once more at its end.
+    """While the block runs, tell how far its tasks are; once more at its end.
 
     Parameters
     ----------
@@ -83,12 +83,13 @@ def watched(
         Where workers say what they did beside.
     expected
         About so many readings there will be; 0: not known.
+    tasks
+        Of each stage of tasks a number, how many are done, and how many there are; by default there is one task.
     """
     if tell is None:
         yield
         return
     stop, begin = threading.Event(), time.monotonic()
-    tracker = spark.sparkContext.statusTracker()
     known: dict[int, tuple[int, int]] = {}
 
     def step(heard: Heard, *, over: bool = False) -> Step:
@@ -100,9 +101,7 @@ def watched(
 
     def poll() -> None:
         while not stop.wait(POLL_SECONDS):
-            for stage in tracker.getActiveStageIds():
-                if info := tracker.getStageInfo(stage):
-                    known[stage] = (info.numCompletedTasks, info.numTasks)
+            known.update({stage: (done, total) for stage, done, total in tasks()})
             if known:
                 tell(step(ear.heard(phase) if ear else Heard()))
 

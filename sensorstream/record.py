@@ -47,6 +47,7 @@ class RunRecord:
     bytes_written: int
     seconds: dict[str, float]
     source_snapshot: str
+    ran_on: str = ""  # this machine, or Spark and its master
     digits_in_text: int = 0  # readings whose number a double cannot hold: its digits are their text
     explain: list[str] = field(default_factory=list)
     late: dict[str, Any] | None = None  # what was looked for in the days before, see ``rereading.late_record``
@@ -103,7 +104,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         "window": f"{record.window['start']} to {record.window['end']}",
         "tags": f"{record.tags_selected:,}",
         "partition tables": ", ".join(record.partition_tables) or "none",
-        "engine": record.engine,
+        "engine": f"{record.engine}, on {record.ran_on}" if record.ran_on else record.engine,
         "readings read": f"{record.rows_read:,}",
         "readings written": f"{record.rows_written:,}",
         "readings rejected": rejected,

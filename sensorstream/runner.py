@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from .pipeline import plan as make_plan
 from .record import RunRecord, run_id
 from .report import index, page, shelf
 from .screen import show_plan, show_record
-from .spark import local
 from .telling import read_line
 from .windows import Window, window_of
 
@@ -145,17 +143,23 @@ def _keep(config: Config, folder: Path, name: str) -> index.Index:
     return index.build(config)
 
 
-def _ahead(name: str, config: Config, parameters: Mapping[str, Any]) -> str:
-    """What the kernel of a notebook does before it is its turn: imports, and the session where this machine runs it."""
-    if name != "ingest":
-        return "from sensorstream.checks.validation import load_library; load_library()"
-    where = {"source": parameters["config_source"], "arguments": {key: parameters[key] for key in OVERRIDES}}
-    session = f"sensorstream.spark_session(sensorstream.load({parameters['config_path']!r}, **{where!r}))"
-    return f"import sensorstream\n{session if local(config) else ''}\nfrom sensorstream import report, telling"
+# What kernels import before it is their turn.
+TO_CHECK = """
+from sensorstream.importing import ours
+ours()
+from sensorstream.checks.validation import load_library
+load_library()
+"""
+TO_INGEST = """
+import sensorstream.pipeline
+from sensorstream import report, telling
+import matplotlib.backends.backend_svg, pandas
+"""
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
-    """One notebook after the other, the kernel of the next begun beside it."""
+    """One notebook after the other: both checks in one kernel, whose library takes longest to import, and the kernel of
+    ingest begun beside the first."""
     from .kernel import Kernel
 
     columns = (
@@ -165,30 +169,34 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
         TimeElapsedColumn(),
         LastLine(folder),
     )
-    begun: dict[str, Kernel] = {}
     with ExitStack() as kernels, Progress(*columns, console=console) as progress:
 
-        def begin(name: str) -> None:
-            begun[name] = Kernel(folder / f"{name}.log", _ahead(name, config, parameters))
-            kernels.callback(begun[name].close)
+        def begin(name: str, ahead: str) -> Kernel:
+            kernel = Kernel(folder / f"{name}.log", ahead)
+            kernels.callback(kernel.close)
+            return kernel
 
-        begin(STEPS[0])
+        checks = begin("checks", TO_CHECK)
         paths = {name: notebook.find(name) for name in STEPS}
         tasks = {
             name: progress.add_task(name.replace("_", " "), total=notebook.code_cells(path), start=False)
             for name, path in paths.items()
         }
-        for name, following in zip_longest(STEPS, STEPS[1:]):
+        ingest = begin("ingest", TO_INGEST)
+        import matplotlib.backends.backend_svg  # noqa: F401 - for the report, while the kernels import theirs
+
+        for name, kernel in zip(STEPS, (checks, ingest, checks), strict=True):
             progress.start_task(tasks[name])
-            if following:
-                begin(following)
 
             def advance(task: Any = tasks[name]) -> None:
                 progress.advance(task)
 
-            notebook.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=begun[name], on_cell=advance)
+            notebook.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
             progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
             if name != "ingest":
                 progress.console.print(page.check_summary(folder, name), style="green", soft_wrap=True)
+            if name == "ingest":
+                ingest.close()  # its memory, and a Java of its own
             if name == "check_source":
+                checks.forget()
                 show_plan(make_plan(config, window, parameters["patterns"]), progress.console)

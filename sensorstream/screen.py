@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .checks.result import CheckResult
-from .lake.compaction import Compacted
-from .origins import Value
-from .planning import Plan
 from .record import RunRecord, summary
-from .verification.verifying import MOST_SHOWN, Verification
-from .verification.verifying import summary as looked_at
+
+if TYPE_CHECKING:
+    from .checks.result import CheckResult
+    from .lake.compaction import Compacted
+    from .origins import Value
+    from .planning import Plan
+    from .verification.verifying import Verification
 
 MOST_SLICES = 24  # rows of the table
 
@@ -77,6 +79,9 @@ def show_compacted(done: Compacted, console: Console) -> None:
 
 def show_verification(found: Verification, console: Console) -> None:
     """Print what differs and what was repaired, the first of both."""
+    from .verification.verifying import MOST_SHOWN
+    from .verification.verifying import summary as looked_at
+
     rows = found.rows()
     table = Table(box=SIMPLE, pad_edge=False)
     for name in rows[0] if rows else ():

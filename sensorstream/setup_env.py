@@ -1,4 +1,4 @@
-"""What ``make`` runs after the packages are installed: Java, the JDBC driver, the loops in C.
+"""What ``make`` runs after the packages are installed: bytecode, and for ``--spark`` Java and the JDBC driver.
 
 A sentence each.
 """
@@ -12,23 +12,23 @@ from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from sensorstream.errors import SensorStreamError
-from sensorstream.extract.pieces_in_c import pieces_in_c
-from sensorstream.extract.units_in_c import units_in_c
-from sensorstream.hashes_in_c import hashes_in_c
 from sensorstream.java import java_home
 from sensorstream.jdbcdriver import fetch_driver, find_driver
 
 # What a run, its workers, its notebooks and its checks import.
 IMPORTED = (
     *("sensorstream.cli", "sensorstream.runner", "sensorstream.pipeline", "boto3", "rich.progress"),
-    *("pyspark.sql", "pyspark.sql.pandas.functions", "pyspark.testing.utils", "pyspark.worker", "pandas"),
+    *("sensorstream.staging.this_machine", "psycopg", "pyarrow.parquet", "pandas", "obstore"),
     *("papermill", "ipykernel", "nbconvert", "matplotlib.pyplot", "great_expectations"),
 )
 COMPILE_SECONDS = 300
 
 
-def main() -> None:
+def main(spark: bool) -> None:
     """Prepare the runtime; without the driver only the ``jdbc`` engine is missing, so that is no failure."""
+    compile_imports()
+    if not spark:
+        return
     try:
         java_home()
     except SensorStreamError as error:
@@ -38,18 +38,15 @@ def main() -> None:
             print(f"sensorstream: JDBC driver fetched to {fetch_driver()}")
     except SensorStreamError as error:
         print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
-    compile_imports()
-    if not (hashes_in_c() and units_in_c() and pieces_in_c()):
-        print("sensorstream: no C compiler is found here: numpy does its work, and a run takes some percent longer")
 
 
 def compile_imports() -> None:
     """Have Python keep the bytecode of what a run imports, where nothing did so yet; a failure is no failure.
 
     pip compiles what it installs, uv does not; where ``PYTHONDONTWRITEBYTECODE`` is set, as in many images, every
-    process would then compile pandas and pyspark again, for a second and a half. Takes 17 s, on two cores.
+    process would then compile pandas and Great Expectations again, for seconds.
     """
-    spec = find_spec("pyspark")
+    spec = find_spec("great_expectations")
     if spec is None or spec.origin is None or Path(cache_from_source(spec.origin)).exists():
         return
     print("sensorstream: keeping the bytecode of the installed packages: some seconds, once", flush=True)
@@ -64,4 +61,4 @@ def compile_imports() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(spark="--spark" in sys.argv)

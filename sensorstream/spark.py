@@ -10,22 +10,24 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.resources import files
-from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .config import Config
-from .errors import SensorStreamError, SourceError, named
+from .errors import ConfigError, SensorStreamError, SourceError, named
 from .java import java_home
 from .jdbcdriver import find_driver, require_driver
+from .package import carry
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 APP = "sensorstream"
+LOCAL = "local[*]"
+PYTHON = "spark.pyspark.python"  # of executors
 ARROW_BATCH_BYTES = 4 << 20
 # A worker has one heap, for Arrow as well, and of what is freed it keeps little more than a slice takes. With a heap of
 # Arrow's own, each kept what the other could have used: of a month with large files 20 MB.
@@ -53,25 +55,26 @@ def settings(config: Config) -> dict[str, str]:
         "spark.python.worker.reuse": "true",
         **{f"spark.executorEnv.{name}": value for name, value in HEAP.items()},
         "spark.sql.python.filterPushdown.enabled": "true",
+        # Two tasks of one share would be more connections than the historian was promised.
+        "spark.speculation": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
     }
     if driver:
         chosen["spark.jars"] = str(driver)
+    quiet = files(__package__) / "log4j2.properties"
+    chosen["spark.driver.extraJavaOptions"] = " ".join(
+        [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
+    )
+    if local(config) or re.match(r"spark://(127\.0\.0\.1|localhost):", master(config)):
+        # On one machine nothing need be reachable from outside.
+        chosen |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if local(config):
-        # On one machine nothing need be reachable from outside, and driver and workers share one heap.
-        quiet = files(__package__) / "log4j2.properties"
-        chosen |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.memory": "2g",
-            "spark.driver.extraJavaOptions": " ".join(
-                [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
-            ),
-        }
-        if _workers_find_us():
-            chosen["spark.python.daemon.module"] = f"{__package__}.worker_daemon"
+        chosen["spark.driver.memory"] = "2g"  # driver and workers share one heap
+    else:
+        # What passes through an executor's disk, files that wait there and tasks among it, is nobody else's.
+        chosen["spark.io.encryption.enabled"] = "true"
     return chosen | config.spark_conf
 
 
@@ -81,21 +84,14 @@ def _compiler(config: Config) -> list[str]:
     return ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
 
 
+def master(config: Config) -> str:
+    """Where Spark works, for what only Spark does."""
+    return config.spark_master or LOCAL
+
+
 def local(config: Config) -> bool:
     """Whether driver and workers are processes of this machine."""
-    return config.spark_master.startswith("local")
-
-
-def _workers_find_us() -> bool:
-    """Whether a new Python of this environment, started in this folder, can import this package."""
-    place = Path(__file__).parents[1]
-    if place == Path.cwd() or str(place) in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-        return True
-    try:
-        metadata.distribution(APP)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return master(config).startswith("local")
 
 
 def spark_session(config: Config) -> SparkSession:
@@ -114,13 +110,17 @@ def start_early(config: Config) -> Starting:
 
     Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
     """
-    java = java_home()
-    os.environ["JAVA_HOME"] = str(java)
+    from pyspark import SparkContext
+
+    if SparkContext._gateway is None:
+        os.environ["JAVA_HOME"] = str(java_home())
+    # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     if local(config):
-        # Spark takes the first python3 on PATH otherwise, which need not have pyarrow.
-        os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-        os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    return Starting(config.spark_master, settings(config))
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    elif python := config.spark_conf.get(PYTHON):
+        os.environ["PYSPARK_PYTHON"] = python
+    return Starting(master(config), settings(config))
 
 
 class Starting:
@@ -173,12 +173,17 @@ class Starting:
         with spark_errors():
             session = builder.master(self._master).getOrCreate()
             session.dataSource.register(HistorianSource)
+            carry(session)
         return session
 
     def __enter__(self) -> Starting:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the JVM down again where nobody has asked for the session."""
         if self._thread.ident:
             self._thread.join()
         if self._gateway:
@@ -240,6 +245,19 @@ def spark_errors() -> Iterator[None]:
             from .historian.connect import with_remedy
 
             raise SourceError(f"historian, through JDBC: {with_remedy(found[1], 'the reader')}") from error
+        if "ClassNotFoundException: org.postgresql.Driver" in text:
+            jar = find_driver(None) or "postgresql.jar"
+            raise ConfigError(f"this Spark was started without PostgreSQL's JDBC driver: add --jars {jar}") from error
+        if found := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text):
+            raise ConfigError(
+                f"the Python of Spark's workers has no {found[1]}: install the libraries of sensorstream there, or send"
+                f" them along as docs/spark.md says"
+            ) from error
+        if found := re.search(r"Python in worker has different version: (\S+) than that in driver: (\S+),", text):
+            raise ConfigError(
+                f"the Python of Spark's workers is {found[1]}, this one {found[2]}: name one of"
+                f' {found[2]} in "{PYTHON}" under "spark_conf"'
+            ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
         raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

@@ -101,7 +101,6 @@ def make_config(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Config]:
                 "password": sandbox.reader_password,
             },
             "reports_path": str(tmp_path / "reports"),
-            "spark_master": "local[2]",
         }
         if lake == "s3":
             values |= {

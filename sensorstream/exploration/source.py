@@ -89,7 +89,7 @@ def look(
             with ThreadPoolExecutor(min(CONNECTIONS, config.jdbc_num_partitions - OWN_CONNECTIONS)) as pool:
                 return dict(zip(tagpaths, pool.map(one, tagpaths), strict=True))
         finally:
-            let_go(where, 0)
+            let_go()
 
 
 def exactly(tagpath: str) -> str:

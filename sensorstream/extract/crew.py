@@ -1,4 +1,4 @@
-"""Threads that work on one Spark task together: what is nearest to its end is done first, results stream.
+"""Threads that work on one share together: what is nearest to its end is done first, results stream.
 
 PostgreSQL and Arrow's encoder work outside Python's lock, so threads share one pass over a table where processes would
 each need a pass of their own.
@@ -23,11 +23,12 @@ def work_through(
     finish: Callable[[Ready], Result],
     *,
     threads: int,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
     """``fetch`` every item, ``finish`` all that becomes ready by it, and yield what comes out, in no set order.
 
-    Never more than ``2 * threads`` results wait to be taken. The first failure of any thread ends the others after what
-    they are at, and is raised.
+    Never more than ``2 * threads`` results wait to be taken. The first failure of any thread is raised when the others
+    have ended what they are at, which ``interrupt`` may cut short.
     """
     open_items, ready = deque(items), deque[Ready]()
     out: Queue[Result | BaseException | None] = Queue(maxsize=2 * threads)
@@ -84,14 +85,18 @@ def work_through(
             found = out.get()
             if found is None or isinstance(found, BaseException):
                 left -= 1
-                failure = failure or found
+                if found and not failure:
+                    failure = found
+                    interrupt()
             elif failure is None:
                 yield found
     finally:
         with state:
             stopped = True
             state.notify_all()
-        while left:  # the reader went away: let the threads run out
+        if left:  # the reader went away: let the threads run out
+            interrupt()
+        while left:
             found = out.get()
             left -= found is None or isinstance(found, BaseException)
     if failure:

@@ -47,7 +47,6 @@ class Fetch:
     tables: tuple[PartitionTable, ...]
     order: Order
     connections: int
-    kept: int  # connections that the worker may keep when the share is done
     every_tag: bool  # a share wants every tag of the historian
     whole: frozenset[int]  # tables, by position, of which it wants every row: see ``Plan.passed``
     lift: int  # see ``readings_sql.lift``
@@ -63,7 +62,7 @@ class Fetch:
     ) -> Fetch:  # fmt: skip
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
-        how = plan.tables, plan.order, plan.connections, plan.kept, every_tag, whole, queries.lift(plan.window)
+        how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
         return cls(with_password(config), *how, snapshot, rule, target, mouth)
 
 
@@ -112,8 +111,8 @@ class Gathering:
             self._awaited[np.array(piece.stretches)] += 1
 
     def close(self) -> None:
-        """Close the connections that the worker may not keep."""
-        let_go(self.where, self.fetch.kept)
+        """Close the connections that its threads used."""
+        let_go()
 
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""

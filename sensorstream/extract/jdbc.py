@@ -17,6 +17,7 @@ from ..hearing import Mouth
 from ..historian import readings_sql as queries
 from ..historian.connect import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
 from ..historian.watch import watched
+from ..package import Sent, guarded
 from ..planning import OWN_CONNECTIONS, Plan
 from ..stage import (
     READINGS_DDL,
@@ -129,7 +130,7 @@ def stage_jdbc(
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: readings are repartitioned by tag path and stretch, a group of each."""
     ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
-    windows = spark.sparkContext.broadcast(ends)
+    windows = Sent(spark, ends)
 
     def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         path, start = (part.as_py() for part in key)
@@ -147,7 +148,7 @@ def stage_jdbc(
 
     at_once = config.jdbc_num_partitions - OWN_CONNECTIONS
     raw = raw_readings(spark, plan, config, name=reader_of(snapshot), snapshot=snapshot, at_once=at_once)
-    return raw.groupBy(*GROUP).applyInArrow(encode_group, STAGED_DDL)
+    return raw.groupBy(*GROUP).applyInArrow(guarded(spark, encode_group), STAGED_DDL)
 
 
 def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
@@ -165,4 +166,8 @@ def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: Quality
     # Nobody else would see that somebody waits for what Spark reads; each task needs a connection for it.
     at_once = max(1, (config.jdbc_num_partitions - OWN_CONNECTIONS) // 2)
     raw = raw_readings(spark, plan, config, name=name, snapshot=None, at_once=at_once)
-    return raw.mapInArrow(watched_over, raw.schema).groupBy(*GROUP).applyInArrow(clean_group, READINGS_DDL)
+    return (
+        raw.mapInArrow(guarded(spark, watched_over), raw.schema)
+        .groupBy(*GROUP)
+        .applyInArrow(guarded(spark, clean_group), READINGS_DDL)
+    )

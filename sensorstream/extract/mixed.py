@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..historian.readings_sql import MIXED_BITS
 from ..windows import Window
-from .units_in_c import units_in_c
 from .unpack import texts_of
 from .wire import UNIT, Units, heads, tails, units_of
 
@@ -59,13 +58,8 @@ class Mixed:
         """
         units = units_of(rows)
         at = heads(units)
-        if in_c := units_in_c():
-            sorted_units, places, counts = in_c.apart(
-                units, self._zero, self._place, self._narrow, self._starts, self._ends
-            )
-        else:
-            places = self._places(units, at)
-            sorted_units, counts = units.take(self._order(places)), self._sum(places)
+        places = self._places(units, at)
+        sorted_units, counts = units.take(self._order(places)), self._sum(places)
         places_of_others = places[at]
         lengths = tails(units, at)["n"].astype(np.int64)
         order = self._order(places_of_others)

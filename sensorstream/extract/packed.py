@@ -16,7 +16,9 @@ import pyarrow as pa
 from ..config import Config
 from ..credentials import login
 from ..hearing import Mouth
+from ..historian.connect import cancel
 from ..historian.watch import Watch, watched
+from ..package import Sent, guarded
 from ..planning import Plan
 from ..slicing import Share
 from ..stage import (
@@ -56,7 +58,7 @@ def stage_packed(
 ) -> DataFrame:
     """A lazy DataFrame of ``stage.STAGED``: one Spark task a share."""
     fetch = Fetch.of(plan, config, snapshot, rule, target, mouth)
-    shares = spark.sparkContext.broadcast(plan.shares)
+    shares = Sent(spark, plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -64,7 +66,7 @@ def stage_packed(
                 yield from batches(work(fetch, shares.value[number], number))
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, STAGED_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), STAGED_DDL)
 
 
 def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, object]]:
@@ -75,7 +77,9 @@ def work(fetch: Fetch, share: Share, number: int = 0) -> Iterator[dict[str, obje
     waiting = 0
     saying = fetch.mouth.about("extract", number) if fetch.mouth else None
     with Spool[Key]() as spool, closing(Gathering(fetch, share, spool, saying)) as gathering:
-        for done in work_through(share.slices, gathering.read, gathering.encode, threads=fetch.connections):
+        for done in work_through(
+            share.slices, gathering.read, gathering.encode, threads=fetch.connections, interrupt=cancel
+        ):
             total.add(done.tally)
             if saying:
                 saying.add(finished=done.tally.read, size=size_of(done.files))
@@ -105,7 +109,9 @@ def read_clean(fetch: Fetch, share: Share) -> Iterator[pa.Table]:
         Spool[Key]() as spool,
         closing(Gathering(in_snapshot(fetch, watch), share, spool)) as gathering,
     ):
-        for found in work_through(share.slices, gathering.read, gathering.clean, threads=fetch.connections):
+        for found in work_through(
+            share.slices, gathering.read, gathering.clean, threads=fetch.connections, interrupt=cancel
+        ):
             for path, readings in found:
                 if readings.kept.num_rows:
                     yield labelled(path, readings.kept)
@@ -119,7 +125,7 @@ def in_snapshot(fetch: Fetch, watch: Watch) -> Fetch:
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``stage.READINGS_DDL``), each share as committed when it begins."""
     fetch = Fetch.of(plan, config, None, rule)
-    shares = spark.sparkContext.broadcast(plan.shares)
+    shares = Sent(spark, plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -128,4 +134,4 @@ def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: Quali
                     yield from table.to_batches(max_chunksize=BATCH_READINGS)
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(task, READINGS_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), READINGS_DDL)

@@ -17,8 +17,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .pieces_in_c import pieces_in_c
-
 IN_MEMORY_BYTES = 16 << 20
 # A piece to be taken: ``of`` which key, by its number among those wanted; where it begins, in memory or in the file.
 PIECE = np.dtype([("of", "i8"), ("start", "i8"), ("size", "i8"), ("in_file", "?")])
@@ -169,12 +167,9 @@ def _pieces(blocks: Sequence[Block[Any]], keys: Sequence[tuple[int, int]]) -> ND
 
 def _lay(file: int, pieces: NDArray[Any], into: NDArray[np.uint8]) -> None:
     """Lay ``pieces`` (``PIECE``) end to end; whoever calls holds those that are in memory."""
-    columns = pieces["start"], pieces["size"], pieces["in_file"]
-    if laid := pieces_in_c():
-        laid(file, *columns, into)
-        return
     at = 0
-    for start, size, in_file in zip(*(column.tolist() for column in columns), strict=True):
+    columns = (pieces[name].tolist() for name in ("start", "size", "in_file"))
+    for start, size, in_file in zip(*columns, strict=True):
         part = into[at : at + size]
         if in_file:
             _read(file, part.data, start)

@@ -17,7 +17,6 @@ from ..fingerprint import Prints, by_piece, plain_hashes, row_hashes
 from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, LOW_BITS, NO_TEXT, PLAIN, UNREADABLE
 from ..lookup3 import Hashes
 from ..transform import RAW, Clean, QualityRule, Tally, clean_each, readings
-from .units_in_c import units_in_c
 from .wire import UNIT, Units, codes, heads, tails, units_of
 
 Bytes = bytes | bytearray | memoryview
@@ -71,8 +70,7 @@ class Batch:
         self.texts = with_digits(self.others["v"], self.others["n"], texts)
         bases = np.array([part.base for part in parts], "i8")
         self.others["t"] -= np.repeat(bases, np.diff(self.other_ends))
-        in_c = units_in_c()
-        self.times, self.values = (in_c.numbers if in_c else numbers)(units, np.diff(self.number_ends), bases)
+        self.times, self.values = numbers(units, np.diff(self.number_ends), bases)
 
     def cleaned(self, rule: QualityRule) -> list[tuple[Clean, Tally]]:
         """Each stretch, cleaned as ``transform.clean`` does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -271,12 +271,15 @@ def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[st
     thread that reads, until ``let_go``; between slices they are in no transaction, so that they hold back no VACUUM.
     """
     connection = _opened(login, _opening(snapshot, tuple(settings.items())))
+    _at_work.add(connection)
     try:
         yield connection
         connection.execute("ROLLBACK")
     except BaseException:
         connection.close()  # whatever it was at ends with it
         raise
+    finally:
+        _at_work.discard(connection)
     _idle.setdefault(login, []).append(connection)
 
 
@@ -302,12 +305,20 @@ def reader_of(snapshot: str) -> str:
 
 # Connections of this process that no thread uses; lists are changed by one atomic step each.
 _idle: dict[Login, list[Connection]] = {}
+_at_work: set[Connection] = set()
 
 
-def let_go(login: Login, kept: int) -> None:
-    """Close what no thread of this process uses: of ``login`` all connections but ``kept``, of any other all."""
-    for of, idle in list(_idle.items()):
-        while len(idle) > (kept if of == login else 0):
+def cancel() -> None:
+    """End what the connections of this process are reading: nobody wants it any more."""
+    for connection in list(_at_work):
+        with suppress(psycopg.Error):  # it has ended meanwhile
+            connection.cancel()
+
+
+def let_go() -> None:
+    """Close the connections that no thread of this process uses."""
+    for idle in list(_idle.values()):
+        while idle:
             idle.pop().close()
 
 

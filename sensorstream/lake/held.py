@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from ..config import Config
+from ..credentials import without_password
+from ..errors import LakeError
 from ..hearing import Mouth
+from ..package import guarded, here
 from .at_once import at_once
 from .manifest import Entry
 from .stores import Store, open_store
@@ -18,6 +22,8 @@ from .stores import Store, open_store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# As packed says it, and as PostgreSQL through JDBC.
+SNAPSHOT_GONE = re.compile(r"opening a snapshot|invalid snapshot identifier|snapshot \"[^\"]+\" does not exist")
 PUTS_AT_ONCE = 24  # of each worker: a store answers in tens of milliseconds
 LAST_TASKS_SECONDS = 30.0
 
@@ -45,7 +51,10 @@ class HeldBySpark:
 
     def put(self, keys: Mapping[Entry, str]) -> None:
         wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
-        config, mouth = self.config, self.mouth
+        if self.config.local_path and not here(self.staged.sparkSession):
+            self._put_by_this_process(wanted)
+            return
+        config, mouth = without_password(self.config), self.mouth
 
         def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             store = open_store(config)
@@ -68,10 +77,27 @@ class HeldBySpark:
                     putting.result()
 
         try:
-            self.staged.mapInArrow(put, "rows long").collect()
-        except BaseException:
+            self.staged.mapInArrow(guarded(self.staged.sparkSession, put), "rows long").collect()
+        except BaseException as error:
             _wait_for_tasks(self.staged.sparkSession)
+            if SNAPSHOT_GONE.search(
+                str(error)
+            ):  # they would be made again, of a snapshot that the historian no longer keeps
+                raise LakeError(
+                    "executors of Spark were lost with files that were not in the lake yet:"
+                    " nothing of the run is published, run again"
+                ) from error
             raise
+
+    def _put_by_this_process(self, wanted: Mapping[tuple[str, str, int], str]) -> None:
+        """The same for a folder, which is this machine's: what an executor wrote to its own would be lost."""
+        store = open_store(self.config)
+        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
+        for path, month, start, data in files.toLocalIterator():
+            if key := wanted.get((path, month, start)):
+                store.put(key, bytes(data))
+                if self.mouth:
+                    self.mouth.about("publish", key).add(size=len(data))
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
         from pyspark.sql import functions as F
@@ -97,16 +123,26 @@ def _wait_for_tasks(spark: SparkSession) -> None:
 
 
 class HeldHere:
-    """Files in the memory of this process."""
+    """Files that this process holds, in memory or on its disk."""
 
-    def __init__(self, files: Mapping[Entry, bytes], store: Store) -> None:
+    def __init__(self, files: Mapping[Entry, bytes], store: Store, mouth: Mouth | None = None) -> None:
         self.files = files
-        self.entries = sorted(files)
+        self.entries: Sequence[Entry] = sorted(files)
         self.store = store
+        self.mouth = mouth
 
     def put(self, keys: Mapping[Entry, str]) -> None:
+        saying = self.mouth.about("publish") if self.mouth else None
+
+        def one(entry: Entry) -> None:
+            self.store.put(keys[entry], self.files[entry])
+            if saying:
+                saying.add(size=entry.size)
+
         with at_once(PUTS_AT_ONCE) as pool:
-            list(pool.map(lambda item: self.store.put(item[1], self.files[item[0]]), keys.items()))
+            list(pool.map(one, keys))
+        if saying:
+            saying.done()
 
     def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
         return {entry: self.files[entry] for entry in entries}

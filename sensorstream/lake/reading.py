@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 
 from ..config import Config
+from ..credentials import without_password
 from ..encode import SCHEMA
 from ..errors import ConfigError, LakeError
+from ..package import guarded, here
 from ..parquet import table_of
 from ..stage import READINGS_DDL
 from ..stage import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
 from .changes import inside as within
 from .keys import TAGS
-from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, read_manifest
+from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stored import read_entry, why_gone
 from .stores import Store, open_store
 
@@ -144,13 +146,12 @@ def places(config: Config) -> list[tuple[str, str]]:
 
 def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
     wanted = _any_of(patterns)
-    found = [
-        entry
-        for month, _ in window.months(manifest.root.timezone or config.timezone)  # the lake's, whoever reads it
-        for entry in manifest.entries(month, window=window).values()
-        if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
-    ]
-    return sorted(found)
+    found: list[Entry] = []
+    for month, _ in window.months(manifest.root.timezone or config.timezone):  # the lake's, whoever reads it
+        files = manifest.files(month)
+        paths = [path for path in files.column("tagpath").unique().to_pylist() if wanted.search(path)]
+        found += (Entry(month=month, **row) for row in chosen(files, window, paths).to_pylist())
+    return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
 
 
 def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
@@ -183,9 +184,15 @@ def _spark_readings(
         from ..spark import spark_session
 
         spark = spark_session(config)
+    if config.local_path and not here(spark):
+        raise ConfigError(
+            f"the lake is a folder of this machine ({config.local_path}), which executors of"
+            f' {spark.sparkContext.master} do not see: read it into="arrow", or keep the lake in a bucket'
+        )
+    reaching = without_password(config)
 
     def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(config)
+        store = open_store(reaching)
         for batch in batches:
             manifest = read_manifest(store)
             for row in batch.to_pylist():
@@ -201,7 +208,7 @@ def _spark_readings(
     if found:
         pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
         files = spark.createDataFrame([astuple(entry) for entry in found], ENTRY_DDL).repartition(pieces)
-        frame = files.mapInArrow(fetch, READINGS_DDL)
+        frame = files.mapInArrow(guarded(spark, fetch), READINGS_DDL)
     else:
         frame = spark.createDataFrame([], READINGS_DDL)
     if persist:

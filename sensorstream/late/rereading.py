@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from .. import planning
 from ..config import Config
 from ..errors import WindowBusy
-from ..extraction import Measured, measure, parquet_or_none, persisted, stage
+from ..extraction import Measured, parquet_or_none
 from ..guards import refuse_losses
 from ..historian import Historian, open_historian
 from ..historian.readings_sql import in_window
-from ..lake.held import HeldBySpark
+from ..lake.held import Staged
 from ..lake.keys import late_rejected_key
 from ..lake.manifest import Root
 from ..lake.pieces import Grid, Piece, days, window_of
 from ..lake.publishing import Known, Published, Scope, look, patch
 from ..lake.stores import Store
 from ..planning import Plan
+from ..staging import Executor
 from ..windows import Window, zone
 from .lookback import Late
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 MOST_NAMED = 2000  # tag days
 
@@ -44,7 +42,7 @@ class ReadAgain:
     busy: str | None
 
 
-def read_again(late: Late, config: Config, store: Store, spark: SparkSession, *, run: str, after: Root) -> ReadAgain:
+def read_again(late: Late, config: Config, store: Store, runs_on: Executor, *, run: str, after: Root) -> ReadAgain:
     """Read ``late.again`` with the packed engine, in a snapshot of its own, and publish it with the marks.
 
     The marks are of the run's snapshot, which has ended since, so that nobody waits for it while the run publishes:
@@ -62,12 +60,12 @@ def read_again(late: Late, config: Config, store: Store, spark: SparkSession, *,
     known = {row["path"]: row["rows_max"] or 0 for row in most}
     with (
         open_historian(config) as historian,
-        staged_again(late_plan(late.again, known, historian, config), historian, config, spark) as (staged, found),
+        staged_again(late.again, known, historian, config, runs_on) as (held, found),
     ):
         refuse_losses(config, store, parts_of(late.again), before.entries, found)
         try:
             published, _ = patch(
-                HeldBySpark(staged, found.entries, config),
+                held,
                 store,
                 scope,
                 before,
@@ -91,30 +89,32 @@ def scope_around(pieces: Sequence[Piece], config: Config) -> Scope:
     return Scope(hull, paths, months, config.timezone, config.max_records_per_file)
 
 
-def late_plan(pieces: Sequence[Piece], rows: Mapping[str, int], historian: Historian, config: Config) -> Plan:
-    """What is read again of ``pieces``; ``rows`` are those of a piece of each path (estimate)."""
-    parts = parts_of(pieces)
-    return planning.make_late_plan(historian, config, parts, {path: rows.get(path, 0) for path, _ in parts})
-
-
 def parts_of(pieces: Sequence[Piece]) -> list[tuple[str, Window]]:
     return [(piece[0], window_of(piece)) for piece in pieces]
 
 
 @contextmanager
 def staged_again(
-    what: Plan, historian: Historian, config: Config, spark: SparkSession
-) -> Iterator[tuple[DataFrame, Measured]]:
-    """What ``late_plan`` planned, read with the packed engine and reconciled with the historian's own count."""
+    pieces: Sequence[Piece], rows: Mapping[str, int], historian: Historian, config: Config, runs_on: Executor
+) -> Iterator[tuple[Staged, Measured]]:
+    """``pieces``, read with the packed engine and reconciled with the historian's own count.
+
+    Parameters
+    ----------
+    rows
+        Those of a piece of each path (estimate).
+    """
     packed = config.model_copy(update={"engine": "packed"})
+    parts = parts_of(pieces)
+    estimated = {path: rows.get(path, 0) for path, _ in parts}
+    what = planning.make_late_plan(historian, config, parts, estimated, workers=runs_on.workers)
     snapshot = historian.export_snapshot(what.tables)
-    with persisted(stage(packed, what, snapshot, spark)) as staged:
-        with ThreadPoolExecutor(1) as aside:
-            counting = aside.submit(_count, historian, what)
-            found = measure(staged)
-            found.reconcile(counting.result())
+    with ThreadPoolExecutor(1) as aside, ExitStack() as until_published:
+        counting = aside.submit(_count, historian, what)
+        held, found = until_published.enter_context(runs_on.staged(packed, what, snapshot))
+        found.reconcile(counting.result())
         historian.release()
-        yield staged, found
+        yield held, found
 
 
 def counted(pieces: Sequence[Piece], found: Measured, config: Config) -> pa.Table:

@@ -21,11 +21,16 @@ PLANT = PlantOptions()
 
 
 @app.command()
-def up(root: Root = servers.ROOT) -> None:
+def up(
+    spark: Annotated[bool, typer.Option("--spark", help="A Spark cluster too: a master and two workers.")] = False,
+    root: Root = servers.ROOT,
+) -> None:
     """Start what is not running; data and passwords of an earlier start are kept."""
-    sandbox = servers.up(root)
+    sandbox = servers.up(root, cluster=spark)
     _show(root)
     print(f"Configuration: {sandbox.config_path}\nAWS credentials: {sandbox.credentials_path}")
+    if spark:
+        print(f"On the cluster: {sandbox.cluster_path}")
 
 
 @app.command()

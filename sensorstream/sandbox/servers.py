@@ -1,4 +1,4 @@
-"""Start, stop and look at the sandbox's three servers."""
+"""Start, stop and look at the sandbox's servers: three, and a Spark cluster where it is asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sensorstream.sandbox import postgres, s3, secretsmanager
+from sensorstream.sandbox import postgres, s3, secretsmanager, spark
 from sensorstream.sandbox.processes import HOST
 from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
 
@@ -14,18 +14,21 @@ ROOT = Path(".sandbox")
 SERVERS = (postgres, s3, secretsmanager)
 
 
-def up(root: Path = ROOT) -> Sandbox:
+def up(root: Path = ROOT, *, cluster: bool = False) -> Sandbox:
     """Start what is not running, and return where it is.
 
     Parameters
     ----------
     root
         Folder of the sandbox: state, data and logs.
+    cluster
+        A Spark cluster too.
 
     Returns
     -------
     Sandbox
-        Addresses and credentials; ``config.json`` in the folder holds the pipeline's part of them.
+        Addresses and credentials; ``config.json`` in the folder holds the pipeline's part of them,
+        ``cluster.json`` the same with the cluster's master.
 
     Raises
     ------
@@ -40,6 +43,8 @@ def up(root: Path = ROOT) -> Sandbox:
             with ThreadPoolExecutor(len(SERVERS)) as pool:
                 for started in [pool.submit(server.start, root, state) for server in SERVERS]:
                     started.result()
+            if cluster:
+                spark.start(root, state)  # its workers are told where the others are
         finally:
             state.save(root)
         sandbox = state.sandbox(root)
@@ -54,6 +59,7 @@ def down(root: Path = ROOT, *, remove: bool = False) -> None:
         return
     with locked(root):
         state = State.load(root)
+        spark.stop(state)
         with ThreadPoolExecutor(len(SERVERS)) as pool:
             for stopped in [pool.submit(server.stop, state) for server in SERVERS]:
                 stopped.result()
@@ -70,6 +76,7 @@ def status(root: Path = ROOT) -> list[ServerStatus]:
         ("PostgreSQL", state.postgres, "sql", ""),
         ("S3", state.s3, "s3", "http://"),
         ("Secrets Manager", state.secrets, "http", "http://"),
+        *((name, server, "spark", "spark://") for name, server in state.spark.items()),
     )
     return [
         ServerStatus(

@@ -6,14 +6,16 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sensorstream.errors import ConfigError
 from sensorstream.sandbox.processes import HOST, Process
 
+CONFIG, CLUSTER = "config.json", "cluster.json"  # configurations of the pipeline
 DATABASE = "historian"
 BUCKET = "plant-lake"
 REGION = "us-east-1"
@@ -37,11 +39,17 @@ class Sandbox:
     reader: str = "reader"
     bucket: str = BUCKET
     region: str = REGION
+    spark_master: str | None = None
 
     @property
     def config_path(self) -> Path:
         """The pipeline configuration that points at this sandbox."""
-        return self.root / "config.json"
+        return self.root / CONFIG
+
+    @property
+    def cluster_path(self) -> Path:
+        """The same for the cluster, with a lake of its own."""
+        return self.root / CLUSTER
 
     @property
     def credentials_path(self) -> Path:
@@ -74,29 +82,27 @@ class Sandbox:
 
     def write_files(self) -> None:
         """Write the pipeline configuration and the AWS credentials file."""
-        write_private(
-            self.config_path,
-            json.dumps(
-                {
-                    "db": {
-                        "host": self.host,
-                        "port": self.port,
-                        "dbname": self.dbname,
-                        "user": self.reader,
-                        "password": self.reader_password,
-                    },
-                    "bucket_name": self.bucket,
-                    "s3_directory": "sensor_data/",
-                    "s3_endpoint_url": self.s3_endpoint,
-                    "s3_region": self.region,
-                    "timezone": "UTC",
-                    # The same from every folder: JupyterLab's kernels work in that of the notebooks.
-                    "reports_path": str(self.root.resolve().parent / "reports"),
-                },
-                indent=2,
+        values: dict[str, object] = {
+            "db": {
+                "host": self.host,
+                "port": self.port,
+                "dbname": self.dbname,
+                "user": self.reader,
+                "password": self.reader_password,
+            },
+            "bucket_name": self.bucket,
+            "s3_directory": "sensor_data/",
+            "s3_endpoint_url": self.s3_endpoint,
+            "s3_region": self.region,
+            "timezone": "UTC",
+            # The same from every folder: JupyterLab's kernels work in that of the notebooks.
+            "reports_path": str(self.root.resolve().parent / "reports"),
+        }
+        _write_config(self.config_path, values)
+        if self.spark_master:
+            _write_config(
+                self.cluster_path, values | {"s3_directory": "on_cluster/", "spark_master": self.spark_master}
             )
-            + "\n",
-        )
         write_private(
             self.credentials_path,
             f"[default]\naws_access_key_id = {self.access_key}\naws_secret_access_key = {self.secret_key}\n",
@@ -130,6 +136,11 @@ class Server:
         return self.process is not None and self.process.alive()
 
 
+def _server(kept: dict[str, Any]) -> Server:
+    process = kept.pop("process")
+    return Server(process=Process(**process) if process else None, **kept)
+
+
 def _password() -> str:
     return secrets.token_hex(16)
 
@@ -146,6 +157,7 @@ class State:
     postgres: Server = field(default_factory=Server)
     s3: Server = field(default_factory=Server)
     secrets: Server = field(default_factory=Server)
+    spark: dict[str, Server] = field(default_factory=dict)  # by name; empty where no cluster was asked for
 
     @classmethod
     def load(cls, root: Path) -> State:
@@ -158,8 +170,8 @@ class State:
         try:
             kept = json.loads(text)
             for name in ("postgres", "s3", "secrets"):
-                process = kept[name].pop("process")
-                kept[name] = Server(process=Process(**process) if process else None, **kept[name])
+                kept[name] = _server(kept[name])
+            kept["spark"] = {name: _server(server) for name, server in kept.get("spark", {}).items()}
             return cls(**kept)
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path} is not a sandbox's state: stop its servers and remove {root}") from None
@@ -167,6 +179,11 @@ class State:
     def save(self, root: Path) -> None:
         """Write ``state.json``, readable for its user only."""
         write_private(root / "state.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @property
+    def spark_master(self) -> str | None:
+        """The cluster's address, as ``spark_master`` names it; the master is the first of its servers."""
+        return next((f"spark://{HOST}:{server.ports['spark']}" for server in self.spark.values()), None)
 
     def sandbox(self, root: Path) -> Sandbox:
         """Describe the running sandbox."""
@@ -179,7 +196,12 @@ class State:
             access_key=self.access_key,
             secret_key=self.secret_key,
             secrets_endpoint=f"http://{HOST}:{self.secrets.ports['http']}",
+            spark_master=self.spark_master,
         )
+
+
+def _write_config(path: Path, values: Mapping[str, object]) -> None:
+    write_private(path, json.dumps(values, indent=2) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

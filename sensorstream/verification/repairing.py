@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,24 +22,21 @@ from ..historian import Historian, coverage, open_historian
 from ..lake import pieces as of_source
 from ..lake import turns
 from ..lake.drift import drift
-from ..lake.held import HeldBySpark
 from ..lake.keys import READINGS
 from ..lake.manifest import Entry, Manifest, MonthChange, write_states
 from ..lake.pieces import Piece
 from ..lake.publishing import Known, look, patch
 from ..lake.stores import Conflict, Store
 from ..lake.turns import Place
-from ..late.rereading import counted, late_plan, rejected_again, scope_around, staged_again
-from ..progress import Progress, watched
+from ..late.rereading import counted, rejected_again, scope_around, staged_again
+from ..progress import Progress
 from ..record import run_id
-from ..spark import spark_errors
+from ..staging import Executor
 from ..windows import Window, joined, month_window, without
 from .auditing import Foreign, at_rest, overlapping, spelled
 from .differences import times_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from .verifying import Found
 
 READS_AT_ONCE = 8
@@ -47,7 +44,7 @@ READS_AT_ONCE = 8
 
 def repair(
     config: Config, store: Store, window: Window, patterns: Sequence[str], found: Found,
-    session: Callable[[], SparkSession], progress: Progress | None,
+    runs_on: Executor, progress: Progress | None,
 ) -> None:  # fmt: skip
     """Put right what can be; what could not is found by the next look.
 
@@ -65,15 +62,13 @@ def repair(
         rows = dict(found.rows)
         for entry in damaged:
             rows[entry.tagpath] = max(rows.get(entry.tagpath, 0), entry.rows)
-        what = late_plan(again, rows, historian, config)
-        spark = session()
+        runs_on.start()
         with (
-            spark_errors(),
-            watched(spark, "repair", progress),
-            staged_again(what, historian, config, spark) as (staged, measured),
+            runs_on.watched("repair", progress),
+            staged_again(again, rows, historian, config, runs_on) as (held, measured),
         ):
             patch(
-                HeldBySpark(staged, measured.entries, config),
+                held,
                 store,
                 scope,
                 before,

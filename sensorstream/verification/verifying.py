@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,17 @@ import pyarrow as pa
 from .. import planning
 from ..config import Config
 from ..errors import LakeCheckFailed, LakeError
-from ..extraction import Measured, measure, persisted, stage
+from ..extraction import Measured
 from ..historian import Historian, coverage, open_historian
 from ..lake import pieces as of_source
 from ..lake import turns
-from ..lake.held import HeldBySpark
 from ..lake.keys import storable
 from ..lake.manifest import PIECES, Entry, Manifest, StateGone
 from ..lake.pieces import Grid
 from ..lake.publishing import Scope, seen_in
 from ..lake.stores import Store, reached_store
-from ..progress import Progress, Step, watched
-from ..spark import spark_errors, start_early
+from ..progress import Progress, Step
+from ..staging import Executor, executor
 from ..windows import Window, WindowLike, as_window, without
 from .auditing import AtRest, Foreign, at_rest, whole_months
 from .comparing import Asked, Place, Where, compare_places
@@ -172,26 +171,21 @@ def verify(
     window, patterns = as_window(window, config.timezone), config.patterns(patterns)
     store = reached_store(config)
     append = config.write_mode == "append"
-    with nullcontext() if spark else start_early(config) as starting:
-
-        def session() -> SparkSession:
-            nonlocal spark
-            spark = spark or (starting or start_early(config)).result()
-            return spark
+    with closing(executor(config, spark)) as runs_on:
 
         def differences() -> list[Difference]:
             return found.differences(append=append)
 
-        found = look(config, store, window, patterns, session, progress)
+        found = look(config, store, window, patterns, runs_on, progress)
         before: list[Difference] = []
         if repair and found.rest.lost:
             before += differences()
             rebuild(store, window, config)
-            found = look(config, store, window, patterns, session, progress)
+            found = look(config, store, window, patterns, runs_on, progress)
         if repair and differences():
             before += differences()
-            put_right(config, store, window, patterns, found, session, progress)
-            found = look(config, store, window, patterns, session, progress)
+            put_right(config, store, window, patterns, found, runs_on, progress)
+            found = look(config, store, window, patterns, runs_on, progress)
     after = differences()
     left = {difference.same_as for difference in after}
     return Verification(
@@ -208,7 +202,7 @@ def verify(
 
 
 def look(
-    config: Config, store: Store, window: Window, patterns: Sequence[str], session: Callable[[], SparkSession],
+    config: Config, store: Store, window: Window, patterns: Sequence[str], runs_on: Executor,
     progress: Progress | None,
 ) -> Found:  # fmt: skip
     """Look until nobody has published the window's tag paths meanwhile."""
@@ -218,7 +212,7 @@ def look(
             rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
             killed += rest.killed
             try:
-                found = _look(config, store, window, patterns, historian, rest, session, progress)
+                found = _look(config, store, window, patterns, historian, rest, runs_on, progress)
             except StateGone:  # others have published: see AtRest.lost for what is gone for good
                 continue
         if found:
@@ -228,11 +222,11 @@ def look(
 
 def _look(
     config: Config, store: Store, window: Window, patterns: Sequence[str], historian: Historian, rest: AtRest,
-    session: Callable[[], SparkSession], progress: Progress | None,
+    runs_on: Executor, progress: Progress | None,
 ) -> Found | None:  # fmt: skip
     """``None`` if others have published meanwhile."""
     manifest = rest.manifest
-    what = planning.make_plan(historian, config, window, patterns)
+    what = planning.make_plan(historian, config, window, patterns, workers=runs_on.workers)
     tags = frozenset(storable((tag.path for tag in what.tags), prefix=config.prefix))
     every = dict(window.months(config.timezone))
     months = tuple(whole_months(list(every), rest.lost))
@@ -251,14 +245,14 @@ def _look(
 
     if covered:
         what, snapshot = planning.pinned(historian, what)
-        spark = session()
-        with spark_errors(), persisted(stage(config, what, snapshot, spark)) as staged:
-            with watched(spark, "extract", progress), ThreadPoolExecutor(1) as aside:
+        runs_on.start()
+        with ExitStack() as until_compared:
+            with runs_on.watched("extract", progress), ThreadPoolExecutor(1) as aside:
                 counting = aside.submit(_count, historian, what)
-                measured = measure(staged)
+                held, measured = until_compared.enter_context(runs_on.staged(config, what, snapshot))
                 measured.reconcile(counting.result())
             historian.release()
-            places = compare_places(store, committed, HeldBySpark(staged, measured.entries, config), asked, tell)
+            places = compare_places(store, committed, held, asked, tell)
     else:
         measured = None
         places = compare_places(store, committed, None, asked, tell)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from .plants import Plant
 
-EVERY = ("floor", "floor2", "packed", "jdbc", "spark", "duckdb", "connectorx", "adbc", "dlt", "dlt-files")
-SOME = ("floor2", "packed", "jdbc", "duckdb")
+FLOORS = ("floor", "floor2", "copy2", "passes")
+PEERS = ("spark", "duckdb", "connectorx", "adbc", "dlt", "dlt-files")
+EVERY = (*FLOORS, "packed", "packed-spark", "jdbc", *PEERS, "ingest", "duckdb-script")
+SOME = ("floor2", "packed", "packed-spark", "jdbc", "duckdb")
 FEW_TAGS = ("^plant1/press/unit1[0-4]/temperature$",)
 SCALES = (0.1, 1.0, 5.0)
 
@@ -54,6 +56,12 @@ def short(readings: int) -> str:
 
 CASES: dict[str, Case] = {
     "month": Case("A month of 400 tags", 10_000_000, 5, _all(EVERY, month)),
+    "day": Case(
+        "A day of 1,000 tags, a new process each time",
+        1_430_000,
+        5,
+        _all(("ingest", "duckdb-script", "run"), lambda readings: Plant("simulated", readings, tags=1000, days=1)),
+    ),
     "scale": Case("How cost grows with the readings of a month", 10_000_000, 3, _scales),
     "small-files": Case(
         "One day of 10,000 slow tags",

@@ -145,19 +145,19 @@ def _start(start: Start, case: Case, sandbox: Sandbox, peers: Path, tell: Tell) 
         contender = Spawned(
             start.name,
             kind,
-            order.to_json(kind.options, spark_options()),
+            order.to_json(kind.options, spark_options() if kind.spark else {}),
             python=peers if kind.peer else Path(sys.executable),
             sandbox=sandbox,
             log=scratch / "logs" / f"{start.name.replace(' ', '-')}.log",
         )
     except ContenderFailed as error:
-        return Result(start.name, kind.note, order.expected, failure=str(error))
+        return Result(start.name, kind.note, order.expected, kind.whole, failure=str(error))
     return Entrant(start.name, kind, order, contender)
 
 
 def clear(scratch: Path) -> None:
     """Remove what contenders wrote to this machine's disk; their logs stay."""
-    for name in ("lake", "dlt"):
+    for name in ("lake", "dlt", "reports"):
         shutil.rmtree(scratch / name, ignore_errors=True)
 
 

@@ -21,7 +21,9 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Kind:
-    """``peer``: runs in the peers' environment; ``local``: writes to a folder; ``note``: what it cannot do."""
+    """``note``: what it cannot do; ``peer``: runs in the peers' environment; ``local``: writes to a folder; ``spark``:
+    needs Java; ``whole``: a new process each round, which a waiting one starts.
+    """
 
     script: str
     note: str
@@ -29,6 +31,8 @@ class Kind:
     peer: bool = False
     local: bool = False
     writes: bool = True
+    spark: bool = False
+    whole: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -44,21 +48,44 @@ KINDS: dict[str, Kind] = {
         {"connections": 2},
         writes=False,
     ),
+    "copy2": Kind(
+        "floor.py",
+        "floor2 with the columns that a lake needs (number, text, time and whole number, quality): no lake at all",
+        {"connections": 2, "every_column": True},
+        writes=False,
+    ),
+    "passes": Kind(
+        "passes.py",
+        "the queries of packed alone over two connections, received to nowhere: no lake at all",
+        writes=False,
+    ),
     "packed": Kind(
         "engine.py",
-        "one snapshot, duplicates removed, rejected readings kept, counts reconciled, manifest",
-        {"engine": "packed"},
+        "this machine without Spark; one snapshot, duplicates removed, rejected readings kept, counts reconciled,"
+        " manifest",
     ),
-    "jdbc": Kind("engine.py", "the same lake as packed, file for file", {"engine": "jdbc"}),
+    "packed-spark": Kind("engine.py", "the same lake as packed, file for file, by Spark on this machine", spark=True),
+    "jdbc": Kind("engine.py", "the same lake as packed, file for file, by Spark", {"engine": "jdbc"}, spark=True),
+    "ingest": Kind(
+        "own_process.py", "`sensorstream ingest`, a new process each time: packed", {"command": "ingest"}, whole=True
+    ),
+    "run": Kind(
+        "own_process.py",
+        "`sensorstream run`, a new process each time: checks of source and lake, notebooks and report around ingest",
+        {"command": "run"},
+        whole=True,
+    ),
     "spark": Kind(
         "plain_spark.py",
         "writes to a local folder (Spark has no S3 client here), which is in its favour; cannot remove duplicates, nor"
         " read one snapshot over its connections; files unsorted",
         local=True,
+        spark=True,
     ),
     "duckdb": Kind(
         "peer_duckdb.py", "cannot remove duplicates; files unsorted; keeps no account of what was rejected", peer=True
     ),
+    "duckdb-script": Kind("peer_duckdb_process.py", "duckdb, a new process each time", peer=True, whole=True),
     "connectorx": Kind(
         "peer_connectorx.py",
         "holds the whole window in memory; cannot remove duplicates, nor read one snapshot over its connections;"
@@ -174,4 +201,4 @@ def spark_options() -> dict[str, str]:
 
     os.environ["JAVA_HOME"] = str(java_home())
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    return {"master": "local[2]", "jar": str(require_driver(None))}
+    return {"master": "local[*]", "jar": str(require_driver(None))}

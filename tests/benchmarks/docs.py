@@ -14,8 +14,8 @@ from .table import HEADS, UNITS, markdown, rows, target_lines, title
 HEAD = """# Benchmark
 
 Made by `sensorstream bench --write-docs` from the last measured run of each case; `make bench` measures the first one
-again on your machine. Contenders run in turn, warm, on the same servers, and each is checked once for having moved
-exactly the readings that it was asked for before it is measured.
+again on your machine. Contenders run in turn, on the same servers, warm but where they are a new process each time, and
+each is checked once for having moved exactly the readings that it was asked for before it is measured.
 
 ![The first case below as a picture](benchmark.png)
 """

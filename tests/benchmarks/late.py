@@ -22,7 +22,6 @@ from sensorstream.config import Config, check
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox import up
 from sensorstream.sandbox.state import State
-from sensorstream.spark import spark_session
 from sensorstream.windows import Window
 from tests.benchmarks.plants import Plant, make
 
@@ -46,11 +45,9 @@ def main(rounds: int) -> None:
     month = Window(plant.window.start, last.start)
     chance = random.Random(1)
     found: dict[str, list[float]] = {"packed read": [], "heap tail": [], "fingerprint": []}
-    spark = None
     for number in range(rounds + 1):  # the first warms up
         config = lake(box, number)
-        spark = spark or spark_session(config)
-        record = pipeline.ingest(config, month, spark=spark)
+        record = pipeline.ingest(config, month)
         with psycopg.connect(owner) as connection:
             tables = [name for (name,) in connection.execute("SELECT pname FROM sqlth_partitions ORDER BY 1")]
             there = [t for t in tables if connection.execute("SELECT to_regclass(%s)", [t]).fetchone() != (None,)]
@@ -58,9 +55,9 @@ def main(rounds: int) -> None:
                 ms = month.start_ms + chance.randrange(month.end_ms - month.start_ms)
                 insert = f"INSERT INTO {there[-1]} VALUES (%s, NULL, 1.5, NULL, NULL, 192, %s) ON CONFLICT DO NOTHING"
                 connection.execute(insert, [chance.randrange(1, 400), ms])
-        looked = {"heap tail": looking(config, last, spark)}
+        looked = {"heap tail": looking(config, last)}
         fingerprint = config.model_copy(update={"late_detector": "fingerprint"})
-        looked["fingerprint"] = looking(fingerprint, last, spark)
+        looked["fingerprint"] = looking(fingerprint, last)
         if number:
             found["packed read"].append(record.seconds["extract"] + record.seconds["publish"])
             for name, took in looked.items():
@@ -71,7 +68,7 @@ def main(rounds: int) -> None:
         print(f"{name}: {statistics.median(took):.3f} s, {statistics.median(took) / read:.3f} of the packed read")
 
 
-def looking(config: Config, window: Window, spark: object) -> float:
+def looking(config: Config, window: Window) -> float:
     """Seconds that a run spends in ``late.look``."""
     took: list[float] = []
     real = pipeline.look
@@ -83,7 +80,7 @@ def looking(config: Config, window: Window, spark: object) -> float:
         return result
 
     with mock.patch.object(pipeline, "look", timed):
-        record = pipeline.ingest(config, window, spark=spark)
+        record = pipeline.ingest(config, window)
     assert record.late is not None
     print({key: value for key, value in record.late.items() if key != "tags"}, record.seconds)
     return took[0]
@@ -99,7 +96,6 @@ def lake(box: object, number: int) -> Config:
             "password": box.reader_password,
         },
         "local_path": str(ROOT / "scratch" / f"late-{number}-{time.time_ns()}"),
-        "spark_master": "local[2]",
     }
     return check(values, where="the benchmark of late readings")
 

@@ -12,10 +12,16 @@ TREES = (("client_cpu", "contender", "#4477aa"), ("postgres_cpu", "PostgreSQL", 
 LABELS = {
     "floor": "COPY to nowhere, 1 connection",
     "floor2": "COPY to nowhere, 2 connections",
+    "copy2": "COPY of every column, 2 connections",
+    "passes": "packing alone, 2 connections",
     "packed": "SensorStream",
+    "packed-spark": "SensorStream on Spark",
+    "ingest": "SensorStream, new process",
+    "run": "SensorStream run, new process",
     "jdbc": "SensorStream, engine jdbc",
     "spark": "Spark JDBC by hand",
     "duckdb": "DuckDB",
+    "duckdb-script": "DuckDB, new process",
     "connectorx": "ConnectorX + pyarrow",
     "adbc": "ADBC + pyarrow",
     "dlt": "dlt, Delta table",
@@ -36,7 +42,7 @@ def draw(case: Mapping[str, Any], path: Path) -> None:
         [one["wall"]["median"] - one["wall"]["low"] for one in shown],
         [one["wall"]["high"] - one["wall"]["median"] for one in shown],
     ]
-    colours = ["#228833" if one["name"].startswith("packed") else "#bbbbbb" for one in shown]
+    colours = ["#228833" if one["name"].startswith(("packed", "ingest")) else "#bbbbbb" for one in shown]
     wall.barh(names, medians, xerr=spread, color=colours, ecolor="#555555", capsize=3)
     ends = [high + one for high, one in zip(spread[1], medians, strict=True)]
     for place, (end, median) in enumerate(zip(ends, medians, strict=True)):

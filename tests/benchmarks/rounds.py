@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .contender import Contender, ContenderFailed, Kind
@@ -45,6 +45,7 @@ class Result:
     name: str
     note: str
     expected: int
+    whole: bool = False  # a new process each round
     readings: int = 0
     wire: int | None = None
     rest: int | None = None
@@ -78,7 +79,7 @@ def measure(
         One for each entrant. One that failed is left out from then on and says why.
     """
     bench = f"bench/{secrets.token_hex(4)}"
-    results = {e.name: Result(e.name, e.kind.note, e.order.expected) for e in entrants}
+    results = {e.name: Result(e.name, e.kind.note, e.order.expected, e.kind.whole) for e in entrants}
 
     def attempt(entrant: Entrant, what: str, work: Callable[[Result, str], None]) -> None:
         result = results[entrant.name]
@@ -103,12 +104,13 @@ def measure(
                 if before_round:
                     before_round()
                 time.sleep(SETTLE_SECONDS)  # let the servers finish with what the round before left
-                watch = Watch(entrant.contender.pid, servers())
+                watch = Watch(entrant.contender.pid, servers(), waits=entrant.kind.whole)
                 watch.start()
                 try:
                     reply = entrant.contender.ask({"round": str(number), "prefix": prefix})
                 finally:
                     used = watch.stop()
+                used = replace(used, memory=max(used.memory, reply.get("peak", 0)))
                 result.rounds.append(Round(reply["wall"], used))
 
             attempt(entrant, f"round {number} of {rounds}", timed)

@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 HEADS = (
-    "contender", "wall s/M", "min..max", "packed/", "CPU s/M", "PG CPU", "S3 CPU",
-    "memory MB", "worker MB", "wire B", "rest B", "files",
+    "contender", "wall s/M", "min..max", "ours/", "CPU s/M", "PG CPU", "S3 CPU",
+    "memory MB", "wire B", "rest B", "files",
 )  # fmt: skip
 # A terminal of 80 columns holds times and sizes one below the other.
 TIMES, SIZES = slice(1, 7), slice(7, None)
 UNITS = (
     "Seconds are per million readings: the median of the rounds, the quickest and the slowest; CPU seconds likewise, of"
-    " the contender's processes, of PostgreSQL (PG) and of the S3 server. \"packed/\" is packed's wall time over the"
-    " contender's. Memory is the sum of the peaks of the contender's processes, worker the largest Python worker of"
-    " Spark. Wire (what PostgreSQL sent) and rest (objects in the lake) are bytes a reading."
+    ' the contender\'s processes, of PostgreSQL (PG) and of the S3 server. "ours/" is our wall time over the'
+    " contender's: that of packed, of ingest where each round is a new process. Memory is the most that all processes"
+    " of the contender had resident at one time. Wire (what PostgreSQL sent) and rest (objects in the lake) are bytes a"
+    " reading."
 )
 
 
@@ -38,7 +39,6 @@ def rows(case: Mapping[str, Any]) -> list[list[str]]:
                 f"{ratio['median']:.2f}×" if ratio else "",
                 *(_seconds(one[key]) for key in ("client_cpu", "postgres_cpu", "s3_cpu")),
                 _whole(one["memory"]),
-                _whole(one["worker"]),
                 _plain(one["wire"]),
                 _plain(one["rest"]),
                 f"{one['files']:,}" if one["files"] else "",

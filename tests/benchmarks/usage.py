@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # How often new and dying processes are looked for; a look costs a few milliseconds.
 LOOK_SECONDS = 0.25
 RESET_PEAK = "5"  # see clear_refs in proc(5)
@@ -19,14 +20,13 @@ RESET_PEAK = "5"  # see clear_refs in proc(5)
 
 @dataclass(frozen=True)
 class Used:
-    """What a round used. CPU in seconds by tree name; memory in bytes: the sum of the client processes' own peaks
-    (an upper bound, they need not fall together), the largest process, and the largest Python worker of Spark.
+    """What a round used. CPU in seconds by tree name; memory in bytes: the most that the client's processes had
+    resident at one time, as far as it was seen, but no less than the peak of any of them. What they share counts for
+    each.
     """
 
     cpu: dict[str, float]
     memory: int
-    largest: int
-    worker: int | None
 
 
 def tree(root: int, *, without: Collection[int] = ()) -> list[int]:
@@ -65,6 +65,13 @@ def peak_bytes(pid: int) -> int:
     return 0
 
 
+def resident_bytes(pid: int) -> int:
+    """What is resident now; 0 for a process that has ended."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    return 0
+
+
 def reset_peak(pid: int) -> None:
     """Set VmHWM to what is resident now."""
     with suppress(OSError):
@@ -80,13 +87,15 @@ class Watch:
         Root of the contender's tree.
     servers
         Roots of the servers' trees by name; no part of the client even where they descend from it.
+    waits
+        Whether the root only waits for the others: its memory does not count then.
     """
 
-    def __init__(self, client: int, servers: Mapping[str, int]) -> None:
+    def __init__(self, client: int, servers: Mapping[str, int], *, waits: bool = False) -> None:
         self.client = client
         self.servers = dict(servers)
-        self._peaks: dict[int, int] = {}
-        self._workers: set[int] = set()
+        self._idle = {client} if waits else set()
+        self._most = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look_often, daemon=True)
 
@@ -103,9 +112,7 @@ class Watch:
         self._thread.join()
         return Used(
             cpu={name: after[name] - self._before[name] for name in after},
-            memory=sum(self._peaks.values()),
-            largest=max(self._peaks.values(), default=0),
-            worker=max((self._peaks[pid] for pid in self._workers), default=None),
+            memory=self._most,
         )
 
     def _client_tree(self) -> list[int]:
@@ -122,16 +129,5 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        for pid in self._client_tree():
-            # Only grows, so that a process that ended keeps what it had.
-            self._peaks[pid] = max(self._peaks.get(pid, 0), peak_bytes(pid))
-            if pid not in self._workers and _is_spark_worker(pid):
-                self._workers.add(pid)
-
-
-def _is_spark_worker(pid: int) -> bool:
-    """Python below a JVM; a fork of Spark's daemon, or the daemon itself, which is small."""
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        return process.name().startswith("python") and any(p.name() == "java" for p in process.parents())
-    return False
+        pids = [pid for pid in self._client_tree() if pid not in self._idle]
+        self._most = max(self._most, sum(map(resident_bytes, pids)), *map(peak_bytes, pids))

@@ -23,9 +23,9 @@ KERNEL_MS = 120_000  # to start, import and draw, on a busy machine
 
 
 @pytest.fixture
-def address(plant, sandbox, spark, tmp_path) -> Iterator[str]:
+def address(plant, sandbox, tmp_path) -> Iterator[str]:
     """A lake with the simulated plant in it, and JupyterLab on a copy of the notebooks, so that none is changed."""
-    ingest(load(plant.config_path), plant.window, spark=spark)
+    ingest(load(plant.config_path), plant.window)
     copy = shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
     port = free_port()
     own = {f"JUPYTER_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "DATA", "RUNTIME")}

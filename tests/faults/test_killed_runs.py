@@ -1,8 +1,7 @@
-"""Whole runs, Spark and all, that are killed while they publish or at any time before."""
+"""Whole runs, on this machine and on Spark, that are killed while they publish or at any time before."""
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ from sensorstream.config import Config
 from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
+from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole, in_prefix
 from tests.oracle import readings_of
 
@@ -25,16 +25,10 @@ RUN_SECONDS = 120
 
 def start(config: Config, plant, folder: Path) -> subprocess.Popen:
     """``sensorstream ingest`` of the plant's whole window, as a process group of its own."""
-    path = folder / "config.json"
-    path.write_text(json.dumps(config.model_dump(mode="json") | {"db": given(config)}))
+    path = file_of(config, folder)
     window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
     command = [sys.executable, "-m", "sensorstream", "ingest", "--config", str(path), *window]
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
-def given(config: Config) -> dict[str, object]:
-    password = config.db.password
-    return config.db.model_dump(mode="json") | {"password": password.get_secret_value() if password else None}
 
 
 def kill(run: subprocess.Popen) -> None:
@@ -42,12 +36,12 @@ def kill(run: subprocess.Popen) -> None:
     run.wait()
 
 
-def right(config: Config, plant, spark, wanted) -> None:
+def right(config: Config, plant, wanted) -> None:
     """Before the next run readers see whole states only; it leaves what a run leaves that none had disturbed."""
     store = open_store(config)
     seen = as_committed(store)
     assert not in_prefix(store)[1]
-    ingest(config, plant.window, spark=spark)
+    ingest(config, plant.window)
     assert readings_of(config) == wanted
     values = as_committed(store)
     assert seen in ({}, values)
@@ -55,18 +49,20 @@ def right(config: Config, plant, spark, wanted) -> None:
 
 
 @pytest.fixture(scope="module")
-def wanted(plant, spark, tmp_path_factory, sandbox):
+def wanted(plant, tmp_path_factory, sandbox):
     from sensorstream.config import load
 
     lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": str(tmp_path_factory.mktemp("undisturbed"))}
-    config = load(plant.config_path, arguments={"spark_master": "local[2]"}).model_copy(update=lake)
-    ingest(config, plant.window, spark=spark)
+    config = load(plant.config_path).model_copy(update=lake)
+    ingest(config, plant.window)
     return readings_of(config)
 
 
-@pytest.mark.parametrize("lake", ["s3", pytest.param("local", marks=pytest.mark.slow)])
-def test_killed_while_it_publishes(lake, plant, make_config, spark, tmp_path, wanted):
-    config = make_config(lake=lake)
+@pytest.mark.parametrize(
+    ("lake", "master"), [("s3", None), ("s3", "local[2]"), pytest.param("local", None, marks=pytest.mark.slow)]
+)
+def test_killed_while_it_publishes(lake, master, plant, make_config, tmp_path, wanted):
+    config = make_config(lake=lake, spark_master=master)
     run, store = start(config, plant, tmp_path), open_store(config)
     try:
         end = time.monotonic() + RUN_SECONDS
@@ -76,20 +72,21 @@ def test_killed_while_it_publishes(lake, plant, make_config, spark, tmp_path, wa
         time.sleep(random.uniform(0, 0.2))
     finally:
         kill(run)
-    right(config, plant, spark, wanted)
+    right(config, plant, wanted)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("master", [None, "local[2]"])
 @pytest.mark.parametrize("lake", ["local", "s3"])
-def test_killed_at_random(lake, plant, make_config, spark, tmp_path, wanted):
-    config = make_config(lake=lake)
+def test_killed_at_random(lake, master, plant, make_config, tmp_path, wanted):
+    config = make_config(lake=lake, spark_master=master)
     began = time.monotonic()
     assert start(config, plant, tmp_path).wait(RUN_SECONDS) == 0
     took = time.monotonic() - began
     for _ in range(10):
-        config = make_config(lake=lake)
+        config = make_config(lake=lake, spark_master=master)
         run = start(config, plant, tmp_path)
         time.sleep(random.uniform(0.3, 1.0) * took)
         kill(run)
-        right(config, plant, spark, wanted)
+        right(config, plant, wanted)

@@ -244,7 +244,7 @@ def at_random(proxy: Proxy, seed: int, faults: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, make_config, spark):
+def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, make_config):
     window = window_of("UTC", start="2026-10-14", end="2026-10-17")
     rows = [Row(i, window.start_ms + n * 3_600_000, float(n)) for i in (1, 2, 3) for n in range(72)]
     small_historian(database, rows, {1: "a", 2: "b/ü", 3: "c"})
@@ -258,7 +258,7 @@ def test_a_whole_run_through_a_store_that_fails_at_random(sandbox, database, mak
         for days in ("2026-10-16", "2026-10-17"):
             at_random(proxy, seed, 16)
             for config in (right, faulty):
-                ingest(config, window_of("UTC", start="2026-10-14", end=days), spark=spark)
+                ingest(config, window_of("UTC", start="2026-10-14", end=days))
             failed += proxy.failed.total()
             proxy.heal()  # faults that are left over would come in a row with those of the next run
             with psycopg.connect(database.owner) as connection:

@@ -277,9 +277,9 @@ def test_a_lake_without_a_file_of_the_window_passes_only_if_nothing_was_written(
 
 
 @pytest.mark.parametrize("place", ["local", "s3"])
-def test_what_a_run_wrote_passes(place: str, plant, make_config, spark) -> None:
+def test_what_a_run_wrote_passes(place: str, plant, make_config) -> None:
     config = make_config(lake=place)
-    record = ingest(config, plant.window, spark=spark)
+    record = ingest(config, plant.window)
     result = check_lake(config, plant.window, record=record)
     assert result.success and broken(result)["no sensor is stuck"] == ("plant1/furnace/unit1/temperature",)
     assert set(broken(result)) == {"no sensor is stuck", "no tag has a gap"}  # which the plant has

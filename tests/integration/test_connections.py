@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import product
 from threading import Event, Thread
 from types import SimpleNamespace
 
@@ -24,7 +23,6 @@ from sensorstream.historian import open_historian
 from sensorstream.historian.connect import APPLICATION, let_go, snapshot_connection
 from sensorstream.late import rereading
 from sensorstream.pipeline import ingest, plan
-from sensorstream.planning import _kept
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
 from sensorstream.verification import verifying
@@ -47,29 +45,19 @@ def slow(database) -> Slow:
     return Slow(database)
 
 
-@pytest.mark.parametrize("kept", [0, 1])
-def test_a_share_that_is_done_leaves_open_what_it_may(kept, database, make_config):
+def test_what_no_thread_uses_is_closed(database, make_config):
     where = login(make_config(dbname=database.name))
     with ExitStack() as threads:
         for _ in range(3):
             threads.enter_context(snapshot_connection(where, None, {}))
-    let_go(where, kept)
+    let_go()
     ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
     with psycopg.connect(database.owner, autocommit=True) as connection:
         for _ in range(50):  # a backend takes its time to end
-            if connection.execute(ours, [APPLICATION]).fetchone() == (kept,):
+            if connection.execute(ours, [APPLICATION]).fetchone() == (0,):
                 break
             connection.execute("SELECT pg_sleep(0.1)")
-        assert connection.execute(ours, [APPLICATION]).fetchone() == (kept,)
-    let_go(where, 0)
-
-
-def test_what_workers_keep_and_what_others_open_is_never_more_than_configured():
-    for workers, connections in product(range(1, 20), repeat=2):
-        busy, kept = min(workers, connections), _kept(workers, connections)
-        for shares in range(1, busy + 1):
-            for each in (busy // shares, connections // busy):  # of a plan by time or tag, of a late one
-                assert shares * each + (workers - shares) * kept <= connections, (workers, connections, shares, each)
+        assert connection.execute(ours, [APPLICATION]).fetchone() == (0,)
 
 
 def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
@@ -87,9 +75,7 @@ def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(
-    engine, database, make_config, spark, monkeypatch
-):
+def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
     real = planning.pinned
 
@@ -104,7 +90,7 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(
 
     monkeypatch.setattr(planning, "pinned", ended_after)
     with pytest.raises(SourceError) as said:
-        ingest(make_config(dbname=database.name, engine=engine), DAY, spark=spark)
+        ingest(make_config(dbname=database.name, engine=engine), DAY)
     assert str(said.value).endswith(
         "the connection that holds the snapshot is gone: the connection was lost"
         " (terminating connection due to administrator command): run again"
@@ -112,18 +98,18 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(
 
 
 @pytest.mark.parametrize("name", ["transaction_timeout", "idle_in_transaction_session_timeout"])
-def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, slow, make_config, spark, monkeypatch):
+def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {name} = '700ms'")
     before(monkeypatch, slow, planning, "pinned")
     with pytest.raises(SourceError, match=rf"the connection was lost \(.*timeout\): raise {name} of the role"):
-        ingest(make_config(dbname=slow.database.name), slowly.WINDOW, spark=spark)
+        ingest(make_config(dbname=slow.database.name), slowly.WINDOW)
 
 
-def test_no_connection_of_a_run_is_idle_in_a_transaction_for_long(slow, make_config, spark, monkeypatch):
+def test_no_connection_of_a_run_is_idle_in_a_transaction_for_long(slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET idle_in_transaction_session_timeout = '2500ms'")
     before(monkeypatch, slow, planning, "pinned", seconds=0.02)
     config = make_config(dbname=slow.database.name)
-    record = ingest(config, slowly.WINDOW, spark=spark)
+    record = ingest(config, slowly.WINDOW)
     assert record.seconds["extract"] > 5 and record.rows_written
 
 
@@ -143,7 +129,7 @@ SEEN = {
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 @pytest.mark.parametrize("told", [slower("nothing"), "shorter", slower("longer and odd")])
-def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine, database, make_config, spark):
+def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine, database, make_config):
     small_historian(database, [], {1: "a"})
     asked = " || ' ' || ".join(
         f"current_setting('{name}')"
@@ -161,12 +147,12 @@ def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine,
     for name, value in settings.items():
         database.execute(f"ALTER DATABASE {database.name} SET {name} = '{value}'")
     config = make_config(dbname=database.name, engine=engine)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     assert [text for *_, text, _ in readings_of(config)] == [f"{seen} UTC ISO, YMD off on"]
 
 
 @pytest.mark.parametrize("style", [slower("SQL, DMY"), "German"])
-def test_dates_are_iso_whatever_the_database_says(style, database, make_config, spark):
+def test_dates_are_iso_whatever_the_database_says(style, database, make_config):
     small_historian(database, [], {1: "a"})
     dates = {
         "2026-10-14 12:00": "2026-10-14T12:00:00.000000",
@@ -181,20 +167,20 @@ def test_dates_are_iso_whatever_the_database_says(style, database, make_config, 
     database.execute(f"ALTER DATABASE {database.name} SET datestyle = '{style}'")
     configs = [make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc")]
     for config in configs:
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert [text for *_, text, _ in readings_of(configs[0])] == list(dates.values())
     assert without_marks(objects(configs[0])) == without_marks(objects(configs[1]))
 
 
 @pytest.mark.parametrize("table", ["sqlth_te", "sqlt_data_1_2026_10"])
-def test_a_run_does_not_wait_for_a_table_that_is_locked(table, database, make_config, spark):
+def test_a_run_does_not_wait_for_a_table_that_is_locked(table, database, make_config):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
     config = make_config(dbname=database.name)
     with psycopg.connect(database.owner) as owner:
         owner.execute(f"LOCK TABLE {table}")
         for command in (
             lambda: plan(config, DAY),
-            lambda: ingest(config, DAY, spark=spark),
+            lambda: ingest(config, DAY),
             lambda: check_source(config, DAY),
             lambda: explored.read(config, ["a"], DAY),
         ):
@@ -205,14 +191,14 @@ def test_a_run_does_not_wait_for_a_table_that_is_locked(table, database, make_co
                 command()
             assert time.monotonic() - begin < 5
             assert "run again when that is done" in str(said.value)
-    assert ingest(config, DAY, spark=spark).rows_written == 1
+    assert ingest(config, DAY).rows_written == 1
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_config, spark, monkeypatch):
+def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms + n, 1.0) for n in range(100)], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     database.execute(f"INSERT INTO sqlt_data_1_2026_10 VALUES (1, NULL, 2, NULL, NULL, 192, {DAY.start_ms + 5000})")
     held = []
 
@@ -235,15 +221,15 @@ def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_co
     written(pipeline, "publish")
     written(rereading, "patch")
     written(verifying, "compare_places")
-    assert ingest(config, "2026-10-15", spark=spark).late["tag_days"] == 1
-    verifying.verify(config, DAY, spark=spark)
+    assert ingest(config, "2026-10-15").late["tag_days"] == 1
+    verifying.verify(config, DAY)
     assert held == [[], [], []]
 
 
 @pytest.mark.parametrize(("engine", "most"), [("packed", 3), slower("packed", 4), slower("packed", 8), ("jdbc", 4)])
-def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make_config, spark, monkeypatch):
+def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make_config, monkeypatch):
     config = make_config(dbname=slow.database.name, engine=engine, jdbc_num_partitions=most, readings_per_slice=100)
-    ingest(config, slowly.WINDOW, spark=spark)
+    ingest(config, slowly.WINDOW)
     slow.database.execute(
         f"UPDATE {slowly.TABLE} SET floatvalue = -1 WHERE t_stamp < {slowly.WINDOW.start_ms + 50_000}"
     )
@@ -259,7 +245,7 @@ def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make
     counting = Thread(target=count)
     counting.start()
     try:
-        again = ingest(config, "2026-10-01", spark=spark)
+        again = ingest(config, "2026-10-01")
     finally:
         done.set()
         counting.join()
@@ -286,7 +272,7 @@ ODD_NAMES = ["a?b/c%2Fd+e#f&g", 'it\'s "a b" = c']
 
 
 @pytest.mark.parametrize("name", [ODD_NAMES[0], slower(ODD_NAMES[1])])
-def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_config, spark):
+def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_config):
     state = State.load(sandbox.root)
     quoted = sql.Identifier(name)
     with sandbox_postgres._admin(state) as admin:
@@ -299,20 +285,20 @@ def test_a_database_of_any_name_is_the_one_that_is_read(name, sandbox, make_conf
         small_historian(SimpleNamespace(owner=owner), [Row(1, DAY.start_ms, 7.0)], {1: "a"})
         for engine in ("packed", "jdbc"):
             config = make_config(dbname=name, engine=engine)
-            assert ingest(config, DAY, spark=spark).rows_written == 1
-            let_go(login(config), 0)
+            assert ingest(config, DAY).rows_written == 1
+            let_go()
     finally:
         with sandbox_postgres._admin(state) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
 
 
 @pytest.mark.parametrize("engine", [slower("packed"), "jdbc"])
-def test_a_historian_at_an_ipv6_address_is_read(engine, sandbox, database, make_config, spark):
+def test_a_historian_at_an_ipv6_address_is_read(engine, sandbox, database, make_config):
     small_historian(database, [Row(1, DAY.start_ms, 7.0)], {1: "a"})
     with at_ipv6(sandbox.port) as port:
         config = make_config(dbname=database.name, engine=engine)
         there = config.model_copy(update={"db": config.db.model_copy(update={"host": "::1", "port": port})})
-        assert ingest(there, DAY, spark=spark).rows_written == 1
+        assert ingest(there, DAY).rows_written == 1
 
 
 @contextmanager
@@ -346,7 +332,7 @@ def at_ipv6(port: int) -> Iterator[int]:
 
 @pytest.mark.parametrize("place", ["PGPASSWORD", slower("PGPASSFILE"), slower(".pgpass")])
 def test_a_password_that_libpq_finds_does_for_both_engines(
-    place, sandbox, database, make_config, spark, monkeypatch, tmp_path
+    place, sandbox, database, make_config, monkeypatch, tmp_path
 ):
     small_historian(database, [Row(1, DAY.start_ms, 7.0)], {1: "a"})
     file = tmp_path / ".pgpass"
@@ -357,7 +343,7 @@ def test_a_password_that_libpq_finds_does_for_both_engines(
     for engine in ("packed", "jdbc"):
         config = make_config(dbname=database.name, engine=engine)
         silent = config.model_copy(update={"db": config.db.model_copy(update={"password": None})})
-        assert ingest(silent, DAY, spark=spark).rows_written == 1
+        assert ingest(silent, DAY).rows_written == 1
 
 
 @pytest.mark.parametrize("kind", ["tags", "readings"])
@@ -386,12 +372,12 @@ def test_tables_of_the_wrong_shape_are_refused_by_name(change, says, database, m
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_of_two_failures_the_first_is_told(engine, database, make_config, spark):
+def test_of_two_failures_the_first_is_told(engine, database, make_config):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
     database.execute("REVOKE SELECT ON sqlt_data_1_2026_10 FROM reader")
     database.execute("GRANT SELECT (tagid, t_stamp, floatvalue) ON sqlt_data_1_2026_10 TO reader")
     with pytest.raises(SourceError, match="permission denied for table sqlt_data_1_2026_10"):
-        ingest(make_config(dbname=database.name, engine=engine), DAY, spark=spark)
+        ingest(make_config(dbname=database.name, engine=engine), DAY)
 
 
 def test_a_pattern_is_a_text_or_several_and_its_bytes_are_text(database, make_config):

@@ -46,10 +46,10 @@ def second_by_second(make_config, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def demo(plant, sandbox, spark):
+def demo(plant, sandbox):
     """The simulated plant in the lake."""
     config = load(plant.config_path)
-    ingest(config, plant.window, spark=spark)
+    ingest(config, plant.window)
     return config
 
 

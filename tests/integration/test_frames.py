@@ -13,7 +13,7 @@ from sensorstream.extract.gathering import Fetch, Gathering
 from sensorstream.extract.packed import read_clean
 from sensorstream.historian import open_historian
 from sensorstream.pipeline import ingest
-from sensorstream.planning import make_plan
+from sensorstream.planning import make_plan, workers_of
 from sensorstream.transform import quality_rule
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
@@ -134,7 +134,7 @@ def test_readings_that_move_to_other_pages_meanwhile_are_read_once(database, mak
     database.execute("ANALYZE")
     config = make_config(dbname=database.name, readings_per_slice=1000)
     with open_historian(config) as historian:
-        plan = make_plan(historian, config, DAY, [".*"], alone=True)
+        plan = make_plan(historian, config, DAY, [".*"], workers=workers_of("local[2]"), alone=True)
     (share,) = plan.shares
     assert [piece.pages is not None for piece in share.slices].count(True) > 2
     left, reading = iter(range(99)), Gathering.read

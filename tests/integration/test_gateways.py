@@ -81,7 +81,9 @@ TWO_SENSORS = {
 
 @pytest.mark.parametrize("kind", TWO_SENSORS)
 def test_two_gateways_that_write_a_path_at_once_are_refused_wherever_readings_are_read(
-    kind, historian, make_config, spark
+    kind,
+    historian,
+    make_config,
 ):
     write(historian, TWO_SENSORS[kind], {1: 1, 2: 2})
     config = make_config(dbname=historian.name)
@@ -91,9 +93,9 @@ def test_two_gateways_that_write_a_path_at_once_are_refused_wherever_readings_ar
     )
     for read in (
         lambda: plan(config, DAY),
-        lambda: ingest(config, DAY, spark=spark),
-        lambda: verify(config, DAY, spark=spark),
-        lambda: readings(config, DAY, spark=spark),
+        lambda: ingest(config, DAY),
+        lambda: verify(config, DAY),
+        lambda: readings(config, DAY),
         lambda: learn_ranges(config, DAY),
         lambda: source.look(config, ["rig/temp"], DAY, points=100),
         lambda: source.read(config, ["rig/temp"], DAY),
@@ -134,14 +136,14 @@ ONE_TAG = {
 
 
 @pytest.mark.parametrize("kind", ONE_TAG)
-def test_a_rename_or_a_failover_goes_on_as_one_tag(kind, historian, make_config, spark):
+def test_a_rename_or_a_failover_goes_on_as_one_tag(kind, historian, make_config):
     rows = ONE_TAG[kind]
     write(historian, rows, {1: 1, 2: 2})
     config = make_config(dbname=historian.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     within = [row for row in rows if T0 <= row.t_stamp < DAY.end_ms]
     assert readings_of(config) == expect(within, dict.fromkeys((1, 2), "rig/temp")).readings
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
 
 
 def test_ids_of_one_gateway_are_one_tag_whatever_their_scan_class(historian, make_config):
@@ -204,18 +206,18 @@ def test_few_readings_of_a_path_are_judged_with_the_others_of_its_gateways(histo
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_a_second_gateway_and_its_prefix_change_nothing_of_the_first(engine, historian, make_config, spark):
+def test_a_second_gateway_and_its_prefix_change_nothing_of_the_first(engine, historian, make_config):
     first, second = series(1, T0, 60), series(2, T0 + 500, 60)
     write(historian, first, {1: 1})
     config = make_config(dbname=historian.name, engine=engine)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     before = {key: data for key, data in objects(config).items() if key.startswith("readings/")}
     write(historian, second, {2: 2})
     with pytest.raises(SourceError, match="is of two sensors"):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert {key: data for key, data in objects(config).items() if key.startswith("readings/")} == before
     config = config.model_copy(update={"gateway_prefixes": PREFIXED})
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert (record.files_written, record.files_removed, record.rows_deduplicated) == (1, 0, 0)
     assert before.items() <= objects(config).items()
     paths = with_prefixes({1: "rig/temp", 2: "rig/temp"}, NAMES, PREFIXED)
@@ -224,7 +226,7 @@ def test_a_second_gateway_and_its_prefix_change_nothing_of_the_first(engine, his
         ("line2/rig/temp", [2]),
         ("rig/temp", [1]),
     ]
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_paths_that_a_prefix_makes_equal_are_judged_as_any(historian, make_confi
         plan(both, DAY)
 
 
-def test_patterns_choose_by_the_path_with_the_prefix_and_without(historian, make_config, spark):
+def test_patterns_choose_by_the_path_with_the_prefix_and_without(historian, make_config):
     write(historian, series(1, T0, 60), {1: 1})
     write(historian, series(2, T0 + 500, 60), {2: 2})
     write(historian, series(3, T0, 60), {3: 3}, "rig/flow")
@@ -259,9 +261,9 @@ def test_patterns_choose_by_the_path_with_the_prefix_and_without(historian, make
     paths = ["100%'/rig/temp", "rig/temp"]
     assert [tag.path for tag in plan(config, DAY, "^rig/temp$").tags] == paths
     assert [tag.path for tag in plan(config, DAY, "^100%'/").tags] == paths[:1]
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     historian.execute("DELETE FROM sqlth_te WHERE id = 2")
-    assert any(paths[0] in note for note in verify(config, DAY, "^rig", spark=spark).notes)
+    assert any(paths[0] in note for note in verify(config, DAY, "^rig").notes)
 
 
 def broken(result) -> dict[str, tuple[str, ...]]:
@@ -288,20 +290,20 @@ def test_the_check_says_which_paths_and_how_many_readings_differ(historian, make
     assert GATEWAYS not in broken(prefixed) and broken(prefixed)[ALIKE] == ("rig/moved",)
 
 
-def test_a_day_that_becomes_two_sensors_later_is_not_read_again(historian, make_config, spark):
+def test_a_day_that_becomes_two_sensors_later_is_not_read_again(historian, make_config):
     write(historian, [row for n in range(3) for row in series(1, T0 + n * 24 * HOUR, 60)], {1: 1})
     config = make_config(dbname=historian.name)
-    before, after = ingest(config, DAY, spark=spark), day_window(date(2026, 10, 16), "UTC")
+    before, after = ingest(config, DAY), day_window(date(2026, 10, 16), "UTC")
     old = readings_of(config)
     assert len(old) == before.rows_written == 60
     write(historian, series(2, T0 + 500, 60), {2: 2})
     with pytest.raises(
         SourceError, match=r"rig/temp is of two sensors: .* at 2026-10-14T.*; the window itself is published$"
     ):
-        ingest(config, after, spark=spark)
+        ingest(config, after)
     assert readings_of(config)[:60] == old and len(readings_of(config)) == 120
     config = config.model_copy(update={"gateway_prefixes": PREFIXED})
-    ingest(config, after, spark=spark)
+    ingest(config, after)
     paths = with_prefixes({1: "rig/temp", 2: "rig/temp"}, NAMES, PREFIXED)
     second = expect(series(2, T0 + 500, 60), paths).readings
     assert [row for row in readings_of(config) if row[0] == "line2/rig/temp"] == second

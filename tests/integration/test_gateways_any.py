@@ -143,17 +143,17 @@ def test_two_sensors_are_told_from_a_rename_and_a_failover(historian, make_confi
 @pytest.mark.timeout(600)
 @settings(quietly, max_examples=8)
 @given(histories(), st.booleans(), st.booleans())
-def test_the_lake_is_the_oracles_or_the_run_is_refused(historian, make_config, spark, found, indexed, prefixed):
+def test_the_lake_is_the_oracles_or_the_run_is_refused(historian, make_config, found, indexed, prefixed):
     put(historian, found, indexed)
     prefixes = PREFIXED if prefixed else {}
     config = make_config(dbname=historian.name, gateway_prefixes=prefixes)
     if found.relation == TWO_SENSORS and not prefixed:
         for run in (ingest, verify):
             with pytest.raises(SourceError, match="is of two sensors"):
-                run(config, DAY, spark=spark)
+                run(config, DAY)
         assert objects(config) == {}
         return
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     within = [row for row in found.rows if T0 <= row.t_stamp < DAY.end_ms]
     assert readings_of(config) == expect(within, with_prefixes(found.paths, found.gateways, prefixes)).readings
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success

@@ -19,7 +19,6 @@ from sensorstream.errors import SourceError
 from sensorstream.exploration import source as explored
 from sensorstream.frames import readings
 from sensorstream.historian.readings_sql import EVERY_ROW
-from sensorstream.late import rereading
 from sensorstream.pipeline import ingest, plan
 from sensorstream.verification import verifying
 from tests.oracle import objects, readings_of
@@ -52,7 +51,7 @@ def planned(slow, config, spark, monkeypatch) -> None:
 
 def extracted(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
-    ingest(config, WINDOW, spark=spark)
+    ingest(config, WINDOW)
 
 
 def extracted_by_jdbc(slow, config, spark, monkeypatch) -> None:
@@ -67,13 +66,13 @@ def looked_over(slow, config, spark, monkeypatch) -> None:
         return real(back, *arguments)
 
     monkeypatch.setattr(pipeline, "look", look)
-    ingest(config, WINDOW, spark=spark)
+    ingest(config, WINDOW)
 
 
 def read_again(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, rereading, "late_plan")
+    before(monkeypatch, slow, planning, "make_late_plan")
     slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
-    ingest(config, "2026-10-01", spark=spark)
+    ingest(config, "2026-10-01")
 
 
 def checked(slow, config, spark, monkeypatch) -> None:
@@ -90,7 +89,7 @@ def checked(slow, config, spark, monkeypatch) -> None:
 
 def verified(slow, config, spark, monkeypatch) -> None:
     before(monkeypatch, slow, planning, "pinned")
-    verifying.verify(config, WINDOW, spark=spark)
+    verifying.verify(config, WINDOW)
 
 
 def explored_now(slow, config, spark, monkeypatch) -> None:
@@ -144,7 +143,7 @@ GRID = [
 def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monkeypatch):
     config = make_config(dbname=slow.database.name)
     if phase in ("read again", "verify"):
-        ingest(config, WINDOW, spark=spark)
+        ingest(config, WINDOW)
     lake = objects(config)
     ended: list[BaseException | None] = []
 

@@ -85,14 +85,14 @@ UNSEEN = {
 
 
 @pytest.fixture
-def committed(database, sandbox, make_config, spark):
+def committed(database, sandbox, make_config):
     """Commit the day of a historian whose month table is of a ``kind``, then hide; the lake and how to run again."""
 
     def commit(kind: str, hide: str, rows=ROWS, paths=PATHS):
         small_historian(database, rows, paths)
         become(database, sandbox, kind, MONTH, ("tagid", "t_stamp"), EVENING)
         config = make_config(dbname=database.name)
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
         before = readings_of(config)
         assert before == expect(rows, paths).readings
         database.execute(hide.replace("{free_port}", str(free_port())).replace("{name}", database.name))
@@ -102,35 +102,35 @@ def committed(database, sandbox, make_config, spark):
 
 
 @pytest.mark.parametrize("way", SAID)
-def test_is_refused_by_name_and_the_lake_stays(way, committed, spark):
+def test_is_refused_by_name_and_the_lake_stays(way, committed):
     kind, hide, says = SAID[way]
     config, before = committed(kind, hide)
     with pytest.raises(SourceError, match=says):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert readings_of(config) == before
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 @pytest.mark.parametrize("way", HARMLESS)
-def test_takes_nothing_away(way, engine, committed, spark):
+def test_takes_nothing_away(way, engine, committed):
     config, before = committed(*HARMLESS[way])
-    ingest(config.model_copy(update={"engine": engine}), DAY, spark=spark)
+    ingest(config.model_copy(update={"engine": engine}), DAY)
     assert readings_of(config) == before
 
 
 @pytest.mark.parametrize("way", UNSEEN)
-def test_what_no_error_tells_of_takes_no_committed_readings_out_of_the_lake(way, committed, spark):
+def test_what_no_error_tells_of_takes_no_committed_readings_out_of_the_lake(way, committed):
     kind, hide = UNSEEN[way]
     config, before = committed(kind, hide, *(RENAMED if "older id" in way else ()))
     with pytest.raises(SourceError, match=r"the historian shows less than the lake holds: .*allow_loss"):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert readings_of(config) == before
 
 
-def test_a_month_before_that_may_not_be_read_leaves_the_window_alone(database, make_config, spark):
+def test_a_month_before_that_may_not_be_read_leaves_the_window_alone(database, make_config):
     small_historian(database, ROWS, PATHS)
     database.execute("CREATE TABLE sqlt_data_1_2026_09 (LIKE sqlt_data_1_2026_10)")
     database.execute("REVOKE SELECT ON sqlt_data_1_2026_09 FROM reader")
     config = make_config(dbname=database.name, lookback_days=30)
     second = window_of("UTC", day="2026-10-14")
-    assert ingest(config, second, spark=spark).rows_written == len(ROWS)
+    assert ingest(config, second).rows_written == len(ROWS)

@@ -12,15 +12,14 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from sensorstream import pipeline
 from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceError
-from sensorstream.extraction import measure
 from sensorstream.lake.compaction import compact
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
 from sensorstream.lake.reading import read
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest, plan
 from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.staging import this_machine
 from sensorstream.windows import window_of
 from tests.oracle import Row, bits, expect, objects, readings_of, without_marks
 
@@ -52,20 +51,20 @@ def add(connection: psycopg.Connection, rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("per_slice", [1_000_000, 4_000], ids=["few slices", "many slices, busy tags"])
-def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(per_slice, plant, make_config, spark):
+def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(per_slice, plant, make_config):
     places = (("s3", "packed"), ("local", "jdbc"))
     packed, jdbc = (make_config(lake=lake, engine=e, readings_per_slice=per_slice) for lake, e in places)
     (share,) = plan(packed, plant.window).shares
     assert (len(share.stretches) > 25) == (per_slice == 4_000)
-    records = [ingest(config, plant.window, spark=spark) for config in (packed, jdbc)]
+    records = [ingest(config, plant.window) for config in (packed, jdbc)]
     assert without_marks(objects(packed)) == without_marks(objects(jdbc))
     assert records[0].rows_written == records[1].rows_written > 100_000
     texts = Counter(path.rsplit("/", 1)[-1] for path, _, _, text, _ in readings_of(packed) if text is not None)
     assert set(texts) >= {"recipe", "last_service"}
 
 
-def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, spark, sandbox):
-    record = ingest(make_config(), plant.window, spark=spark)
+def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, sandbox):
+    record = ingest(make_config(), plant.window)
     with psycopg.connect(sandbox.reader_dsn) as connection:
         codes: Counter[str] = Counter()
         for table in record.partition_tables:
@@ -88,27 +87,28 @@ def test_the_record_adds_up_and_agrees_with_the_historian(plant, make_config, sp
     ],
     ids=["a slice", "a slice twice", "a reading", "a file"],
 )
-def test_what_is_lost_on_the_way_is_noticed_and_nothing_published(lose, says, plant, make_config, spark, monkeypatch):
+def test_what_is_lost_on_the_way_is_noticed_and_nothing_published(lose, says, plant, make_config, monkeypatch):
     config = make_config()
-    monkeypatch.setattr(pipeline, "measure", lambda staged: lose(measure(staged)))
+    found = this_machine.measured
+    monkeypatch.setattr(this_machine, "measured", lambda *rows: lose(found(*rows)))
     with pytest.raises(NotReconciled, match=says):
-        ingest(config, plant.window, spark=spark)
+        ingest(config, plant.window)
     assert objects(config) == {}
 
 
 @pytest.mark.parametrize("lake", ["local", "s3"])
-def test_a_rerun_leaves_the_same_objects(lake, plant, make_config, spark):
+def test_a_rerun_leaves_the_same_objects(lake, plant, make_config):
     config = make_config(lake=lake)
-    ingest(config, plant.window, spark=spark)
+    ingest(config, plant.window)
     before = objects(config)
-    again = ingest(config, plant.window, spark=spark)
+    again = ingest(config, plant.window)
     assert objects(config) == before
     assert (again.files_written, again.files_removed) == (0, 0)
 
 
-def test_rejected_readings_and_tag_metadata_are_kept(plant, make_config, spark):
+def test_rejected_readings_and_tag_metadata_are_kept(plant, make_config):
     config = make_config()
-    record = ingest(config, plant.window, spark=spark)
+    record = ingest(config, plant.window)
     store = open_store(config)
     rejected = pq.read_table(io.BytesIO(store.get(rejected_key(record.run_id)) or b""))
     assert rejected.num_rows == sum(record.rows_rejected.values())
@@ -120,15 +120,15 @@ def test_rejected_readings_and_tag_metadata_are_kept(plant, make_config, spark):
     }
 
 
-def test_a_window_is_replaced_exactly_and_files_across_its_border_are_trimmed(database, make_config, spark):
+def test_a_window_is_replaced_exactly_and_files_across_its_border_are_trimmed(database, make_config):
     rows = [Row(1, T0 + n * 3_600_000, float(n)) for n in range(48)]
     small_historian(database, rows, {1: "a"})
     config = make_config(dbname=database.name)
-    ingest(config, window_of("UTC", start="2026-10-14", end="2026-10-16"), spark=spark)
+    ingest(config, window_of("UTC", start="2026-10-14", end="2026-10-16"))
     with psycopg.connect(database.owner) as connection:
         connection.execute("DELETE FROM sqlt_data_1_2026_10 WHERE t_stamp = %s", [T0 + 5 * 3_600_000])
         connection.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = -1 WHERE t_stamp = %s", [T0 + 30 * 3_600_000])
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert [(t, v) for _, t, v, _, _ in readings_of(config)] == [
         (r.t_stamp, bits(r.value)) for n, r in enumerate(rows) if n != 5
     ]
@@ -139,14 +139,14 @@ def test_a_window_is_replaced_exactly_and_files_across_its_border_are_trimmed(da
     assert (record.files_written, record.files_removed) == (2, 1)
 
 
-def test_append_adds_what_is_not_there_yet_and_changes_nothing_else(database, make_config, spark):
+def test_append_adds_what_is_not_there_yet_and_changes_nothing_else(database, make_config):
     small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a", 2: "b"})
     config = make_config(dbname=database.name, write_mode="append")
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     with psycopg.connect(database.owner) as connection:
         connection.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = 9")
         add(connection, [Row(1, T0 + 5, 1.5)])
-    assert ingest(config, DAY, spark=spark).files_written == 1
+    assert ingest(config, DAY).files_written == 1
     assert [(p, t - T0, v) for p, t, v, _, _ in readings_of(config)] == [
         ("a", 0, bits(1.0)),
         ("a", 5, bits(1.5)),
@@ -154,33 +154,33 @@ def test_append_adds_what_is_not_there_yet_and_changes_nothing_else(database, ma
     ]
 
 
-def test_a_tag_whose_readings_are_gone_is_emptied_and_others_are_left_alone(database, make_config, spark):
+def test_a_tag_whose_readings_are_gone_is_emptied_and_others_are_left_alone(database, make_config):
     small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a", 2: "b"})
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     database.execute("DELETE FROM sqlt_data_1_2026_10")
     with pytest.raises(
         SourceError, match=r"a has 1 readings in the lake and 0 to come.*--allow-loss, takes it as it is"
     ):
-        ingest(config, DAY, ["^a$"], spark=spark)
+        ingest(config, DAY, ["^a$"])
     assert [path for path, *_ in readings_of(config)] == ["a", "b"]
-    ingest(config.model_copy(update={"allow_loss": True}), DAY, ["^a$"], spark=spark)
+    ingest(config.model_copy(update={"allow_loss": True}), DAY, ["^a$"])
     assert [path for path, *_ in readings_of(config)] == ["b"]
 
 
-def test_a_month_whose_first_tables_are_gone_is_not_emptied(database, make_config, spark):
+def test_a_month_whose_first_tables_are_gone_is_not_emptied(database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     before = objects(config)
     database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlt_data_1_20261016")  # daily, and the 14th is gone
     database.execute(f"UPDATE sqlt_data_1_20261016 SET t_stamp = {T0 + 2 * 86_400_000}")
     with pytest.raises(SourceError, match=r"no partition table covers 2026-10-01.*holds 1 readings \(a for one\)"):
-        ingest(config, window_of("UTC", start="2026-10-01", end="2026-11-01"), spark=spark)
+        ingest(config, window_of("UTC", start="2026-10-01", end="2026-11-01"))
     assert objects(config) == before
 
 
-def test_a_reading_in_a_neighbour_does_not_stand_for_a_table_that_is_gone(database, make_config, spark):
+def test_a_reading_in_a_neighbour_does_not_stand_for_a_table_that_is_gone(database, make_config):
     day = 86_400_000
     small_historian(database, [Row(1, T0 - day + n * 60_000, float(n)) for n in range(9)], {1: "a"})
     database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlt_data_1_20261013")
@@ -189,30 +189,30 @@ def test_a_reading_in_a_neighbour_does_not_stand_for_a_table_that_is_gone(databa
     database.execute(f"INSERT INTO sqlt_data_1_20261014 VALUES (1, NULL, 7, NULL, NULL, 192, {T0 - 500})")  # roll-over
     config = make_config(dbname=database.name)
     both = window_of("UTC", start="2026-10-13", end="2026-10-15")
-    ingest(config, both, spark=spark)
+    ingest(config, both)
     before = readings_of(config)
     assert len(before) == 10
     database.execute("DROP TABLE sqlt_data_1_20261013")
     with pytest.raises(SourceError, match=r"table covers 2026-10-13.*the lake holds 10 .*the historian 1:"):
-        ingest(config, both, spark=spark)
+        ingest(config, both)
     assert readings_of(config) == before
 
 
-def test_a_lake_keeps_the_time_zone_of_its_days_and_months(database, make_config, spark):
+def test_a_lake_keeps_the_time_zone_of_its_days_and_months(database, make_config):
     end = window_of("UTC", day="2026-10-31")
     small_historian(database, [Row(1, end.end_ms - n * 600_000, float(n)) for n in range(1, 24)], {1: "a"})
     config = make_config(dbname=database.name, timezone="Europe/Berlin")
-    ingest(config, end, spark=spark)
+    ingest(config, end)
     before = objects(config)
     other = config.model_copy(update={"timezone": "UTC"})
-    for write in (lambda: ingest(other, end, spark=spark), lambda: compact(other)):
+    for write in (lambda: ingest(other, end), lambda: compact(other)):
         with pytest.raises(ConfigError, match='days and months of Europe/Berlin, and "timezone" is UTC: set it back'):
             write()
     assert objects(config) == before
     assert read(other, end.start, end.end).num_rows == 23  # to whoever reads, times are times
 
 
-def test_partitions_and_heirs_are_read_once_through_the_table_that_they_are_part_of(database, make_config, spark):
+def test_partitions_and_heirs_are_read_once_through_the_table_that_they_are_part_of(database, make_config):
     database.execute("CREATE TABLE tags (id int, tagpath text, description text, unit text)")
     database.execute("INSERT INTO tags VALUES (1, 'a', NULL, NULL)")
     columns = "(tagid int, value float8, dataintegrity int, t_stamp bigint)"
@@ -221,11 +221,11 @@ def test_partitions_and_heirs_are_read_once_through_the_table_that_they_are_part
         f"CREATE TABLE sensor_20261014 PARTITION OF sensor_2026_10 FOR VALUES FROM ({DAY.start_ms}) TO ({DAY.end_ms})"
     )
     database.execute(f"INSERT INTO sensor_2026_10 SELECT 1, n, 192, {T0} + n FROM generate_series(1, 9) n")
-    record = ingest(make_config(dbname=database.name), DAY, spark=spark)
+    record = ingest(make_config(dbname=database.name), DAY)
     assert (record.partition_tables, record.rows_read, record.rows_deduplicated) == (["sensor_2026_10"], 9, 0)
 
 
-def test_a_partition_that_is_listed_twice_and_open_once_is_open(database, make_config, spark):
+def test_a_partition_that_is_listed_twice_and_open_once_is_open(database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlth_1_data")
     database.execute("CREATE TABLE sqlt_data_2_2026_10 (LIKE sqlth_1_data)")
@@ -240,32 +240,32 @@ def test_a_partition_that_is_listed_twice_and_open_once_is_open(database, make_c
         f" ('sqlth_1_data', 1, {T0 - 50 * day}, NULL, 0, 0),"
         f" ('sqlt_data_2_2026_10', 2, {T0 - 9 * day}, {T0 + 9 * day}, 0, 0)"
     )
-    assert ingest(make_config(dbname=database.name), DAY, spark=spark).rows_written == 1
+    assert ingest(make_config(dbname=database.name), DAY).rows_written == 1
 
 
 @pytest.mark.parametrize("start", ["2026-09-30", "2026-10-14"])
-def test_which_table_wins_does_not_hang_on_the_window(start, database, make_config, spark):
+def test_which_table_wins_does_not_hang_on_the_window(start, database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     database.execute("CREATE TABLE sqlth_1_data (LIKE sqlt_data_1_2026_10)")
     database.execute(f"INSERT INTO sqlth_1_data VALUES (1, NULL, 2, NULL, NULL, 192, {T0})")
     config = make_config(dbname=database.name)
-    ingest(config, window_of("UTC", start=start, end="2026-10-16"), spark=spark)
+    ingest(config, window_of("UTC", start=start, end="2026-10-16"))
     assert [value for _, _, value, *_ in readings_of(config)] == [bits(1.0)]
 
 
-def test_dates_before_christ_are_told_from_those_after(database, make_config, spark):
+def test_dates_before_christ_are_told_from_those_after(database, make_config):
     small_historian(database, [], {1: "a"})
     for n, day in enumerate(("0044-03-15 BC", "0044-03-15", "infinity")):
         database.execute(f"INSERT INTO sqlt_data_1_2026_10 VALUES (1, NULL, NULL, NULL, '{day}', 192, {T0 + n})")
     found = []
     for engine in ("packed", "jdbc"):
         config = make_config(dbname=database.name, engine=engine)
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
         found.append([text for *_, text, _ in readings_of(config)])
     assert found[0] == found[1] == ["0044-03-15 00:00:00 BC", "0044-03-15T00:00:00.000000", "infinity"]
 
 
-def test_whatever_bits_a_nan_has_both_engines_leave_the_same_bytes(database, make_config, spark):
+def test_whatever_bits_a_nan_has_both_engines_leave_the_same_bytes(database, make_config):
     small_historian(database, [], {1: "a"})
     odd = [
         struct.unpack(">d", bytes.fromhex(bits))[0]
@@ -277,35 +277,35 @@ def test_whatever_bits_a_nan_has_both_engines_leave_the_same_bytes(database, mak
             connection.execute(row, [value, T0 + n])
     lakes = [make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc")]
     for config in lakes:
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert without_marks(objects(lakes[0])) == without_marks(objects(lakes[1]))
 
 
-def test_rejected_readings_that_tie_stand_in_the_same_order_whichever_engine(database, make_config, spark):
+def test_rejected_readings_that_tie_stand_in_the_same_order_whichever_engine(database, make_config):
     small_historian(database, [], {1: "a"})
     database.execute("ALTER TABLE sqlt_data_1_2026_10 DROP CONSTRAINT sqlt_data_1_2026_10_pkey")
     values = ", ".join(f"(1, NULL, {n * 7 % 5}, NULL, NULL, 0, {T0})" for n in range(5))
     database.execute(f"INSERT INTO sqlt_data_1_2026_10 VALUES {values}")
     lakes = [make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc")]
     for config in lakes:
-        assert ingest(config, DAY, spark=spark).rows_rejected == {"bad_quality": 5}
+        assert ingest(config, DAY).rows_rejected == {"bad_quality": 5}
     rejected = [pq.read_table(io.BytesIO(data)) for c in lakes for k, data in objects(c).items() if "rejected/" in k]
     assert rejected[0] == rejected[1] and rejected[0]["value"].to_pylist() == [0, 1, 2, 3, 4]
 
 
-def test_what_a_later_table_holds_of_a_month_that_is_gone_is_added_to_it(database, make_config, spark):
+def test_what_a_later_table_holds_of_a_month_that_is_gone_is_added_to_it(database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     config = make_config(dbname=database.name)
     october = window_of("UTC", start="2026-10-01", end="2026-11-01")
-    ingest(config, october, spark=spark)
+    ingest(config, october)
     database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO sqlt_data_1_2026_11")
     database.execute(f"UPDATE sqlt_data_1_2026_11 SET t_stamp = {october.end_ms - 5}, floatvalue = 2")
-    ingest(config, window_of("UTC", start="2026-10-01", end="2026-11-03"), spark=spark)
+    ingest(config, window_of("UTC", start="2026-10-01", end="2026-11-03"))
     assert [(t, v) for _, t, v, *_ in readings_of(config)] == [(T0, bits(1.0)), (october.end_ms - 5, bits(2.0))]
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_several_ids_of_one_path_odd_values_and_every_quality_rule(engine, database, make_config, spark):
+def test_several_ids_of_one_path_odd_values_and_every_quality_rule(engine, database, make_config):
     nan, inf = float("nan"), float("inf")
     rows = [
         Row(1, T0, 1.0), Row(2, T0, 2.0), Row(1, T0 + 1, nan), Row(2, T0 + 2, inf), Row(1, T0 + 3, -0.0),
@@ -318,18 +318,18 @@ def test_several_ids_of_one_path_odd_values_and_every_quality_rule(engine, datab
     inside = [row for row in rows if T0 <= row.t_stamp < T0 + 86_400_000]
     for keys, good in (({}, (192,)), ({"good_quality": [192, 500]}, (192, 500)), ({"bad_quality": [0, 500]}, (192,))):
         config = make_config(dbname=database.name, engine=engine, **keys)
-        record = ingest(config, DAY, spark=spark)
+        record = ingest(config, DAY)
         wanted = expect(inside, paths, good)
         assert readings_of(config) == wanted.readings
         assert (sum(record.rows_rejected.values()), record.rows_deduplicated) == (wanted.rejected, wanted.deduplicated)
 
 
-def test_a_generic_layout_is_read_and_files_hold_at_most_the_set_number(database, make_config, spark):
+def test_a_generic_layout_is_read_and_files_hold_at_most_the_set_number(database, make_config):
     options = PlantOptions(tags=6, days=1, rate_seconds=60, layout="generic")
     summary = seed(database.owner, options)
     config = make_config(dbname=database.name, max_records_per_file=500)
     window = window_of("UTC", start=summary.start.isoformat(), end=summary.end.isoformat())
-    record = ingest(config, window, spark=spark)
+    record = ingest(config, window)
     assert record.rows_read == summary.readings and record.rows_rejected.keys() == {"bad_quality"}
     assert record.quality_codes.keys() >= {"0", "192"} and record.files_written > 6
     assert len(readings_of(config)) == record.rows_written
@@ -354,22 +354,22 @@ def test_only_tables_whose_month_fits_are_read(plant, make_config):
         ({"s3_endpoint_url": "http://127.0.0.1:1"}, LakeError, "cannot be reached"),
     ],
 )
-def test_bad_input_is_one_sentence_and_the_lake_untouched(break_it, failure, says, plant, make_config, spark):
+def test_bad_input_is_one_sentence_and_the_lake_untouched(break_it, failure, says, plant, make_config):
     good = make_config(lake="s3")
     values = {**good.model_dump(), **{k: v for k, v in break_it.items() if k != "db"}}
     values["db"] = {**good.db.model_dump(), **break_it.get("db", {})}
     broken = type(good).model_validate(values)
     with pytest.raises(failure, match=says) as caught:
-        ingest(broken, plant.window, spark=spark)
+        ingest(broken, plant.window)
     assert "\n" not in str(caught.value) and "s3cr3t" not in str(caught.value)
     assert objects(good) == {}
 
 
-def test_refused_credentials_are_said_so(plant, make_config, spark, monkeypatch):
+def test_refused_credentials_are_said_so(plant, make_config, monkeypatch):
     config = make_config(lake="s3", s3_directory="elsewhere/")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(LakeError, match="credentials are refused"):
-        ingest(config, plant.window, spark=spark)
+        ingest(config, plant.window)
 
 
 @pytest.mark.parametrize(
@@ -379,29 +379,29 @@ def test_refused_credentials_are_said_so(plant, make_config, spark, monkeypatch)
         ("ALTER COLUMN t_stamp TYPE text", "sqlt_data_1_2026_10 column t_stamp is of type text, not bigint"),
     ],
 )
-def test_a_table_of_the_wrong_shape_is_refused_by_name(change, says, database, make_config, spark):
+def test_a_table_of_the_wrong_shape_is_refused_by_name(change, says, database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     database.execute(f"ALTER TABLE sqlt_data_1_2026_10 {change}")
     config = make_config(dbname=database.name)
     with pytest.raises(SourceError, match=says):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert objects(config) == {}
 
 
-def test_a_window_whose_tables_are_gone_does_not_empty_the_lake(database, make_config, spark):
+def test_a_window_whose_tables_are_gone_does_not_empty_the_lake(database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     database.execute("DROP TABLE sqlt_data_1_2026_10")
     with pytest.raises(SourceError, match="no partition table covers"):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert len(readings_of(config)) == 1
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_a_run_tells_its_readings_and_bytes(engine, plant, make_config, spark):
+def test_a_run_tells_its_readings_and_bytes(engine, plant, make_config):
     steps = []
-    record = ingest(make_config(engine=engine), plant.window, spark=spark, progress=steps.append)
+    record = ingest(make_config(engine=engine), plant.window, progress=steps.append)
     extracted = [step for step in steps if step.phase == "extract"]
     assert extracted[-1].readings == extracted[-1].finished == record.rows_read
     assert extracted[-1].size == record.bytes_written and extracted[-1].share == 1

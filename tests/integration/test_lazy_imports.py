@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+
+import pytest
 
 ABSENT = {
     "airflow",
@@ -23,9 +26,8 @@ ABSENT = {
 
 def loaded(script, *arguments):
     report = "import sys; print(*{name.split('.')[0] for name in sys.modules})"
-    run = subprocess.run(
-        [sys.executable, "-c", f"{script}\n{report}", *arguments], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", f"{script}\n{report}", *arguments], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     return set(run.stdout.splitlines()[-1].split())
 
 
@@ -33,33 +35,40 @@ def test_the_pipeline_imports_nothing_heavy():
     assert not loaded("import sensorstream.pipeline") & ABSENT
 
 
-def test_a_plan_imports_nothing_heavy(plant):
-    script = "import sys\nfrom sensorstream.cli import app\napp(sys.argv[1:], standalone_mode=False)"
-    assert not loaded(script, "plan", "--config", str(plant.config_path), "--date", plant.date) & ABSENT
+def test_the_command_line_imports_no_check_before_one_is_asked_for():
+    script = (
+        "import sensorstream.cli, sys\nassert not {'sensorstream.checks', 'sensorstream.pipeline'} & sys.modules.keys()"
+    )
+    assert not loaded(script) & ABSENT
 
 
-AT_BIRTH = {
-    *("psycopg", "pyarrow.parquet", "sensorstream.extract.packed"),
-    *("botocore.session", "sensorstream.lake.stores.bucket"),
-}
+@pytest.mark.parametrize("command", ["plan", "ingest"])
+def test_a_command_imports_nothing_heavy(command, plant, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(plant.config_path.parent / "aws"))
+    script = (
+        "from sensorstream.__main__ import main\ntry:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
+    )
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(plant.config_path.read_text()) | {"s3_directory": f"imports-{command}/"}))
+    assert not loaded(script, command, "--config", str(config), "--date", plant.date) & ABSENT
 
 
-def test_a_worker_starts_with_what_a_task_imports(spark):
-    wanted = sorted(AT_BIRTH)
-
-    def look(batches):
-        import sys
-
-        import pyarrow as pa
-
-        for _ in batches:
-            # Before the task's own function is unpickled, none of these is there but for the daemon.
-            yield pa.record_batch([pa.array([name for name in wanted if name in sys.modules])], names=["name"])
-
-    assert {row.name for row in spark.range(0, 1, 1, 1).mapInArrow(look, "name string").collect()} == AT_BIRTH
+ASKED = """
+from sensorstream.importing import ours, quickly
+from sensorstream.checks.validation import load_library
+{}
+load_library()
+with quickly():
+    import papermill
+"""
 
 
-def test_workers_do_not_look_into_sparks_archives(spark):
-    """Each task would read their tables of contents anew."""
-    (path,) = spark.sparkContext.parallelize([0], 1).map(lambda _: __import__("sys").path).collect()
-    assert not [place for place in path if place.endswith(".jar") or "/pyspark/python/lib/" in place]
+def test_a_process_of_ours_imports_of_the_large_libraries_what_it_uses():
+    found = loaded(ASKED.format("ours()") + "import sys; assert type(sys.modules['scipy.stats']) is not type(sys)")
+    assert {"great_expectations", "papermill"} <= found
+    assert not found & {"azure", "boto3", "gcsfs", "github", "google", "pyspark", "sqlalchemy"}
+
+
+def test_other_processes_find_all_of_the_large_libraries():
+    later = "import scipy.stats, altair; assert scipy.stats.norm.cdf(0) == 0.5 and altair.Chart"
+    assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)

@@ -32,11 +32,11 @@ def hourly(window=DAY, ids=PATHS) -> list[Row]:
 
 
 @pytest.fixture
-def lake(database, make_config, spark):
+def lake(database, make_config):
     """A day of two tags, of numbers and of texts, that is in the lake; ``again()`` runs it once more."""
     small_historian(database, hourly(), PATHS)
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     before = objects(config)
 
     class Lake:
@@ -47,10 +47,10 @@ def lake(database, make_config, spark):
             """Run; with ``says`` the run is to end so, and to leave the lake as it was."""
             changed = config.model_copy(update=keys)
             if says is None:
-                ingest(changed, DAY, spark=spark)
+                ingest(changed, DAY)
                 return
             with pytest.raises(SourceError, match=says):
-                ingest(changed, DAY, spark=spark)
+                ingest(changed, DAY)
             assert objects(config) == before
 
         def readings(self):
@@ -119,20 +119,21 @@ def test_appending_takes_nothing_away(lake):
 
 
 def test_a_day_before_that_lost_its_readings_is_left_and_told_after_the_window_is_published(
-    database, make_config, spark
+    database,
+    make_config,
 ):
     small_historian(database, hourly(BEFORE), PATHS)
     config = make_config(dbname=database.name)
-    ingest(config, BEFORE, spark=spark)
+    ingest(config, BEFORE)
     database.execute(f"DELETE FROM {TABLE} WHERE tagid = 1")
     with psycopg.connect(database.owner) as connection:
         add(connection, hourly(DAY))
     with pytest.raises(
         SourceError, match=r"a has 24 readings in the lake and 0 to come.*the window itself is published"
     ):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert readings_of(config) == expect([*hourly(BEFORE), *hourly(DAY)], PATHS).readings
-    ingest(config.model_copy(update={"allow_loss": True}), DAY, spark=spark)
+    ingest(config.model_copy(update={"allow_loss": True}), DAY)
     assert readings_of(config) == expect([*hourly(BEFORE, [2]), *hourly(DAY)], PATHS).readings
 
 
@@ -165,20 +166,18 @@ def happen(database, kind: str, what: object, number: int) -> None:
 @pytest.mark.timeout(300)
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(EVENTS, max_size=4), st.sampled_from(["packed", "packed", "jdbc"]))
-def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(
-    database, make_config, spark, events, engine
-):
+def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(database, make_config, events, engine):
     database.execute(f"DROP TABLE IF EXISTS {TABLE}, sqlth_te")
     small_historian(database, hourly(), PATHS)
     config = make_config(dbname=database.name, engine=engine)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     for event in events:
-        with suppress(psycopg.errors.UndefinedColumn):  # renamed before
+        with suppress(psycopg.errors.UndefinedColumn, psycopg.errors.DuplicateColumn):  # renamed before
             happen(database, *event)
         before = objects(config)
         refused = False
         try:
-            ingest(config, DAY, spark=spark)
+            ingest(config, DAY)
         except SensorStreamError:
             refused = True
             assert objects(config) == before
@@ -187,12 +186,12 @@ def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(
             rows = database.execute(f"SELECT {columns} FROM {TABLE}")  # the owner sees all
             whole = readings_of(config) == expect([Row(*row) for row in rows], PATHS).readings
             assert whole or refused
-            assert verified(config, spark) in ((None, True) if whole else (None, False))
+            assert verified(config) in ((None, True) if whole else (None, False))
 
 
-def verified(config, spark) -> bool | None:
+def verified(config) -> bool | None:
     """What ``verify`` says; nothing where it is refused."""
     try:
-        return verify(config, DAY, spark=spark).success
+        return verify(config, DAY).success
     except SensorStreamError:
         return None

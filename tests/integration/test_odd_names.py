@@ -43,22 +43,22 @@ def execute(database):
     return do
 
 
-def test_odd_names_are_read_by_every_command(execute, database, make_config, spark):
+def test_odd_names_are_read_by_every_command(execute, database, make_config):
     keys = {"dbname": database.name, "db_schema": SCHEMA, "tags_table": TAGS, "layout": "generic"}
     packed = make_config(**keys, lake="s3", s3_directory="-{x}/100% é [*] b")
     jdbc = make_config(**keys, engine="jdbc")
     assert {table.name for table in plan(packed, DAY).tables} == set(TABLES)
     for config in (packed, jdbc):
-        assert ingest(config, DAY, spark=spark).rows_written == 2 * 1440
+        assert ingest(config, DAY).rows_written == 2 * 1440
     assert without_marks(objects(packed)) == without_marks(objects(jdbc))
     execute("UPDATE {} SET value = 7 WHERE t_stamp % 3600000 = 0", f"{SCHEMA}\n{TABLES[0]}")
-    later = ingest(packed, NEXT, spark=spark)
+    later = ingest(packed, NEXT)
     assert later.late["tag_days"] == 1
     assert {path for path, *_ in readings_of(packed)} == set(PATHS.values())
 
     assert check_source(packed, DAY).success and check_lake(packed, NEXT, record=later).success
     assert [one.unit for one in learn_ranges(packed, DAY)] == ["bar"]
-    assert verify(packed, DAY, spark=spark).differences == ()
+    assert verify(packed, DAY).differences == ()
     assert read(packed, DAY.start, DAY.end).num_rows == 2 * 1440
     assert read(packed, DAY.start, DAY.end, into="spark").count() == 2 * 1440
     with open_historian(packed) as historian:

@@ -72,7 +72,7 @@ GIANTS = [2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**53 + 2, 2**60, -(2**63), 2**53,
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("layout", ["ignition", "bigint", "numeric"])
-def test_a_whole_number_that_no_double_is_keeps_its_digits(layout, engine, database, make_config, spark):
+def test_a_whole_number_that_no_double_is_keeps_its_digits(layout, engine, database, make_config):
     if layout == "ignition":
         small_historian(database, [], {1: "a"})
         for second, number in enumerate(GIANTS):
@@ -82,41 +82,43 @@ def test_a_whole_number_that_no_double_is_keeps_its_digits(layout, engine, datab
         generic_historian(database, layout)
         put(database, *((1, second, number, 192) for second, number in enumerate(GIANTS)))
     config = make_config(dbname=database.name, engine=engine)
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     kept = readings_of(config)
     assert [value for _, _, value, *_ in kept] == [bits(float(number)) for number in GIANTS]
     assert [text for *_, text, _ in kept] == [*map(str, GIANTS[:3]), None, None, None, None, None]
     assert record.digits_in_text == 3 and record.rows_written == len(GIANTS)
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
 
 
-def test_a_lake_without_the_digits_is_found_to_differ(database, make_config, spark):
+def test_a_lake_without_the_digits_is_found_to_differ(database, make_config):
     generic_historian(database, "double precision")
     put(database, (1, 0, 2**53 + 1, 192))
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     database.execute("ALTER TABLE readings_2026_10 ALTER value TYPE bigint")
     database.execute("UPDATE readings_2026_10 SET value = %s", 2**53 + 1)
-    (found,) = verify(config, DAY, spark=spark).differences
+    (found,) = verify(config, DAY).differences
     assert (found.kind, found.tagpath) == ("different", "a") and '"9007199254740993"' in found.what
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_number_without_a_double_is_rejected_with_its_digits_and_holds_nothing_back(
-    engine, database, make_config, spark
+    engine,
+    database,
+    make_config,
 ):
     generic_historian(database, "numeric")
     put(database, (1, 0, "1.5", 192), (1, 1, "1e400", 192), (1, 2, "1e-400", 192), (1, 3, "NaN", 192))
     put(database, (1, 4, "-Infinity", 192), (1, 5, "-1e400", 0))
     config = make_config(dbname=database.name, engine=engine)
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert record.rows_rejected == {"unreadable": 3} and adds_up(record)
     assert [(row["value"], row["text"], row["reason"]) for row in rejected_of(config, record)] == [
         (None, text, "unreadable") for text in (f"1{400 * '0'}", f"0.{399 * '0'}1", f"-1{400 * '0'}")
     ]
     values = [1.5, float("nan"), float("-inf")]
     assert [value for _, _, value, *_ in readings_of(config)] == [bits(value) for value in values]
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
     assert "3, the first value at 2026-10-14T00:00:01.000+00:00" in said(check_source(config, DAY), "unreadable")
 
 
@@ -130,17 +132,17 @@ def said(result, column: str) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("bad", [2**31 + 5, -(2**31) + 5])
-def test_unsigned_quality_codes_are_kept_by_their_bits(bad, engine, database, make_config, spark):
+def test_unsigned_quality_codes_are_kept_by_their_bits(bad, engine, database, make_config):
     """OPC UA: 0x80000000 and above; lists may name them either way."""
     generic_historian(database, "double precision", "bigint")
     codes = [0, 192, 2**31, 2**31 + 5, 2**32 - 1, -7, 2**32, 2**63 - 1, -(2**31) - 1, None]
     put(database, *((1, second, 1.5, code) for second, code in enumerate(codes)))
     config = make_config(dbname=database.name, engine=engine, bad_quality=[bad])
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert [quality for *_, quality in readings_of(config)] == [0, 192, -(2**31), -1, -7]
     assert record.rows_rejected == {"bad_quality": 1, "no_quality": 1, "unreadable": 3} and adds_up(record)
     assert record.quality_codes[str(5 - 2**31)] == 1 and "-2147483643 (0x80000005): 1" in str(summary(record))
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
     assert "3, the first dataintegrity at 2026-10-14T00:00:06" in said(check_source(config, DAY), "unreadable")
     (found,) = look(config, ["a"], DAY, 100).values()
     assert found.kept.readings.num_rows == 5 and found.rejected.num_rows == 5
@@ -203,19 +205,22 @@ ODD_BYTES = {  # encoding: what is text in it, as it reads, and what is none
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("encoding", ODD_BYTES)
 def test_text_that_is_none_is_rejected_escaped_and_holds_nothing_back(
-    encoding, engine, database_in, make_config, spark
+    encoding,
+    engine,
+    database_in,
+    make_config,
 ):
     database = database_in(encoding)
     good, texts, bad = ODD_BYTES[encoding]
     small_historian(database, [], {1: "a"})
     put_bytes(database, encoding, 1, *good, *bad)
     config = make_config(dbname=database.name, engine=engine)
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert [text for *_, text, _ in readings_of(config)] == texts and adds_up(record)
     assert sum(record.rows_rejected.values()) == record.rows_rejected.get("unreadable", 0) == len(bad)
     escaped = ["".join(chr(b) if b < 128 else f"\\{b:03o}" for b in text) for text in bad]
     assert [(row["text"], row["reason"]) for row in rejected_of(config, record)] == [(e, "unreadable") for e in escaped]
-    assert verify(config, DAY, spark=spark).success
+    assert verify(config, DAY).success
     (found,) = look(config, ["a"], DAY, 100).values()
     assert (found.kept.readings.num_rows, found.rejected.num_rows) == (len(good), len(bad))
     if bad:
@@ -223,33 +228,33 @@ def test_text_that_is_none_is_rejected_escaped_and_holds_nothing_back(
         assert first in said(check_source(config, DAY), "unreadable")
 
 
-def test_late_readings_are_found_by_fingerprints_among_unreadable_ones(database_in, make_config, spark):
+def test_late_readings_are_found_by_fingerprints_among_unreadable_ones(database_in, make_config):
     database = database_in("SQL_ASCII")
     small_historian(database, [], {1: "a"})
     put_bytes(database, "SQL_ASCII", 1, b"fine", b"a\xff")
     config = make_config(dbname=database.name, late_detector="fingerprint")
     tomorrow = window_of("UTC", day="2026-10-15")
-    ingest(config, DAY, spark=spark)
-    assert ingest(config, tomorrow, spark=spark).late["tag_days"] == 0
+    ingest(config, DAY)
+    assert ingest(config, tomorrow).late["tag_days"] == 0
     database.execute("UPDATE sqlt_data_1_2026_10 SET stringvalue = 'late' WHERE t_stamp = %s", T0 + 1000)
-    assert ingest(config, tomorrow, spark=spark).late["tag_days"] == 1
+    assert ingest(config, tomorrow).late["tag_days"] == 1
     assert [text for *_, text, _ in readings_of(config)] == ["fine", "late"]
 
 
-def test_a_tag_path_that_is_no_text_is_named_and_left_out(database_in, make_config, spark):
+def test_a_tag_path_that_is_no_text_is_named_and_left_out(database_in, make_config):
     database = database_in("SQL_ASCII")
     small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a"})
     database.execute("INSERT INTO sqlth_te VALUES (2, convert_from(%s, 'SQL_ASCII'), 1, 1, 0, 0, NULL)", b"b\xff")
     config = make_config(dbname=database.name)
     assert "tag 2 has a path that is no text (b\\377): left out" in plan(config, DAY).notes
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert [(path, value) for path, _, value, *_ in readings_of(config)] == [("a", bits(1.0))] and adds_up(record)
     (finding,) = (one for one in check_source(config, DAY).findings if one.column == "readable")
     assert (finding.verdict, finding.examples[0]["tagpath"], finding.examples[0]["id"]) == ("warning", "b\\377", 2)
 
 
 @pytest.mark.parametrize("style", ["SQL, DMY", "German"])
-def test_dates_are_iso_whatever_the_servers_settings(style, database, make_config, spark):
+def test_dates_are_iso_whatever_the_servers_settings(style, database, make_config):
     small_historian(database, [], {1: "a"})
     dates = ["infinity", "-infinity", "0044-03-15 BC", "0001-01-01", "2026-10-14 12:00:00.5", "12026-01-02"]
     for second, date in enumerate(dates):
@@ -258,7 +263,7 @@ def test_dates_are_iso_whatever_the_servers_settings(style, database, make_confi
     database.execute(f"ALTER DATABASE {database.name} SET datestyle = '{style}'")
     lakes = [make_config(dbname=database.name, engine=engine) for engine in ENGINES]
     for config in lakes:
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     assert objects(lakes[0]) == objects(lakes[1])
     texts = [text for *_, text, _ in readings_of(lakes[0])]
     assert texts[:3] == ["infinity", "-infinity", "0044-03-15 00:00:00 BC"]

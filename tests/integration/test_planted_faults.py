@@ -38,7 +38,7 @@ def broken(*results):
 
 
 @pytest.fixture
-def plant_fault(database, make_config, spark, tmp_path):
+def plant_fault(database, make_config, tmp_path):
     """Plant a fault by SQL in a clean plant; both checks of the day, before and after its run."""
     seed(database.owner, CLEAN)
     folder = tmp_path / "expectations"
@@ -51,7 +51,7 @@ def plant_fault(database, make_config, spark, tmp_path):
         for statement in statements.split(";"):
             database.execute(statement)
         source = check_source(config, DAY, expectations_dir=folder)
-        record = ingest(config, DAY, spark=spark)
+        record = ingest(config, DAY)
         return source, check_lake(config, DAY, record=record, expectations_dir=folder)
 
     return plant
@@ -114,7 +114,7 @@ def test_a_fault_is_caught_by_its_expectation_and_only_its_tag_is_named(fault, p
         assert abs(found.start_ms - start) <= HOUR // 2 and abs(found.end_ms - end) <= HOUR // 2
 
 
-def test_what_a_run_rejected_is_no_gap_in_whatever_window_is_checked(database, make_config, spark):
+def test_what_a_run_rejected_is_no_gap_in_whatever_window_is_checked(database, make_config):
     plant = seed(database.owner, CLEAN)
     database.execute(
         f"UPDATE {TABLE} SET dataintegrity = 0 {WHERE} AND t_stamp >= {NOON} AND t_stamp < {NOON + 2 * HOUR}"
@@ -122,7 +122,7 @@ def test_what_a_run_rejected_is_no_gap_in_whatever_window_is_checked(database, m
     config = make_config(dbname=database.name)
     days = [plant.start.date() + timedelta(days=number) for number in range(CLEAN.days)]
     for day in days:
-        ingest(config, day, spark=spark)
+        ingest(config, day)
     whole = window_of("UTC", start=days[0].isoformat(), end=(days[-1] + timedelta(days=1)).isoformat())
     assert broken(check_lake(config, whole), check_lake(config, DAY, ["energy$"])) == {}
 
@@ -140,34 +140,34 @@ def test_half_a_day_missing_names_every_tag_that_is_scanned(plant_fault) -> None
 
 
 @pytest.mark.parametrize("days", [9, pytest.param(30, marks=pytest.mark.slow)])
-def test_a_clean_plant_raises_nothing_day_after_day(days, database, make_config, spark) -> None:
+def test_a_clean_plant_raises_nothing_day_after_day(days, database, make_config) -> None:
     plant = seed(database.owner, replace(CLEAN, days=days, tags=24))
     config = make_config(dbname=database.name)
     for number in range(days) if days > 9 else (0, 1, 8):
         day = day_window(plant.start.date() + timedelta(days=number), "UTC")
-        ingest(config, day, spark=spark)
+        ingest(config, day)
         assert broken(check_source(config, day), check_lake(config, day)) == {}, day
 
 
-def test_half_of_the_usual_readings_is_noticed_a_week_later(database, make_config, spark) -> None:
+def test_half_of_the_usual_readings_is_noticed_a_week_later(database, make_config) -> None:
     plant = seed(database.owner, replace(CLEAN, days=9))
     config = make_config(dbname=database.name)
-    ingest(config, window_of("UTC", start=f"{plant.start:%Y-%m-%d}", end="2026-10-29"), spark=spark)
+    ingest(config, window_of("UTC", start=f"{plant.start:%Y-%m-%d}", end="2026-10-29"))
     database.execute(f"DELETE FROM {TABLE} {WHERE} AND t_stamp / 60000 % 5 > 1")
     found = broken(check_source(config, DAY))
     assert found == {"a tag has about as many readings as on the same weekdays before": (ENERGY,)}
 
 
-def test_a_sensor_that_is_stuck_all_day_is_told_by_the_day_before(database, make_config, spark) -> None:
+def test_a_sensor_that_is_stuck_all_day_is_told_by_the_day_before(database, make_config) -> None:
     seed(database.owner, CLEAN)
     config = make_config(dbname=database.name)
     database.execute(f"UPDATE {TABLE} SET floatvalue = 7.5 {WHERE}")
     for day in ("2026-10-29", "2026-10-30"):
-        ingest(config, window_of("UTC", day=day), spark=spark)
+        ingest(config, window_of("UTC", day=day))
     assert broken(check_lake(config, DAY)) == {"no sensor is stuck": (ENERGY,)}
 
 
-def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config, spark) -> None:
+def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config) -> None:
     file = SHARED_DATA / "nab/ambient_temperature_system_failure.csv"
     if not file.exists():
         pytest.skip("shared/data with the NAB files is not beside this checkout")
@@ -176,7 +176,7 @@ def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config, spa
     replay(database.owner, file)
     config = make_config(dbname=database.name)
     window = window_of("UTC", start="2013-01-01", end="2015-01-01")
-    ingest(config, window, spark=spark)
+    ingest(config, window)
     found = check_lake(config, window).notable
     listed = {
         (datetime.fromtimestamp(g.start_ms / 1000, UTC), datetime.fromtimestamp(g.end_ms / 1000, UTC)) for g in found

@@ -65,14 +65,14 @@ def settings(dsn: str) -> list[tuple]:
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_a_pool_of_sessions_is_as_good_as_postgresql(engine, program, historian, make_config, spark):
+def test_a_pool_of_sessions_is_as_good_as_postgresql(engine, program, historian, make_config):
     direct = make_config(dbname=historian.name)
-    ingest(direct, DAY, spark=spark)
+    ingest(direct, DAY)
     with pgbouncer(program, historian.reader, "session", default_pool_size=CONNECTIONS) as port:
         there = psycopg.conninfo.make_conninfo(historian.reader, port=port)
         before = settings(there)
         pooled = make_config(dbname=historian.name, engine=engine, jdbc_num_partitions=CONNECTIONS)
-        ingest(through(port, pooled), DAY, spark=spark)
+        ingest(through(port, pooled), DAY)
         after = settings(there)
     assert after == before == settings(historian.reader)
     assert [text for _, _, _, text, _ in readings_of(direct)] == [

@@ -58,14 +58,14 @@ def of_table(table: pa.Table) -> Held:
 
 
 @pytest.fixture
-def filled(database, make_config, spark):
+def filled(database, make_config):
     """``filled(lake, paths)``: a lake of those tags over a month's border, by a real run, and what it must hold."""
 
     def fill(lake: str, paths: list[str]) -> tuple[Config, Held]:
         rows = [Row(n, T0 + k * 86_400_000 + n, n + k / 4) for n in range(len(paths)) for k in range(1 + n % 3)]
         small_historian(database, rows, dict(enumerate(paths)))
         config = make_config(dbname=database.name, lake=lake)
-        ingest(config, DAYS, spark=spark)
+        ingest(config, DAYS)
         return config, held((paths[row.tagid], row.value or 0.0) for row in rows)
 
     return fill

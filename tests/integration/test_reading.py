@@ -35,11 +35,11 @@ PATHS = {1: "a/temperature", 2: "b/état", 3: "b/temperature"}
 
 
 @pytest.fixture(params=["local", "s3"])
-def lake(request, database, make_config, spark):
+def lake(request, database, make_config):
     """A lake of three days, of which the tests read the second."""
     small_historian(database, ROWS, PATHS)
     config = make_config(dbname=database.name, lake=request.param)
-    ingest(config, window_of("UTC", start="2026-10-13", end="2026-10-16"), spark=spark)
+    ingest(config, window_of("UTC", start="2026-10-13", end="2026-10-16"))
     return config
 
 
@@ -49,7 +49,7 @@ def rows(table: pa.Table) -> list[tuple]:
     return [(path, time, bits(value), text, quality) for path, time, value, text, quality in found]
 
 
-def test_every_library_gets_the_readings_of_the_window(lake, spark):
+def test_every_library_gets_the_readings_of_the_window(lake):
     wanted = [reading for reading in readings_of(lake) if T0 <= reading[1] < T0 + 86_400_000]
     assert len(wanted) == 1443
     found = sensorstream.read(lake, "2026-10-14", "2026-10-15")
@@ -58,23 +58,23 @@ def test_every_library_gets_the_readings_of_the_window(lake, spark):
     assert rows(pa.Table.from_pandas(frame, preserve_index=False)) == wanted
     assert str(frame["datetime"].dtype) == "datetime64[ms, UTC]"
     assert rows(sensorstream.read(lake, "2026-10-14", "2026-10-15", into="polars").to_arrow()) == wanted
-    kept = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark", spark=spark, persist=True)
+    kept = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark", persist=True)
     assert (kept.storageLevel.useMemory, kept.storageLevel.useDisk) == (True, True)
     assert sorted(rows(kept.toArrow()), key=lambda row: row[:2]) == wanted
     kept.unpersist()
-    lazy = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"], into="spark", spark=spark)
+    lazy = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"], into="spark")
     assert not lazy.storageLevel.useMemory
     assert lazy.count() == 3 == sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"]).num_rows
 
 
-def test_a_window_without_readings_has_the_same_columns(lake, spark):
+def test_a_window_without_readings_has_the_same_columns(lake):
     nothing = sensorstream.read(lake, "2026-10-20", "2026-10-21")
     some = sensorstream.read(lake, "2026-10-14", "2026-10-15")
     assert (nothing.num_rows, nothing.schema) == (0, some.schema)
     for into in ("pandas", "polars"):
         empty, full = (sensorstream.read(lake, day, "2026-10-21", into=into) for day in ("2026-10-20", "2026-10-14"))
         assert [*map(str, empty.dtypes)] == [*map(str, full.dtypes)] and list(empty.columns) == list(full.columns)
-    assert sensorstream.read(lake, "2026-10-20", "2026-10-21", into="spark", spark=spark).collect() == []
+    assert sensorstream.read(lake, "2026-10-20", "2026-10-21", into="spark").collect() == []
 
 
 def test_a_window_is_said_as_text_date_or_datetime_in_the_configured_zone(lake):
@@ -115,7 +115,7 @@ def parquet(**columns: pa.Array) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def test_a_file_that_is_not_what_was_committed_is_named_with_what_differs(lake, spark):
+def test_a_file_that_is_not_what_was_committed_is_named_with_what_differs(lake):
     store = open_store(lake)
     (key,) = (key for key in objects(lake) if "b%2Ftemperature" in key)
     good = {name: decode(store.get(key)).column(name) for name in SCHEMA.names}
@@ -143,7 +143,7 @@ def test_a_file_that_is_not_what_was_committed_is_named_with_what_differs(lake, 
             sensorstream.read(lake, "2026-10-14", "2026-10-15")
         assert "\n" not in str(caught.value)
         assert sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^a/"]).num_rows == 1440
-    frame = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark", spark=spark)
+    frame = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark")
     with pytest.raises(Exception, match=f"LakeError: lake .*{key} holds other readings .*: read again if"):
         frame.collect()
 
@@ -161,12 +161,12 @@ def test_a_committed_file_with_another_schema_is_refused(make_config):
         sensorstream.read(config, "2026-10-14", "2026-10-15")
 
 
-def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, spark, database, monkeypatch):
+def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, database, monkeypatch):
     database.execute("UPDATE sqlt_data_1_2026_10 SET floatvalue = 7 WHERE tagid = 3")
 
     def first_another_run(*of_a_file):
         monkeypatch.undo()
-        ingest(lake, window_of("UTC", start="2026-10-13", end="2026-10-16"), spark=spark)
+        ingest(lake, window_of("UTC", start="2026-10-13", end="2026-10-16"))
         return read_entry(*of_a_file)
 
     monkeypatch.setattr(reading, "read_entry", first_another_run)

@@ -30,7 +30,7 @@ def csv_readings(file: Path) -> list[tuple[str, int, bytes | None]]:
 
 
 @pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
-def test_every_reading_of_the_files_is_in_the_lake_and_no_other(engine, database, make_config, spark):
+def test_every_reading_of_the_files_is_in_the_lake_and_no_other(engine, database, make_config):
     files = sorted(SHARED_DATA.glob("*/*.csv"))
     if not files:
         pytest.skip("shared/data with the NAB and SKAB files is not beside this checkout")
@@ -42,7 +42,7 @@ def test_every_reading_of_the_files_is_in_the_lake_and_no_other(engine, database
             wanted[path, time] = value  # of two readings at one time the later in the file wins
             cells += 1
     config = make_config(dbname=database.name, lake="s3", engine=engine)
-    record = ingest(config, WHOLE, spark=spark)
+    record = ingest(config, WHOLE)
     found: list[Reading] = readings_of(config)
     assert {(path, time): value for path, time, value, _, _ in found} == wanted
     assert len(found) == len(wanted) == record.rows_written

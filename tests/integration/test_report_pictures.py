@@ -35,7 +35,7 @@ KNOWN = {
 
 
 @pytest.fixture
-def run(database, make_config, spark):
+def run(database, make_config):
     """``run(window, files)``: configuration, record and facts of a run over real readings."""
 
     def go(window: Window, files: str, patterns: list[str]):
@@ -45,7 +45,7 @@ def run(database, make_config, spark):
         for file in found:
             replay(database.owner, file)
         config = make_config(dbname=database.name)
-        record = ingest(config, window, patterns, spark=spark)
+        record = ingest(config, window, patterns)
         paths = {f"{file.stem}/{name}" for file in found for name in names(file)}
         return config, record, report.gather(config, record, paths)
 

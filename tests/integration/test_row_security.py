@@ -22,10 +22,10 @@ TABLES = {"readings": ("sqlt_data_1_2026_10", "tagid"), "tags": ("sqlth_te", "id
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 @pytest.mark.parametrize("kind", TABLES)
-def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, make_config, spark):
+def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, make_config):
     small_historian(database, ROWS, {1: "a", 2: "b"})
     config = make_config(dbname=database.name, engine=engine)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     lake = objects(config)
     table, column = TABLES[kind]
     database.execute(
@@ -33,12 +33,12 @@ def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, mak
     )
     commands = [
         lambda: plan(config, DAY),
-        lambda: ingest(config, DAY, spark=spark),
+        lambda: ingest(config, DAY),
         lambda: check_source(config, DAY),
-        lambda: verify(config, DAY, spark=spark),
-        lambda: verify(config, DAY, repair=True, spark=spark),
+        lambda: verify(config, DAY),
+        lambda: verify(config, DAY, repair=True),
         lambda: explored.read(config, ["a"], DAY),
-        lambda: readings(config, DAY, spark=spark).collect(),
+        lambda: readings(config, DAY).collect(),
     ]
     for command in commands:
         with pytest.raises(
@@ -50,10 +50,10 @@ def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, mak
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make_config, spark, monkeypatch):
+def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make_config, monkeypatch):
     small_historian(database, ROWS, {1: "a", 2: "b"})
     config = make_config(dbname=database.name, engine=engine)
-    frame = readings(config, DAY, spark=spark)
+    frame = readings(config, DAY)
     real = planning.pinned
 
     def hidden_before(*arguments, **words):
@@ -65,12 +65,12 @@ def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make
 
     monkeypatch.setattr(planning, "pinned", hidden_before)
     with pytest.raises(SourceError, match="row-level security"):
-        ingest(config, DAY, spark=spark)
+        ingest(config, DAY)
     with pytest.raises(Exception, match="row-level security"):
         frame.collect()
 
 
-def test_a_view_of_an_owner_who_sees_all_is_read(database, make_config, spark):
+def test_a_view_of_an_owner_who_sees_all_is_read(database, make_config):
     """The remedy that the sentence names."""
     small_historian(database, ROWS, {1: "a", 2: "b"})
     database.execute(
@@ -78,5 +78,5 @@ def test_a_view_of_an_owner_who_sees_all_is_read(database, make_config, spark):
         "CREATE POLICY shown ON hidden USING (tagid = 1); CREATE VIEW sqlt_data_1_2026_10 AS SELECT * FROM hidden"
     )
     config = make_config(dbname=database.name)
-    assert ingest(config, DAY, spark=spark).rows_written == len(ROWS)
+    assert ingest(config, DAY).rows_written == len(ROWS)
     assert explored.read(config, ["b"], DAY).num_rows == 50

@@ -71,8 +71,8 @@ def test_ranges_are_learned_from_what_was_measured(config):
 
 
 @pytest.mark.parametrize("source", ["lake", "historian"])
-def test_explore_draws_what_was_measured_and_marks_the_rest(source, config, spark):
-    ingest(config, DAY, spark=spark)
+def test_explore_draws_what_was_measured_and_marks_the_rest(source, config):
+    ingest(config, DAY)
     bench = exploration.explore(config, ["rig/everything", "rig/only nan"], DAY, source=source)
     widget = bench.widget
     assert bench.problem is None and widget is not None

@@ -141,13 +141,13 @@ ENGINES = ["packed", pytest.param("jdbc", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_standby_that_keeps_up_is_read_like_its_primary(engine, pair, make_config, spark):
-    record = ingest(pair.config(make_config, "standby", engine=engine), DAY, spark=spark)
+def test_a_standby_that_keeps_up_is_read_like_its_primary(engine, pair, make_config):
+    record = ingest(pair.config(make_config, "standby", engine=engine), DAY)
     assert record.rows_written == 1
     assert plan(pair.config(make_config, "standby"), FAR).tables  # its primary is idle
 
 
-def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, make_config, spark, monkeypatch):
+def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, make_config, monkeypatch):
     monkeypatch.setattr(standby, "KEEPING_UP", timedelta(0))  # what it has not replayed is seconds old
     config = pair.config(make_config, "standby")
     pair.execute("standby", "SELECT pg_wal_replay_pause()")
@@ -162,7 +162,7 @@ def test_what_a_standby_has_not_replayed_is_not_taken_for_all_there_is(pair, mak
             assert str(said.value).endswith("choose a window that ended before, or read from the primary")
         past = window_of("UTC", day="2020-10-14")
         with pytest.raises(SourceError, match="no partition table covers"):
-            ingest(config, past, spark=spark)
+            ingest(config, past)
     finally:
         pair.execute("standby", "SELECT pg_wal_replay_resume()")
     assert wait_until(pair.caught_up, 20)
@@ -191,7 +191,7 @@ def test_a_standby_that_applies_later_and_one_that_is_cut_off_are_found_out(pair
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, spark, monkeypatch):
+def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, monkeypatch):
     pair.execute(
         "primary", "INSERT INTO sqlt_data_1_2026_10 (tagid, t_stamp) SELECT 2, n FROM generate_series(1, 1000) n"
     )
@@ -210,4 +210,4 @@ def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, spark,
         r'conflict with recovery\)?: run again, or set "hot_standby_feedback" on this standby, or read from the primary'
     )
     with pytest.raises(SourceError, match=says):
-        ingest(pair.config(make_config, "standby", engine=engine), DAY, spark=spark)
+        ingest(pair.config(make_config, "standby", engine=engine), DAY)

@@ -53,7 +53,7 @@ class Lake:
 
     def verify(self, **how: object) -> Verification:
         how = {"window": DAYS[0]} | how
-        return verify(self.config, how.pop("window"), how.pop("patterns", None), spark=self.spark, **how)
+        return verify(self.config, how.pop("window"), how.pop("patterns", None), **how)
 
     def main(self, *words: str) -> tuple[int, str, str]:
         return self.command(self.config, "--date", "2026-10-14", *words)
@@ -99,7 +99,7 @@ def make_lake(database, make_config, spark, command) -> Callable[..., Lake]:
             put_all(open_store(config), AS_INGESTED)
         else:
             for day in DAYS:
-                ingest(config, day, spark=spark)
+                ingest(config, day)
             AS_INGESTED.update(objects(config))
         return Lake(config, open_store(config), database.execute, spark, command)
 
@@ -354,7 +354,7 @@ def test_of_two_months_the_one_that_the_historian_still_has_is_repaired(database
         database.execute(f"INSERT INTO sqlt_data_1_2026_{table} VALUES {values}")
     config = make_config(dbname=database.name, timezone="Europe/Berlin")
     lake = Lake(config, open_store(config), database.execute, spark, command)
-    ingest(config, MONTHS, spark=spark)
+    ingest(config, MONTHS)
     part = window_of("Europe/Berlin", start="2026-10-25T02:30", end="2026-11-01T07:15")
     assert lake.verify(window=part).success and not lake.verify(window=part).notes
     before = objects(config)

@@ -86,7 +86,7 @@ def test_a_listed_table_that_is_part_of_one_that_is_not_is_read(database, make_c
     assert [table.name for table in plan(config, DAY).tables] == ["sqlth_1_data"]  # which shows its heirs' rows
 
 
-def test_a_table_that_is_not_listed_and_holds_readings_of_the_window_is_named(database, make_config, spark):
+def test_a_table_that_is_not_listed_and_holds_readings_of_the_window_is_named(database, make_config):
     small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
     database.execute("CREATE TABLE sqlt_data_2_2026_10 AS SELECT * FROM sqlt_data_1_2026_10")
     database.execute("CREATE TABLE sqlt_data_3_2026_10 (LIKE sqlt_data_1_2026_10)")  # nothing is lost with it
@@ -98,8 +98,8 @@ def test_a_table_that_is_not_listed_and_holds_readings_of_the_window_is_named(da
         " there, or rename it if it is not wanted"
     )
     assert says in plan(config, DAY).notes
-    assert ingest(config, DAY, spark=spark).warnings == [says]
-    assert says in verify(config, DAY, spark=spark).notes
+    assert ingest(config, DAY).warnings == [says]
+    assert says in verify(config, DAY).notes
     found = check_source(config, DAY)
     (unread,) = [one for one in found.findings if one.column == "unread"]
     assert unread.tags == ("table sqlt_data_2_2026_10",) and says in found.notes and found.success
@@ -181,20 +181,20 @@ def test_a_few_odd_times_do_not_condemn_a_table(database, make_config, generic):
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
-def test_a_run_that_keeps_not_one_reading_says_so(engine, database, make_config, spark):
+def test_a_run_that_keeps_not_one_reading_says_so(engine, database, make_config):
     small_historian(database, [Row(1, T0 + n, 1.0, quality=q) for n, q in enumerate([0, 0, 500, None])], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)
     says = (
         "not one of 4 readings of sqlt_data_1_2026_10 is kept, bad_quality 3, no_quality 1, with quality code 0 (2),"
         ' 500 (1), no (1): name the codes that are good under "good_quality"'
     )
-    assert ingest(config, DAY, spark=spark).warnings == [says]
+    assert ingest(config, DAY).warnings == [says]
     found = check_source(config, DAY)
     assert [one.expectation for one in found.failed] == ["at least one reading of the window is kept"]
     assert says in found.notes
 
 
-def test_a_table_of_which_nothing_is_kept_is_named_beside_one_that_is(database, make_config, spark):
+def test_a_table_of_which_nothing_is_kept_is_named_beside_one_that_is(database, make_config):
     good = [Row(1, T0 + n, 1.0) for n in range(5)]
     small_historian(database, [*good, Row(1, T0 + 9, 1.0, quality=0)], {1: "a", 2: "b"})
     database.execute("CREATE TABLE sqlt_data_2_2026_10 (LIKE sqlt_data_1_2026_10)")
@@ -202,7 +202,7 @@ def test_a_table_of_which_nothing_is_kept_is_named_beside_one_that_is(database, 
     database.execute("CREATE TABLE sqlt_data_3_2026_10 (LIKE sqlt_data_1_2026_10)")
     database.execute(f"INSERT INTO sqlt_data_3_2026_10 VALUES (77, NULL, 1, NULL, NULL, 192, {T0})")
     config = make_config(dbname=database.name)
-    bad, foreign = ingest(config, DAY, spark=spark).warnings
+    bad, foreign = ingest(config, DAY).warnings
     assert bad.startswith("not one of 1 readings of sqlt_data_2_2026_10 is kept, bad_quality 1, with quality code 0")
     assert foreign.startswith("sqlt_data_3_2026_10 holds readings of the window, and none is of a tag in sqlth_te: add")
     found = check_source(config, DAY)
@@ -256,13 +256,13 @@ def test_an_id_that_stands_twice_is_refused_whichever_tags_are_selected(layout, 
         historian.tags(["^z$"])
 
 
-def test_rows_without_an_id_take_nothing_from_a_path_and_are_told(database, make_config, spark):
+def test_rows_without_an_id_take_nothing_from_a_path_and_are_told(database, make_config):
     small_historian(database, [Row(1, T0, 1.0), Row(2, T0, 2.0)], {1: "a", 2: "b"})
     config = make_config(dbname=database.name)
-    ingest(config, DAY, spark=spark)
+    ingest(config, DAY)
     before = readings_of(config)
     database.execute("INSERT INTO sqlth_te (id, tagpath) VALUES (NULL, 'a'), (NULL, 'a'), (1, NULL)")
     database.execute("UPDATE sqlth_te SET id = NULL WHERE tagpath = 'b'")
-    record = ingest(config, DAY, spark=spark)
+    record = ingest(config, DAY)
     assert "sqlth_te has rows without an id, 3 of them, a for one: left out" in record.explain
     assert readings_of(config) == before  # what has no id any more is not taken for gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import nbformat
@@ -22,14 +22,19 @@ def run(tmp_path):
     """Executes a notebook of one cell in a kernel that does something ahead; what the cell printed."""
 
     def run(cell: str, ahead: str) -> str:
-        path, executed = tmp_path / "one.ipynb", tmp_path / "executed.ipynb"
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)]), path)
-        notebook.execute(path, executed, {}, kernel=Kernel(tmp_path / "one.log", ahead))
-        (done,) = nbformat.read(executed, as_version=4).cells
-        assert done.execution_count == 1
-        return "".join(output.text for output in done.outputs)
+        with closing(Kernel(tmp_path / "one.log", ahead)) as kernel:
+            return printed(cell, kernel, tmp_path)
 
     return run
+
+
+def printed(cell: str, kernel: Kernel, folder: Path) -> str:
+    path, executed = folder / "one.ipynb", folder / "executed.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)]), path)
+    notebook.execute(path, executed, {}, kernel=kernel)
+    (done,) = nbformat.read(executed, as_version=4).cells
+    assert done.execution_count == 1
+    return "".join(output.text for output in done.outputs)
 
 
 def spark_in(folder: Path) -> list[psutil.Process]:
@@ -44,6 +49,14 @@ def spark_in(folder: Path) -> list[psutil.Process]:
 def test_what_is_done_ahead_is_there_unseen_and_its_failure_is_left_to_the_notebook(run):
     assert run("print(found)", "print('ahead'); found = 6 * 7") == "42\n"
     assert run("print('found' in globals())", "found = 1 / 0") == "False\n"
+
+
+def test_the_second_notebook_of_a_kernel_finds_what_is_imported_and_nothing_that_the_first_defined(tmp_path):
+    with closing(Kernel(tmp_path / "one.log")) as kernel:
+        assert printed("import colorsys; config = 1; print(config)", kernel, tmp_path) == "1\n"
+        kernel.forget()
+        there = "import sys; print('config' in globals(), 'colorsys' in globals(), 'colorsys' in sys.modules)"
+        assert printed(there, kernel, tmp_path) == "False False True\n"
 
 
 def test_with_a_kernel_its_spark_ends_and_leaves_no_file(run, plant, tmp_path):

@@ -51,11 +51,11 @@ def executed(name: str, folder: Path, **parameters: object) -> tuple[list, str]:
 
 
 @pytest.fixture
-def history(database, make_config, spark, tmp_path):
+def history(database, make_config, tmp_path):
     """Three days of the historian of which the first was read, and the configuration as a file."""
     small_historian(database, every_hour(3), PATHS)
     config = make_config(dbname=database.name, spark_conf={"spark.ui.enabled": "false"})
-    ingest(config, day(0), spark=spark)
+    ingest(config, day(0))
     values = config.model_dump(mode="json")
     values["db"]["password"] = config.db.password.get_secret_value()
     file = tmp_path / "config.json"
@@ -63,23 +63,21 @@ def history(database, make_config, spark, tmp_path):
     return config, str(file)
 
 
-def test_explore_runs_top_to_bottom(plant, spark, tmp_path):
-    ingest(load(plant.config_path), plant.window, spark=spark)
+def test_explore_runs_top_to_bottom(plant, tmp_path):
+    ingest(load(plant.config_path), plant.window)
     outputs, _ = executed("explore", tmp_path, config_path=str(plant.config_path))
     for kind in ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/html"):
         assert any(kind in output.get("data", {}) for output in outputs)
 
 
-def test_late_readings_names_the_tag_days_that_changed_and_those_that_were_read_again(
-    history, database, spark, tmp_path
-):
+def test_late_readings_names_the_tag_days_that_changed_and_those_that_were_read_again(history, database, tmp_path):
     config, file = history
     insert(database, Row(1, T0 + 5, 9.0), Row(3, T0 + 7, 8.0))
     _, said = executed("late_readings", tmp_path, config_path=file)
     assert "<b>2 tag days</b> have changed, by heap tail" in said and "2026-10-10" in said
     changed = sensorstream.changed_days(config)
     assert changed.days.values.tolist() == [["a", "2026-10-10"], ["c", "2026-10-10"]]
-    ingest(config, day(1), spark=spark).save(Path(config.reports_path) / "run" / "time" / "record.json")
+    ingest(config, day(1)).save(Path(config.reports_path) / "run" / "time" / "record.json")
     assert sensorstream.changed_days(config, "fingerprint").days.empty
     found = backlog.came_late(config)
     assert found[["detector", "tagpath", "day"]].values.tolist() == [

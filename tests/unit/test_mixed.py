@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,17 +29,13 @@ def packed(numbers, others) -> bytes:
     return plain.tobytes() + b"".join(head.tobytes() + tail.tobytes() for head, tail in rest)
 
 
-@pytest.mark.parametrize("in_c", [True, False])
 @given(rows, others)
-def test_each_id_and_stretch_gets_its_own_in_order(in_c, numbers, others):
+def test_each_id_and_stretch_gets_its_own_in_order(numbers, others):
     utf8 = [None if text is None else text.encode() for *_, text in others]
     lengths = [-1 if text is None else len(text) for text in utf8]
     cells = [(tagid, time, n) for (tagid, time, _), n in zip(others, lengths, strict=True)]
     mixed = Mixed(PARTS, WINDOW, 0)
-    with pytest.MonkeyPatch.context() as patch:
-        if not in_c:
-            patch.setattr("sensorstream.extract.mixed.units_in_c", lambda: None)
-        found, counts = mixed.apart(packed(numbers, cells), b"".join(text or b"" for text in utf8))
+    found, counts = mixed.apart(packed(numbers, cells), b"".join(text or b"" for text in utf8))
     pieces = [np.split(np.frombuffer(data, np.uint8), np.cumsum(sizes)[:-1]) for data, sizes in found]
     for part in PARTS:
         place = mixed.places[part.tagid, part.stretch]

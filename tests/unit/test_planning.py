@@ -23,7 +23,7 @@ def plan_of(pages: list[tuple[int, int | None]]) -> Plan:
     slices = (*(Slice(0, DAY, part, (0,), 0) for part in pages), Slice(1, DAY, None, (0,), 0))
     return Plan(
         window=DAY, patterns=(), layout="ignition", tables=TABLES, tags=(), every_tag=True, indexed=frozenset({0, 1}),
-        order="time", shares=(Share((), slices),), connections=1, kept=1, estimated_readings=0, notes=(),
+        order="time", shares=(Share((), slices),), connections=1, estimated_readings=0, notes=(),
         whole=frozenset({0, 1}),
     )  # fmt: skip
 

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.extract import spool
 from sensorstream.extract.spool import Spool
 
 PLACES = {"a": 0, "b": 1, "c": 2}
 pieces = st.lists(st.binary(max_size=9), min_size=len(PLACES), max_size=len(PLACES))
 
 
-@pytest.mark.parametrize("in_c", [True, False])
 @given(
     st.lists(st.tuples(st.sampled_from("xy"), st.booleans(), pieces)), st.sampled_from([0, 20, 10_000]), st.randoms()
 )
-def test_each_key_gets_its_pieces_in_order(in_c, blocks, in_memory_bytes, random):
+def test_each_key_gets_its_pieces_in_order(blocks, in_memory_bytes, random):
     wanted = defaultdict(bytes)
     for group, _, block in blocks:
         for key, data in zip(PLACES, block, strict=True):
             wanted[group, key] += data
     arriving = list(enumerate(blocks))
     random.shuffle(arriving)
-    with pytest.MonkeyPatch.context() as patch, Spool[str](in_memory_bytes) as waiting:
-        if not in_c:
-            patch.setattr(spool, "pieces_in_c", lambda: None)
+    with Spool[str](in_memory_bytes) as waiting:
         for _ in range(2):  # the second time the file starts anew
             for order, (group, together, block) in arriving:
                 if together:

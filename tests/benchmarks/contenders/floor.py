@@ -1,6 +1,6 @@
-"""The floor: the value columns of the window in PostgreSQL's binary COPY format, to nowhere.
+"""The floor: readings of the window in PostgreSQL's binary COPY format, to nowhere.
 
-Nobody can read a window faster by rows: the server sends, and the client counts bytes without looking at them. The
+Nobody can read these columns faster by rows: the server sends, and the client counts bytes without looking at them. The
 bytes are taken from the socket behind libpq's back, because libpq hands COPY data out one row a call.
 """
 
@@ -17,6 +17,7 @@ from query import where
 from speak import serve, versions
 
 BUFFER_BYTES = 1 << 20
+EVERY_COLUMN = "intvalue, floatvalue, stringvalue, datevalue, dataintegrity"
 # CommandComplete with the number of rows, then ReadyForQuery: the end of a COPY on the wire.
 END = re.compile(rb"C....COPY (\d+)\0Z\0\0\0\x05[ITE]$", re.DOTALL)
 END_BYTES = 64
@@ -36,6 +37,7 @@ def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
 
 def copy_half(db: dict[str, Any], order: dict[str, Any], half: int, halves: int) -> int:
     """Copy one part of each table, by heap pages so that every page is read once; return the number of readings."""
+    columns = EVERY_COLUMN if order["options"].get("every_column") else order["column"]
     count = 0
     for table in order["tables"]:
         with psycopg.connect(**db, autocommit=True, sslmode="disable") as connection:
@@ -45,7 +47,7 @@ def copy_half(db: dict[str, Any], order: dict[str, Any], half: int, halves: int)
             pages = size[0] if size else 0
             first, last = pages * half // halves, pages * (half + 1) // halves
             piece = "" if halves == 1 else f" AND ctid >= '({first},0)' AND ctid < '({last},0)'"
-            query = f"SELECT tagid, t_stamp, {order['column']} FROM {table} WHERE {where(order)}{piece}"
+            query = f"SELECT tagid, t_stamp, {columns} FROM {table} WHERE {where(order)}{piece}"
             count += drain(connection, f"COPY ({query}) TO STDOUT (FORMAT binary)")
     return count
 

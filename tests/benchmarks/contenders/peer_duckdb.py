@@ -11,6 +11,7 @@ from query import where
 from speak import serve, versions
 
 THREADS = 2
+EXTENSIONS = ("postgres_scanner", "httpfs")
 
 
 def prepare(order: dict[str, Any]) -> tuple[Any, dict[str, str]]:
@@ -19,29 +20,34 @@ def prepare(order: dict[str, Any]) -> tuple[Any, dict[str, str]]:
 
 def connect(order: dict[str, Any], port: int) -> duckdb.DuckDBPyConnection:
     """A database in memory with the historian attached; its connections to PostgreSQL stay open."""
-    # The wheels' extensions are installed into the bench's own folder, not into the user's.
-    connection = duckdb.connect(config={"extension_directory": str(Path(order["scratch"]) / "duckdb")})
-    for extension in ("postgres_scanner", "httpfs"):
+    connection = duckdb.connect(config={"extension_directory": extension_folder(order)})
+    for extension in EXTENSIONS:
         import_extension(extension, con=connection)
+    for setting in settings(order, port):
+        connection.execute(setting)
+    return connection
+
+
+def extension_folder(order: dict[str, Any]) -> str:
+    """The bench's own, not the user's: where the extensions of the wheels are installed."""
+    return str(Path(order["scratch"]) / "duckdb")
+
+
+def settings(order: dict[str, Any], port: int) -> list[str]:
+    """The statements before the one that does it: where the lake and the historian are, and how to work."""
     s3, db = order["s3"], order["db"]
     scheme, _, place = s3["endpoint"].partition("://")
-    connection.execute(
+    return [
         f"CREATE SECRET (TYPE s3, KEY_ID '{s3['access_key']}', SECRET '{s3['secret_key']}', ENDPOINT '{place}',"
-        f" REGION '{s3['region']}', URL_STYLE 'path', USE_SSL {str(scheme == 'https').lower()})"
-    )
-    connection.execute(
+        f" REGION '{s3['region']}', URL_STYLE 'path', USE_SSL {str(scheme == 'https').lower()})",
         f"ATTACH 'host={db['host']} port={port} dbname={db['dbname']} user={db['user']} password={db['password']}'"
-        " AS historian (TYPE postgres, READ_ONLY)"
-    )
-    for setting in (
-        f"threads = {THREADS}",
-        "timezone = 'UTC'",
-        "preserve_insertion_order = false",
-        "partitioned_write_max_open_files = 20000",
-        "pg_pages_per_task = 1000",
-    ):
-        connection.execute(f"SET {setting}")
-    return connection
+        " AS historian (TYPE postgres, READ_ONLY)",
+        f"SET threads = {THREADS}",
+        "SET timezone = 'UTC'",
+        "SET preserve_insertion_order = false",
+        "SET partitioned_write_max_open_files = 20000",
+        "SET pg_pages_per_task = 1000",
+    ]
 
 
 def statement(order: dict[str, Any], prefix: str) -> str:

@@ -2,17 +2,19 @@
 
 The first line in is the order (where everything is, passwords too), answered by ``{"versions": {...}}`` once imports
 and connections are warm. Each line after it is a round, ``{"prefix": ..., "port": ...}``, answered by ``{"wall": ...,
-"readings": ...}`` or ``{"error": ...}``. End of input ends the contender.
+"readings": ...}`` or ``{"error": ...}``. End of input ends the contender. One that is a new process each round starts
+it by ``to_its_end``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -57,3 +59,19 @@ def timed(run: Callable[[Any, Message], Mapping[str, Any] | None], state: Any, m
     begin = time.perf_counter()
     told = run(state, message) or {}
     return {"wall": time.perf_counter() - begin, **told}
+
+
+def to_its_end(command: Sequence[str], told: str = "") -> tuple[str, dict[str, Any]]:
+    """Run a command: what it printed, and its ``wall`` seconds and ``peak`` of resident bytes."""
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(told)
+        process.stdin.close()
+        said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - begin
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command[:4])} ended with exit code {process.returncode}")
+    return said, {"wall": wall, "peak": used.ru_maxrss * 1024}

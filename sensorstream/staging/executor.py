@@ -1,0 +1,44 @@
+"""What a run asks of whoever does its shares."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ..config import Config
+from ..extraction import Measured
+from ..hearing import Ear
+from ..lake.held import Staged
+from ..planning import Plan, Workers
+from ..progress import Progress
+
+
+class Executor(Protocol):
+    """Does the shares of a plan."""
+
+    @property
+    def where(self) -> str:
+        """As the run record says it."""
+
+    @property
+    def workers(self) -> Workers:
+        """What the plan may count on."""
+
+    def start(self) -> None:
+        """Be ready; what takes long may have been begun before."""
+
+    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+        """What hears how far the shares are while the block runs; ``None`` where nobody wants to know."""
+
+    def watched(
+        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+    ) -> AbstractContextManager[None]:
+        """While the block runs, tell how far its tasks are; once more at its end."""
+
+    def staged(
+        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+    ) -> AbstractContextManager[tuple[Staged, Measured]]:
+        """The plan's readings as files, kept until the block ends, and what they hold."""
+
+    def close(self) -> None:
+        """Give back what was started and never used."""

@@ -1,0 +1,101 @@
+"""Shares done by the executors of Spark: staged files persisted, computed once, and put by those that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..config import Config
+from ..extract import ENGINES
+from ..extraction import Measured, measured
+from ..hearing import Ear, listening
+from ..lake.held import HeldBySpark, Staged
+from ..planning import Plan, Workers, workers_of
+from ..progress import Progress, watched
+from ..spark import Starting, master, spark_errors, start_early
+from ..stage import Target
+from ..transform import quality_rule
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class OnSpark:
+    """The session that is handed over, else that of the configuration's master, which starts beside the plan."""
+
+    def __init__(self, config: Config, spark: SparkSession | None = None) -> None:
+        self._master = spark.sparkContext.master if spark else master(config)
+        self._starting: Starting | None = None if spark else start_early(config)
+        if spark:
+            self.session = spark
+
+    @cached_property
+    def session(self) -> SparkSession:
+        assert self._starting is not None
+        return self._starting.result()
+
+    @property
+    def where(self) -> str:
+        return f"Spark {self._master}"
+
+    @property
+    def workers(self) -> Workers:
+        return workers_of(self._master)
+
+    def start(self) -> None:
+        self.session  # noqa: B018
+
+    def close(self) -> None:
+        if self._starting:
+            self._starting.close()
+
+    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+        conf = self.session.sparkContext.getConf()
+        host = conf.get("spark.driver.host") or "127.0.0.1"
+        return listening(host, conf.get("spark.driver.bindAddress") or host, wanted)
+
+    def watched(
+        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+    ) -> AbstractContextManager[None]:
+        return watched(phase, tell, ear, expected, self._tasks)
+
+    def _tasks(self) -> Iterator[tuple[int, int, int]]:
+        """Of each stage at work its number, how many of its tasks are done, and how many it has."""
+        tracker = self.session.sparkContext.statusTracker()
+        for stage in tracker.getActiveStageIds():
+            if info := tracker.getStageInfo(stage):
+                yield stage, info.numCompletedTasks, info.numTasks
+
+    @contextmanager
+    def staged(
+        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+    ) -> Iterator[tuple[Staged, Measured]]:
+        mouth = ear.mouth if ear else None
+        rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
+        engine = ENGINES[config.engine]
+        lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, mouth=mouth)
+        with spark_errors(), persisted(lazy) as files:
+            found = measure(files)
+            yield HeldBySpark(files, found.entries, config, mouth), found
+
+
+@contextmanager
+def persisted(staged: DataFrame) -> Iterator[DataFrame]:
+    """Staged files computed once: kept in memory, or on disk where that is short, until the block ends.
+
+    As they are: Python's ``MEMORY_AND_DISK`` would serialize and compress what is compressed already.
+    """
+    from pyspark import StorageLevel
+
+    kept = staged.persist(StorageLevel.MEMORY_AND_DISK_DESER)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
+def measure(staged: DataFrame) -> Measured:
+    """Compute the staged files (they stay persisted) and collect all but their bytes."""
+    return measured(staged.drop("data").toArrow().to_pylist())  # to name the columns that stay takes 50 ms more

@@ -1,0 +1,107 @@
+"""Shares done by this process: its threads read, clean and encode together, PostgreSQL packs, and no Java starts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from ..config import Config
+from ..extract.gathering import Fetch
+from ..extract.packed import work
+from ..extraction import Measured, measured
+from ..hearing import Ear, listening
+from ..lake.held import HeldHere, Staged
+from ..lake.manifest import Entry
+from ..lake.stores import open_store
+from ..planning import Plan, workers_of
+from ..progress import Progress, watched
+from ..stage import Target
+from ..transform import quality_rule
+
+HOST = "127.0.0.1"
+IN_MEMORY_BYTES = 256 << 20  # of staged files; what is more waits in a file on disk
+
+
+class ThisMachine:
+    """The processors of this machine, without Spark."""
+
+    where = "this machine"
+    workers = workers_of(None)
+
+    def start(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+        return listening(HOST, HOST, wanted)
+
+    def watched(
+        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+    ) -> AbstractContextManager[None]:
+        return watched(phase, tell, ear, expected)
+
+    @contextmanager
+    def staged(
+        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+    ) -> Iterator[tuple[Staged, Measured]]:
+        mouth = ear.mouth if ear else None
+        rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
+        fetch = Fetch.of(plan, config, snapshot, rule, target, mouth)
+        with StagedFiles() as files:
+            rows = (row for number, share in enumerate(plan.shares) for row in work(fetch, share, number))
+            found = measured(rows, files.keep)
+            yield HeldHere(files, open_store(config), mouth), found
+
+
+class StagedFiles(Mapping[Entry, bytes]):
+    """The bytes of staged files, in memory up to a bound and then in one nameless file on disk."""
+
+    def __init__(self, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+        self._free = in_memory_bytes
+        self._files: dict[Entry, bytes | tuple[int, int]] = {}  # the bytes, or their place and size on disk
+        self._disk: int | None = None
+        self._end = 0
+
+    def keep(self, entry: Entry, data: bytes) -> None:
+        """Keep the bytes of a file."""
+        if len(data) <= self._free:
+            self._free -= len(data)
+            self._files[entry] = data
+            return
+        if self._disk is None:
+            self._disk, path = tempfile.mkstemp(prefix="sensorstream-staged-")
+            os.unlink(path)  # gone with the process, however that ends
+        self._files[entry] = self._end, len(data)
+        rest = memoryview(data)
+        while rest:
+            written = os.pwrite(self._disk, rest, self._end)
+            rest, self._end = rest[written:], self._end + written
+
+    def __getitem__(self, entry: Entry) -> bytes:
+        found = self._files[entry]
+        if isinstance(found, bytes):
+            return found
+        place, size = found
+        data = os.pread(self._disk or 0, size, place)
+        if len(data) != size:
+            raise EOFError("the file of staged files is shorter than what was written to it")
+        return data
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __enter__(self) -> StagedFiles:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._files.clear()
+        if self._disk is not None:
+            os.close(self._disk)
+            self._disk = None

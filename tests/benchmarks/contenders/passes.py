@@ -1,0 +1,70 @@
+"""The floor of the packed engine: its own queries over two connections, what they pack received to nowhere."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+from engine import configuration, window
+from query import where
+from speak import serve, versions
+
+from sensorstream import planning
+from sensorstream.extract.gathering import SETTINGS, Fetch, Gathering
+from sensorstream.extract.spool import Spool
+from sensorstream.historian import open_historian
+from sensorstream.historian.connect import snapshot_connection
+from sensorstream.planning import Workers
+from sensorstream.slicing import Share, Slice
+from sensorstream.transform import quality_rule
+
+CONNECTIONS = 2
+
+
+def prepare(order: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    return order, versions("psycopg")
+
+
+def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+    config = configuration(order, message)
+    with open_historian(config) as historian:
+        workers = Workers(tasks=1, threads=CONNECTIONS)
+        plan = planning.make_plan(historian, config, window(order), config.patterns(order["patterns"]), workers=workers)
+        plan, snapshot = planning.pinned(historian, plan)
+        fetch = Fetch.of(plan, config, snapshot, quality_rule(config, plan.layout))
+        begin = time.perf_counter()
+        packed = sum(receive(fetch, share) for share in plan.shares)
+        told = {"wall": time.perf_counter() - begin, "readings": 0}
+        if message["round"] == "warm-up":  # it has packed the readings of bad quality as well
+            every = where(order).replace(f" AND dataintegrity = {order['quality']}", "")
+            for table in order["tables"]:
+                found, good = historian.connection.execute(
+                    f"SELECT count(*), count(*) FILTER (WHERE {where(order)}) FROM {table} WHERE {every}"
+                ).fetchone()
+                packed -= found
+                told["readings"] += good
+            assert not packed, f"{packed:,} readings more were packed than there are"
+    return told
+
+
+def receive(fetch: Fetch, share: Share) -> int:
+    """Run the queries of a share; how many readings they have packed."""
+    with (
+        Spool() as spool,
+        closing(Gathering(fetch, share, spool)) as gathering,
+        ThreadPoolExecutor(CONNECTIONS) as pool,
+    ):
+
+        def one(piece: Slice) -> int:
+            query = gathering._query(piece, list(gathering._of_id(piece.stretches)))
+            settings = SETTINGS | gathering._way(piece)
+            with snapshot_connection(gathering.where, fetch.snapshot, settings) as connection:
+                return sum(row[-1] for row in connection.cursor(binary=True).stream(query))
+
+        return sum(pool.map(one, share.slices))
+
+
+if __name__ == "__main__":
+    serve(prepare, run)
