@@ -100,10 +100,12 @@ def ingest(
     """Move the readings of a window to the lake: the module alone, no notebook."""
     from .importing import arrow_without_pandas
     from .pipeline import ingest as move
+    from .staging import master_of
 
     arguments = {"engine": engine, "write_mode": write_mode, "allow_loss": allow_loss or None}
     settings, window = _asked(config, config_source, date, start, end, **arguments)
-    arrow_without_pandas()
+    if master_of(settings) is None:
+        arrow_without_pandas()
     with shown() as tell:
         record = move(settings, window, pattern, progress=tell)
     show_record(record, Console(stderr=as_json))
