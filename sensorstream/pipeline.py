@@ -143,7 +143,7 @@ def ingest(
                         # What failed first ends the snapshot, of which the others then speak.
                         if isinstance(error, Exception) and looking.done() and (first := looking.exception()):
                             raise first from error
-                        historian.connection.cancel()  # nobody wants to know it any more
+                        historian.cancel()
                         raise
                     finally:
                         measured.cancel()

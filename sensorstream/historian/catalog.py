@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
@@ -341,6 +341,11 @@ class Historian:
             except TimeoutError:
                 with source_errors(self.login, "waiting for the readings"):
                     self.connection.execute("SELECT")
+
+    def cancel(self) -> None:
+        """End what this connection is asked: nobody wants to know it any more."""
+        with suppress(psycopg.Error):  # it may be lost
+            self.connection.cancel()
 
     def leave(self) -> None:
         """End this connection's own transaction, where it has nothing to ask any more; the snapshot is held on."""
