@@ -59,7 +59,7 @@ def lake(database, make_config):
     return Lake()
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("column", ["floatvalue", "intvalue", "stringvalue", "datevalue", "dataintegrity", "tagid"])
 def test_a_column_that_vanished_is_named_and_the_lake_is_kept(column, engine, lake):
     lake.execute(f"ALTER TABLE {TABLE} RENAME {column} TO gone")
@@ -85,7 +85,7 @@ def test_a_table_that_changes_between_plan_and_snapshot_is_named(change, says, l
     lake.again(says)
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("change", "says"),
     [
