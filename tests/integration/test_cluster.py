@@ -183,7 +183,7 @@ def watched(password: str, folders: list[Path], pages: list[str], dsn: str) -> I
 
 def test_workers_have_the_libraries_and_not_this_package(cluster):
     def says(script: str) -> str:
-        return subprocess.run([cluster.python, "-c", script], cwd="/", capture_output=True, text=True).stderr
+        return subprocess.run([cluster.python, "-c", script], cwd="/", env={}, capture_output=True, text=True).stderr
 
     assert says("import psycopg, pyarrow, numpy, obstore, pydantic, boto3") == ""
     assert "No module named 'sensorstream'" in says("import sensorstream")
@@ -313,7 +313,7 @@ def task_on_a_worker(cluster: Cluster, before: str = "") -> str:
     (cluster.folder / "task").write_bytes(cloudpickle.dumps(Guarded(to_arrow_type)))
     script = f"{before}\nimport sys, pickle; sys.path.insert(1, {str(cluster.folder / name)!r})\n"
     script += f"from pyspark import cloudpickle; print(pickle.load(open({str(cluster.folder / 'task')!r}, 'rb')))"
-    done = subprocess.run([cluster.python, "-c", script], cwd="/", capture_output=True, text=True)
+    done = subprocess.run([cluster.python, "-c", script], cwd="/", env={}, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
