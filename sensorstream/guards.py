@@ -76,10 +76,10 @@ def _by_path(entries: Iterable[Entry]) -> Mapping[str, Sequence[Entry]]:
 
 
 def replaced_parts(scope: Scope) -> Iterator[tuple[str, Window]]:
-    """What a publication of ``scope`` replaces."""
+    """What a publication of ``scope`` replaces, in order."""
     for month in scope.months:
         part = scope.part(month)
-        for path in scope.paths:
+        for path in sorted(scope.paths):
             yield path, part
 
 
