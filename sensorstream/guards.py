@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from .config import Config
-from .errors import SourceError
+from .errors import LakeError, SourceError
 from .extraction import Contents, Measured
 from .historian import Historian
 from .historian.readings_sql import in_window
 from .lake.changes import inside
-from .lake.manifest import Entry
+from .lake.manifest import Entry, StateGone
 from .lake.publishing import Scope, Seen
 from .lake.stored import read_entry
 from .lake.stores import Store
@@ -48,7 +48,7 @@ def refuse_losses(
         after = sum((found.contents[e.key] for e in news.get(path, ()) if e.interval.overlaps(part)), Contents())
         if max(after.values, after.texts) >= sum(entry.rows for entry in old):
             continue  # without a look into the files
-        before = sum((Contents.of(inside(read_entry(store, entry), part)) for entry in old), Contents())
+        before = sum((_held(store, entry, part) for entry in old), Contents())
         if lost := _lost(before, after):
             losses.append(f"{path} has {lost} to come in {part}")
     if losses:
@@ -57,6 +57,15 @@ def refuse_losses(
             f"the historian shows less than the lake holds: {losses[0]}{more}: see whether it shows all it has (rights,"
             ' detached or restored tables, quality codes); "allow_loss", or --allow-loss, takes it as it is'
         )
+
+
+def _held(store: Store, entry: Entry, part: Window) -> Contents:
+    """What a committed file holds of ``part``; of one that cannot be read, since it is damaged or another run has
+    replaced it, what the manifest says: who puts it right must not be stopped by it."""
+    try:
+        return Contents.of(inside(read_entry(store, entry), part))
+    except (StateGone, LakeError):
+        return Contents(entry.rows if part.covers(entry.interval) else 0)
 
 
 def _lost(before: Contents, after: Contents) -> str | None:

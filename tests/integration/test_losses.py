@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from sensorstream import planning
 from sensorstream.errors import SensorStreamError, SourceError
+from sensorstream.lake.keys import READINGS
+from sensorstream.lake.stores import open_store
 from sensorstream.pipeline import ingest
 from sensorstream.verification.verifying import verify
 from sensorstream.windows import window_of
@@ -52,6 +54,12 @@ def lake(database, make_config):
             with pytest.raises(SourceError, match=says):
                 ingest(changed, DAY)
             assert objects(config) == before
+
+        def damage(self) -> None:
+            """Cut every file of readings short."""
+            store = open_store(config)
+            for key, _ in list(store.list(READINGS.rstrip("/"))):
+                store.put(key, b"PAR1")
 
         def readings(self):
             return readings_of(config)
@@ -110,6 +118,13 @@ def test_what_is_less_than_most_is_replaced_as_ever(lake):
     lake.execute(f"DELETE FROM {TABLE} WHERE tagid = 1 AND t_stamp % 86400000 >= 12 * {HOUR}")
     lake.again()
     assert len(lake.readings()) == 12 + 24
+
+
+def test_damaged_files_do_not_keep_a_run_from_putting_them_right(lake):
+    lake.damage()
+    lake.execute(f"UPDATE {TABLE} SET floatvalue = NULL, stringvalue = NULL WHERE t_stamp = {DAY.start_ms}")
+    lake.again()
+    assert len(lake.readings()) == 48
 
 
 def test_appending_takes_nothing_away(lake):
