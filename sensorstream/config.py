@@ -180,7 +180,10 @@ class Config(Part):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        zone(name)
+        try:
+            zone(name)
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("timezone ")) from None
         return name
 
     @field_validator("gateway_prefixes")
