@@ -21,7 +21,7 @@ from ..stage import Target
 from ..transform import quality_rule
 
 HOST = "127.0.0.1"
-IN_MEMORY_BYTES = 256 << 20  # of staged files; what is more waits in a file on disk
+IN_MEMORY_BYTES = 64 << 20  # of staged files; what is more waits in a file on disk
 
 
 class ThisMachine:
