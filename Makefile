@@ -55,11 +55,11 @@ clean:  ## Stop the sandbox; remove it, the environment and all that was made
 	rm -rf .venv .venv-bench .sandbox .sandbox-bench reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 prepared: $(STAMP)
-	@$(BIN)/python -m sensorstream.setup_env
+	@$(BIN)/python -m sensorstream.spark.prepare
 
 # Java and the JDBC driver live in the user's cache, which may be emptied while .venv stays.
 spark-prepared: prepared
-	@$(BIN)/python -m sensorstream.setup_env --spark
+	@$(BIN)/python -m sensorstream.spark.prepare --spark
 
 $(STAMP):
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do

@@ -13,7 +13,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, chain, task
 
 from sensorstream.airflow.notices import task_failed
 from sensorstream.airflow.site import Site
-from sensorstream.airflow.upkeep import STEPS, rotation_step, take_patterns
+from sensorstream.airflow.weekly_tasks import STEPS, rotation_step, take_patterns
 
 SITE = Site.from_environment()
 

@@ -13,12 +13,12 @@ import airflow.providers.papermill.operators.papermill  # noqa: F401 (named here
 import pendulum
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, task
 
+from sensorstream.airflow.daily_tasks import prepare, write_report
 from sensorstream.airflow.deadline import DeadlineDag, deadline
 from sensorstream.airflow.notebooks import NotebookOperator, ReportLink
 from sensorstream.airflow.notices import task_failed
 from sensorstream.airflow.site import POOL, Site
-from sensorstream.airflow.tasks import prepare, write_report
-from sensorstream.notebook import find
+from sensorstream.notebook_run.execute import find
 
 SITE = Site.from_environment()
 # What another DAG waits for with schedule=[Asset("sensor_data_lake")].

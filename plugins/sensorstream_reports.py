@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from sensorstream.airflow.reports import Reports
+from sensorstream.airflow.report_server import Reports
 from sensorstream.airflow.site import REPORTS_URL, Site
 
 

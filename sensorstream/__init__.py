@@ -13,45 +13,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backlog import changed_days, missing_days
-    from .checks import check_lake, check_source
-    from .config import Config, load
+    from .checks.check_lake import check_lake
+    from .checks.check_source import check_source
+    from .config.settings import Config, load
     from .errors import SensorStreamError
     from .exploration import explore
-    from .frames import publish, readings
-    from .lake.reading import read
-    from .pipeline import ingest, plan
-    from .planning import Plan
-    from .record import RunRecord
-    from .runner import run
-    from .spark import spark_session
-    from .verification.verifying import Verification, verify
+    from .lake.scan import read
+    from .notebook_run.run import run
+    from .pipeline.backlog import changed_days, missing_days
+    from .pipeline.dataframes import publish, readings
+    from .pipeline.ingest import ingest, plan
+    from .pipeline.run_record import RunRecord
+    from .planning.make_plan import Plan
+    from .spark.session import spark_session
+    from .verification.verify import Verification, verify
     from .windows import Window, window_of
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Config": ".config",
-    "load": ".config",
+    "Config": ".config.settings",
+    "load": ".config.settings",
     "SensorStreamError": ".errors",
     "Window": ".windows",
     "window_of": ".windows",
-    "Plan": ".planning",
-    "plan": ".pipeline",
-    "ingest": ".pipeline",
-    "changed_days": ".backlog",
-    "missing_days": ".backlog",
+    "Plan": ".planning.make_plan",
+    "plan": ".pipeline.ingest",
+    "ingest": ".pipeline.ingest",
+    "changed_days": ".pipeline.backlog",
+    "missing_days": ".pipeline.backlog",
     "explore": ".exploration",
-    "readings": ".frames",
-    "publish": ".frames",
-    "RunRecord": ".record",
-    "spark_session": ".spark",
-    "read": ".lake.reading",
-    "check_source": ".checks",
-    "check_lake": ".checks",
-    "run": ".runner",
-    "Verification": ".verification.verifying",
-    "verify": ".verification.verifying",
+    "readings": ".pipeline.dataframes",
+    "publish": ".pipeline.dataframes",
+    "RunRecord": ".pipeline.run_record",
+    "spark_session": ".spark.session",
+    "read": ".lake.scan",
+    "check_source": ".checks.check_source",
+    "check_lake": ".checks.check_lake",
+    "run": ".notebook_run.run",
+    "Verification": ".verification.verify",
+    "verify": ".verification.verify",
 }
 
 __all__ = [

@@ -20,7 +20,7 @@ def main() -> None:
     """What ``sensorstream`` does, in the JVM that spark-submit has started."""
     # spark-submit puts this folder first, where airflow and parquet are modules of this package.
     sys.path[:] = [str(HERE.parent), *(path for path in sys.path if Path(path).resolve() != HERE)]
-    from sensorstream.cli import main as begin
+    from sensorstream.cli.main import main as begin
 
     begin(submitted=_submitted)
 

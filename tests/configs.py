@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 
 
 def file_of(config: Config, folder: Path) -> Path:

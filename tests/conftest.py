@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from psycopg import conninfo, sql
 
-from sensorstream.config import Config, check
+from sensorstream.config.settings import Config, check
 from sensorstream.sandbox import Sandbox, down, up
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, SeedSummary, seed
@@ -140,8 +140,8 @@ def plant(sandbox: Sandbox) -> Plant:
 @pytest.fixture(scope="session")
 def spark(sandbox: Sandbox):
     """The session that every test shares, with the JDBC driver."""
-    from sensorstream.jdbcdriver import require_driver
-    from sensorstream.spark import spark_session
+    from sensorstream.spark.jdbc_driver import require_driver
+    from sensorstream.spark.session import spark_session
 
     require_driver(None)
     config = check(

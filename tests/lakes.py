@@ -11,18 +11,19 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sensorstream.config import Config
-from sensorstream.encode import SCHEMA
-from sensorstream.lake import publishing, turns
-from sensorstream.lake.changes import files_of, inside
-from sensorstream.lake.held import HeldHere
+from sensorstream.config.settings import Config
+from sensorstream.lake.data_files import read_entry
 from sensorstream.lake.keys import BOOKS, READINGS, parse_reading_key
 from sensorstream.lake.manifest import ROOT, Entry, at_one_commit, read_manifest
-from sensorstream.lake.pieces import Grid, days
-from sensorstream.lake.publishing import Known, Published, Scope, Seen
-from sensorstream.lake.stored import read_entry
+from sensorstream.lake.source_state import Grid, days
 from sensorstream.lake.stores import Store
-from sensorstream.stage import PRINTS
+from sensorstream.publishing import lease
+from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.publish import Known, Published, Scope, Seen
+from sensorstream.publishing.staged import HeldHere
+from sensorstream.transform.parquet import SCHEMA
+from sensorstream.transform.staged_rows import PRINTS
 from sensorstream.windows import Window
 
 Values = Mapping[tuple[str, int], float]  # tag path, ms since 1970 -> value
@@ -71,12 +72,12 @@ def publish(
 @contextmanager
 def ended() -> Iterator[None]:
     """Whoever takes a turn in here is a process that has ended to everybody who meets the turn."""
-    was = turns.this_process
-    turns.this_process = lambda: replace(was(), born="long ago")
+    was = lease.this_process
+    lease.this_process = lambda: replace(was(), born="long ago")
     try:
         yield
     finally:
-        turns.this_process = was
+        lease.this_process = was
 
 
 def known_of(scope: Scope, values: Values) -> Known:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.lake.keys import READINGS, parse_reading_key
 from sensorstream.lake.manifest import ROOT
 from sensorstream.lake.stores import open_store

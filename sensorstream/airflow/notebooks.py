@@ -39,10 +39,10 @@ class NotebookOperator(PapermillOperator):
         """
         from papermill import PapermillExecutionError
 
-        from ..notebook import failure, literally
-        from ..replacing import replace_json
-        from ..telling import followed
-        from .variables import handed_on
+        from ..atomic_files import replace_json
+        from ..config.airflow_variables import handed_on
+        from ..notebook_run.execute import failure, literally
+        from ..progress.display import followed
 
         executed = Path(str(self.output_nb))
         with_variables = (self.parameters or {}).get("config_source") == "airflow"

@@ -11,8 +11,8 @@ import logging
 from typing import Any
 
 from ..errors import SensorStreamError
-from ..notify import MailServer, Notice, mail, post
 from .failures import RunFailed
+from .notify import MailServer, Notice, mail, post
 from .site import DAILY, report_url
 
 SMTP = "sensorstream_smtp"

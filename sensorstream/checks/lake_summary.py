@@ -34,16 +34,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..encode import SCHEMA
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import Entry, Manifest
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
-from ..parquet import table_of
-from ..transform import QualityRule
+from ..transform.clean import QualityRule
+from ..transform.parquet import SCHEMA, table_of
 from ..windows import Window, zone
-from .lake_behaviour import NOTHING, Beside, behaviour
-from .notable import Notable
+from .anomalies import Notable
+from .file_anomalies import NOTHING, Beside, behaviour
 from .ranges import Range
 
 if TYPE_CHECKING:

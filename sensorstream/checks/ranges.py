@@ -17,10 +17,10 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from ..config.strict_json import parsed
 from ..errors import ConfigError
 from ..historian import Tag
-from ..strict_json import parsed
-from .suites import suites_folder
+from ..project_files import project_folder
 
 FILE = "ranges.json"
 MARGIN = 0.5  # of what was seen, on either side
@@ -65,7 +65,7 @@ def load_ranges(folder: Path | None = None) -> list[Range]:
 
     Raises ``ConfigError`` for a file that is none, or an entry that fits nothing or says nothing, by its number.
     """
-    path = (folder or suites_folder()) / FILE
+    path = (folder or project_folder("expectations")) / FILE
     try:
         entries = parsed(path.read_text(encoding="utf-8"))["ranges"]
         return [_range(path, number, entry) for number, entry in enumerate(entries, 1)]

@@ -9,10 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
+from ..atomic_files import replace_json
 from ..errors import LakeCheckFailed, SourceCheckFailed
-from ..replacing import replace_json
-from ..wording import plain
-from .notable import Notable
+from ..formatting import plain
+from .anomalies import Notable
 
 Subject = Literal["source", "lake"]
 Severity = Literal["critical", "warning", "info"]

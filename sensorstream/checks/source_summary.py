@@ -12,7 +12,7 @@ expected_readings        ``readings`` of a tag that lives in the window; empty i
 no_quality, unlisted     readings without a code, and with one that neither list names
 empty_share              share of the kept readings that hold neither value nor text
 texts_in_number          readings with a text though the tag is a number
-not_finite               readings that are NaN, infinite, or beyond all that is measured (``wording.MOST_MEASURED``)
+not_finite               readings that are NaN, infinite, or beyond all that is measured (``formatting.MOST_MEASURED``)
 unreadable               how many hold what cannot be read, and column and time of the first; empty if none does
 doubled                  readings beyond the first of one id at one time (what several ids share is normal: a rename)
 gateways                 how many gateways write the path over the same stretch of time, as if it were one sensor
@@ -38,16 +38,16 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from ..formatting import span
 from ..historian import Historian, PartitionTable, Tag
-from ..historian.connect import source_errors
+from ..historian.connection import source_errors
 from ..historian.gateways import matches, tag_rows
 from ..historian.readings_sql import unreadable_columns
-from ..transform import QualityRule
+from ..transform.clean import QualityRule
 from ..windows import Window
-from ..wording import span
-from . import summary_sql as queries
-from .notable import Notable, instant
-from .pace import BINS, DENSE, Cell, Pieces, silence, written_twice
+from . import source_summary_sql as queries
+from .anomalies import Notable, instant
+from .clock_steps import BINS, DENSE, Cell, Pieces, silence, written_twice
 from .ranges import Range, Seen, matcher
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config.strict_json import parsed
 from ..errors import ConfigError
-from ..strict_json import parsed
+from ..project_files import project_folder
 
 SEVERITIES = ("critical", "warning", "info")
 PARAMETER = "$PARAMETER"
@@ -39,15 +40,6 @@ class Suite:
         return Suite(self.name, tuple(kept))
 
 
-def suites_folder() -> Path:
-    """``expectations`` inside the package (installed) or beside it (a checkout)."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "expectations", package.parent / "expectations"):
-        if folder.is_dir():
-            return folder
-    raise ConfigError(f"no folder of expectations in or beside {package}: reinstall, or use a checkout")
-
-
 def load_suite(name: str, folder: Path | None = None) -> Suite:
     """Read ``<folder>/<name>.json``.
 
@@ -56,7 +48,7 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
     ConfigError
         No such file, no JSON, no list of expectations, or one without type, keywords or a known severity.
     """
-    path = (folder or suites_folder()) / f"{name}.json"
+    path = (folder or project_folder("expectations")) / f"{name}.json"
     try:
         suite = parsed(path.read_text(encoding="utf-8"))
         expectations = suite["expectations"]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..importing import quickly
+from ..fast_import import quickly
 from .data_docs import DataDocs
 from .result import EXAMPLES, Finding, Severity
 from .suites import Suite

@@ -2,17 +2,16 @@
 
 ::
 
-    tagsearch   which tags there are, and those that a few words find
-    reduction   few readings that look like many: least and greatest, gaps, doubtful ones
-    lake        a window from the lake; what was read once is kept in bounded memory
-    source      the same window from the historian, through its index
-    rejected    the readings that runs have rejected, as the lake keeps them
-    memory      what was read once, while there is room for it
-    view        what is seen of a window, whichever of the two it comes from
-    fit         the width and the colours of the page, for the figure
-    figure      the view as a Plotly figure
-    telling     the view in words
-    app         search, list, window and figure as one widget
+    tag_search       which tags there are, and those that a few words find
+    from_lake        a window from the lake; what was read once is kept in bounded memory
+    from_historian   the same window from the historian, through its index
+    from_rejected    the readings that runs have rejected, as the lake keeps them
+    memory           what was read once, while there is room for it
+    view             what is seen of a window, whichever of the two it comes from
+    jupyter_style    the width and the colours of the page, for the figure
+    figure           the view as a Plotly figure
+    summary          the view in words
+    app              search, list, window and figure as one widget
 
 Plotly and the widgets are imported where they are used.
 """
@@ -20,8 +19,8 @@ Plotly and the widgets are imported where they are used.
 from __future__ import annotations
 
 from .app import Workbench, explore
-from .source import exactly
-from .tagsearch import TagList, find, tag_list
+from .from_historian import exactly
+from .tag_search import TagList, find, tag_list
 from .view import View, look, overview
 
 __all__ = ["TagList", "View", "Workbench", "exactly", "explore", "find", "look", "overview", "tag_list"]

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..config import Config
+from ..config.settings import Config
 from ..errors import ConfigError, LakeError, SensorStreamError
-from ..lake import reading
-from ..report.figures import Picture
+from ..lake import scan
+from ..report.charts import Picture
 from ..windows import Window, zone
-from . import source as historian
+from . import from_historian as historian
 from .figure import Arrangement, drawn, padded, window_seen
-from .tagsearch import TagList, find, tag_list
-from .telling import facts, status
+from .summary import facts, status
+from .tag_search import TagList, find, tag_list
 from .view import Reader, Source, View
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Workbench:
         self.reader = Reader(config)
         self.problem: str | None = None
         self.known = self._said(lambda: tag_list(config)) or TagList((), {})
-        self.window = window or self._said(lambda: reading.last_day(config)) or _yesterday()
+        self.window = window or self._said(lambda: scan.last_day(config)) or _yesterday()
         self.source: Source = source
         self.arrangement: Arrangement = "stacked"
         self.view: View | None = None
@@ -106,10 +106,10 @@ class Workbench:
             raise ConfigError("no tag is looked at: choose one in the list, or name it in show([...])")
         if self.source == "lake":
             patterns = [historian.exactly(tag) for tag in self.tags]
-            found = reading.read(self.config, self.window.start, self.window.end, patterns)
+            found = scan.read(self.config, self.window.start, self.window.end, patterns)
         else:
             found = historian.read(self.config, self.tags, self.window)
-        return reading.converted(found, into)
+        return scan.converted(found, into)
 
     def picture(self) -> Picture:
         """What is seen as a picture that stays in the notebook, for who reads it without a kernel."""
@@ -136,7 +136,7 @@ class Workbench:
     def _build(self) -> None:
         import ipywidgets as w
 
-        from .fit import Fit
+        from .jupyter_style import Fit
 
         tz = zone(self.config.timezone)
         wide = w.Layout(width="auto")  # all that its column has, less its margins

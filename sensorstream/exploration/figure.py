@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lake.reading import measure
-from ..report.levels import measured
+from ..formatting import plain
+from ..lake.scan import measure
+from ..report.downsampling import times_ms
+from ..report.level_shifts import measured
 from ..windows import Window, zone
-from ..wording import plain
-from .reduction import times_ms
-from .tagsearch import TagList
+from .tag_search import TagList
 from .view import View
 
 Arrangement = Literal["stacked", "together"]

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..config import Config
+from ..config.settings import Config
 from ..errors import ConfigError
-from ..lake.reading import READINGS, labelled
+from ..lake.scan import READINGS, labelled
+from ..report.downsampling import Reduced
 from ..windows import Window
-from . import source as historian
-from .lake import LakeReader
-from .reduction import Reduced
-from .rejected import RejectedReader
+from . import from_historian as historian
+from .from_lake import LakeReader
+from .from_rejected import RejectedReader
 
 Source = Literal["lake", "historian"]
 MARKS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *READINGS.remove(0), ("reason", pa.string())])
@@ -34,7 +34,7 @@ class View:
 
     window: Window
     source: Source
-    readings: pa.Table  # ``reading.READINGS``
+    readings: pa.Table  # ``scan.READINGS``
     marks: pa.Table  # ``MARKS``: rejected readings, and kept ones of another quality than 192 or that cannot be drawn
     gaps: Mapping[str, np.ndarray]
     rows: Mapping[str, int]  # readings of which it is drawn; near its borders an estimate

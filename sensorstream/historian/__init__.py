@@ -1,7 +1,7 @@
 """The historian: where readings come from. Connection, layout, partition tables, tags, the SQL that reads them."""
 
 from .catalog import Historian, open_historian
-from .connect import connect
+from .connection import connect
 from .model import Layout, LeftOut, PartitionTable, Tag, coverage
 
 __all__ = ["Historian", "Layout", "LeftOut", "PartitionTable", "Tag", "connect", "coverage", "open_historian"]

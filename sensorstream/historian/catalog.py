@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from ..config import Config
-from ..credentials import Login, login
+from ..config.credentials import Login, login
+from ..config.settings import Config
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql
-from .connect import BEGIN, Connection, connect, source_errors
+from .connection import BEGIN, Connection, connect, source_errors
 from .gateways import matches, tag_rows
 from .model import TO_MILLISECONDS, YEAR_1990, YEAR_2100, Layout, LeftOut, PartitionTable, Tag, series_of, unit_of
 from .standby import refuse_lagging

@@ -1,4 +1,4 @@
-"""The SQL of fingerprints: what ``sensorstream.fingerprint`` says of rows, computed by the historian. Pure.
+"""The SQL of fingerprints: what ``sensorstream.transform.fingerprint`` says of rows, computed by the historian. Pure.
 
 From PostgreSQL 13. The server is to run it with ``SETTINGS``: it takes every row for a group of its own
 (``width_bucket`` of a time has no statistics), and would sort them all, at three times the cost.

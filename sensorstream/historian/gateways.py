@@ -13,7 +13,7 @@ from psycopg import sql
 
 from ..errors import ConfigError
 from .arrays import array
-from .connect import source_errors
+from .connection import source_errors
 
 if TYPE_CHECKING:
     from .catalog import Historian

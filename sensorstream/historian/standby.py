@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ..credentials import Login
+from ..config.credentials import Login
 from ..errors import SourceError
 from ..windows import Window
-from .connect import Connection, source_errors
+from .connection import Connection, source_errors
 
 # Of a window that reaches into the present the last readings are on their way anyway, to a standby that keeps up too.
 KEEPING_UP = timedelta(minutes=1)

@@ -10,7 +10,7 @@ from psycopg import sql
 from ..windows import Window
 from . import readings_sql
 from .catalog import Historian
-from .connect import source_errors
+from .connection import source_errors
 from .model import PartitionTable
 
 PAGE_BYTES = 8192

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from psycopg import sql
 
 from ..windows import Window
-from .connect import Connection
+from .connection import Connection
 from .model import PartitionTable, span_of
 
 PARTITIONS = "sqlth_partitions"

@@ -22,7 +22,7 @@ from psycopg import sql
 from ..errors import SourceError
 from ..windows import Window
 from .arrays import array, asked, hull
-from .connect import source_errors
+from .connection import source_errors
 from .gateways import Gateway, gateway_names, gateways_of
 from .model import PartitionTable, Tag
 from .readings_sql import table_name, text_of, value_of

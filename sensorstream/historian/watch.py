@@ -17,10 +17,10 @@ import psycopg
 from psycopg import sql
 from psycopg.postgres import types
 
-from ..credentials import Login
+from ..config.credentials import Login
 from ..errors import SourceError
 from . import readings_sql
-from .connect import APPLICATION, CONNECT_SECONDS, connect, in_words, reader_of, source_errors
+from .connection import APPLICATION, CONNECT_SECONDS, connect, in_words, reader_of, source_errors
 from .model import KEYS, PartitionTable
 
 LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to

@@ -13,9 +13,9 @@ from typing import Literal, TypeVar, get_args
 
 import pyarrow as pa
 
-from ..config import Config
-from ..encode import SCHEMA
+from ..config.settings import Config
 from ..errors import ConfigError, LakeError
+from ..transform.parquet import SCHEMA
 from .keys import READINGS, encode_tagpath, folder
 from .stores.bucket import address
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Config
+from ..config.settings import Config
 from ..errors import ConfigError, LakeError
 from .ddl import COLUMNS, PARTITIONS_AT_ONCE, Place, check_names, location, needs_s3, portions
 

@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError, LakeError
-from ..parquet import table_of
+from ..transform.parquet import table_of
 from ..windows import Window
 from .keys import BOOKS, reading_key
 from .stores import Conflict, Store

@@ -5,11 +5,11 @@ The heavy parts (matplotlib) are loaded when the first picture is drawn.
 
 from __future__ import annotations
 
-from .facts import Facts, gather
-from .figures import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
-from .multiples import moved_most
+from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
+from .config_table import Shown, configuration
+from .run_statistics import Facts, gather
 from .series import daily, series
-from .shown import Shown, configuration
+from .small_multiples import moved_most
 
 __all__ = [
     "Facts",

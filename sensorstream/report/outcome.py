@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ..atomic_files import replace_json
 from ..errors import SensorStreamError
-from ..record import RunRecord, run_id
-from ..replacing import replace_json
+from ..pipeline.run_record import RunRecord, run_id
 from ..windows import Window
 
 NAME = "verdict.json"

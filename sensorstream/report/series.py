@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from ..config import Config
-from ..lake.reading import area, measure
+from ..config.settings import Config
+from ..lake.scan import area, measure
 from ..windows import zone
-from .figures import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
-from .levels import left_out, measured
+from .charts import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
+from .level_shifts import left_out, measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,9 +15,9 @@ import venv
 from pathlib import Path
 
 from sensorstream.errors import ConfigError
-from sensorstream.java import java_home
 from sensorstream.sandbox.processes import HOST, free, free_port, spawn, wait_until
 from sensorstream.sandbox.state import Server, State
+from sensorstream.spark.java import java_home
 
 MASTER = "Spark master"
 WORKERS = ("Spark worker 1", "Spark worker 2")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..config import Config
-from ..spark import master
+from ..config.settings import Config
+from ..spark.session import master
 from .executor import Executor
 from .this_machine import ThisMachine
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ..config import Config
-from ..extraction import Measured
-from ..hearing import Ear
-from ..lake.held import Staged
-from ..planning import Plan, Workers
-from ..progress import Progress
+from ..config.settings import Config
+from ..planning.make_plan import Plan, Workers
+from ..progress.steps import Progress
+from ..progress.worker_messages import Ear
+from ..publishing.staged import Staged
+from .stage import Measured
 
 
 class Executor(Protocol):

@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..config import Config
+from ..config.settings import Config
 from ..extract import ENGINES
-from ..extraction import Measured, measured
-from ..hearing import Ear, listening
-from ..lake.held import HeldBySpark, Staged
-from ..planning import Plan, Workers, workers_of
-from ..progress import Progress, watched
-from ..spark import Starting, master, spark_errors, start_early
-from ..stage import Target
-from ..transform import quality_rule
+from ..planning.make_plan import Plan, Workers, workers_of
+from ..progress.steps import Progress, watched
+from ..progress.worker_messages import Ear, listening
+from ..publishing.staged import HeldBySpark, Staged
+from ..spark.session import Starting, master, spark_errors, start_early
+from ..transform.clean import quality_rule
+from ..transform.staged_rows import Target
+from .stage import Measured, measured
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

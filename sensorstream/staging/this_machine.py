@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
-from ..config import Config
-from ..extract.gathering import Fetch
-from ..extract.packed import work
-from ..extraction import Measured, measured
-from ..hearing import Ear, listening
-from ..lake.held import HeldHere, Staged
+from ..config.settings import Config
+from ..extract.share_reader import Fetch
 from ..lake.manifest import Entry
 from ..lake.stores import open_store
-from ..planning import Plan, workers_of
-from ..progress import Progress, watched
-from ..stage import Target
-from ..transform import quality_rule
+from ..planning.make_plan import Plan, workers_of
+from ..progress.steps import Progress, watched
+from ..progress.worker_messages import Ear, listening
+from ..publishing.staged import HeldHere, Staged
+from ..transform.clean import quality_rule
+from ..transform.staged_rows import Target
+from .packed import work
+from .stage import Measured, measured
 
 HOST = "127.0.0.1"
 IN_MEMORY_BYTES = 64 << 20  # of staged files; what is more waits in a file on disk

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..encode import SCHEMA
-from ..lake.changes import inside
+from ..publishing.file_changes import inside
+from ..transform.parquet import SCHEMA
 from ..windows import Window
 
 Kind = Literal[

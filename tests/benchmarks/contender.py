@@ -196,8 +196,8 @@ def environment(sandbox: Sandbox, *, peer: bool) -> dict[str, str]:
 
 def spark_options() -> dict[str, str]:
     """What a Spark contender needs to know; sets ``JAVA_HOME`` for those that are started afterwards."""
-    from sensorstream.java import java_home
-    from sensorstream.jdbcdriver import require_driver
+    from sensorstream.spark.java import java_home
+    from sensorstream.spark.jdbc_driver import require_driver
 
     os.environ["JAVA_HOME"] = str(java_home())
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable

@@ -17,8 +17,8 @@ from unittest import mock
 import psycopg
 from psycopg import conninfo, sql
 
-from sensorstream import pipeline
-from sensorstream.config import Config, check
+from sensorstream.config.settings import Config, check
+from sensorstream.pipeline import ingest
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox import up
 from sensorstream.sandbox.state import State
@@ -47,7 +47,7 @@ def main(rounds: int) -> None:
     found: dict[str, list[float]] = {"packed read": [], "heap tail": [], "fingerprint": []}
     for number in range(rounds + 1):  # the first warms up
         config = lake(box, number)
-        record = pipeline.ingest(config, month)
+        record = ingest.ingest(config, month)
         with psycopg.connect(owner) as connection:
             tables = [name for (name,) in connection.execute("SELECT pname FROM sqlth_partitions ORDER BY 1")]
             there = [t for t in tables if connection.execute("SELECT to_regclass(%s)", [t]).fetchone() != (None,)]
@@ -71,7 +71,7 @@ def main(rounds: int) -> None:
 def looking(config: Config, window: Window) -> float:
     """Seconds that a run spends in ``late.look``."""
     took: list[float] = []
-    real = pipeline.look
+    real = ingest.look
 
     def timed(*arguments: object) -> object:
         begin = time.perf_counter()
@@ -79,8 +79,8 @@ def looking(config: Config, window: Window) -> float:
         took.append(time.perf_counter() - begin)
         return result
 
-    with mock.patch.object(pipeline, "look", timed):
-        record = pipeline.ingest(config, window)
+    with mock.patch.object(ingest, "look", timed):
+        record = ingest.ingest(config, window)
     assert record.late is not None
     print({key: value for key, value in record.late.items() if key != "tags"}, record.seconds)
     return took[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sensorstream.cli import main
+from sensorstream.cli.main import main
 from tests.benchmarks import docs, rounds, table
 from tests.benchmarks.command import server_pids
 from tests.benchmarks.contender import KINDS, SCRIPTS, ContenderFailed, Spawned

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from sensorstream.config import load
-from sensorstream.pipeline import ingest
+from sensorstream.cli.local_servers import NOTEBOOKS, lab_command, lab_environment
+from sensorstream.config.settings import load
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.processes import HOST, answers, free_port, spawn, wait_until
-from sensorstream.workbench import NOTEBOOKS, lab_command, lab_environment
 
 VALVE = "plant2/packaging/unit1/valve"
 TOKEN = "only-for-this-test"

@@ -13,13 +13,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from sensorstream.config import load
+from sensorstream.config.settings import load
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.lake.reading import read
-from sensorstream.report import page as report_page
-from sensorstream.report.index import build
+from sensorstream.lake.scan import read
+from sensorstream.notebook_run.run import run
+from sensorstream.report import run_page as report_page
+from sensorstream.report.index_page import build
 from sensorstream.report.series import gaps_of
-from sensorstream.runner import run
 from tests.unit.test_report_index import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -16,15 +16,15 @@ import psutil
 import psycopg
 from psycopg import conninfo, sql
 
-from sensorstream.airflow.server import Server
-from sensorstream.config import Config, load
+from sensorstream.cli.airflow_server import Server
+from sensorstream.cli.local_servers import airflow_environment
+from sensorstream.config.settings import Config, load
 from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.processes import free_port
 from sensorstream.sandbox.state import State
 from sensorstream.windows import day_window
-from sensorstream.workbench import airflow_environment
 from tests.dags.listeners import http_server
 from tests.oracle import readings_of
 

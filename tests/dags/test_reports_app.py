@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api import security
 
 security.requires_access_dag = lambda *about: lambda: None  # somebody who may see every DAG
 from fastapi.testclient import TestClient
-from sensorstream.airflow.reports import application
+from sensorstream.airflow.report_server import application
 
 asking = TestClient(application(Path(sys.argv[1])))
 print(json.dumps({path: asking.get(path).status_code for path in sys.argv[2:]}))

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from sensorstream.config import load
-from sensorstream.workbench import DAGS
+from sensorstream.cli.local_servers import DAGS
+from sensorstream.config.settings import load
 from tests.dags.airflow_home import said
 from tests.dags.listeners import http_server, mail_server
 from tests.oracle import readings_of

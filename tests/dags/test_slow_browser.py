@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorstream.airflow.server import USER
+from sensorstream.cli.airflow_server import USER
 from sensorstream.sandbox.plant import PlantOptions
 from tests.dags.browser import browser
 from tests.dags.nights import DAILY, night, today

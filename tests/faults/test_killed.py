@@ -9,9 +9,9 @@ from itertools import count
 
 import pytest
 
-from sensorstream.lake import turns
 from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.stores import open_store
+from sensorstream.publishing import lease
 from tests.faults.killed import killed
 from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
 from tests.lakes import as_committed, assert_whole, in_prefix, put_all
@@ -22,8 +22,8 @@ LATER = ("first publication", "append", "compaction")  # the same steps as the o
 
 def test_a_run_that_lives_is_waited_for_and_not_called_undone(make_config):
     store = open_store(make_config())
-    with ThreadPoolExecutor(1) as aside, turns.take(read_manifest(store), "a window") as turn:
-        recovering = aside.submit(turns.recover, store)
+    with ThreadPoolExecutor(1) as aside, lease.take(read_manifest(store), "a window") as turn:
+        recovering = aside.submit(lease.recover, store)
         time.sleep(0.3)
         assert not recovering.done()
         turn.undo()
@@ -51,7 +51,7 @@ def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config
         if step % 3:
             work(store, config)
         else:
-            turns.recover(store)
+            lease.recover(store)
             assert_whole(store, as_committed(store))
             work(store, config)
         assert_whole(store, after)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole, in_prefix
 from tests.oracle import readings_of
@@ -50,7 +50,7 @@ def right(config: Config, plant, wanted) -> None:
 
 @pytest.fixture(scope="module")
 def wanted(plant, tmp_path_factory, sandbox):
-    from sensorstream.config import load
+    from sensorstream.config.settings import load
 
     lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": str(tmp_path_factory.mktemp("undisturbed"))}
     config = load(plant.config_path).model_copy(update=lake)

@@ -11,12 +11,12 @@ from threading import Lock
 import psycopg
 import pytest
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import LakeError, WindowBusy
-from sensorstream.lake import turns
 from sensorstream.lake.manifest import ROOT, read_manifest
 from sensorstream.lake.stores import Store, open_store
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.publishing import lease
 from sensorstream.windows import window_of
 from tests.faults.proxy import Answer, Fault, Kind, Proxy
 from tests.faults.works import CASES, NEW, publish_new
@@ -152,7 +152,7 @@ def lasts(case: str, kind: Kind, fault: Fault, skip: int, lake: Faulty) -> None:
     assert committed in (lake.before, lake.after)
     assert not in_prefix(lake.store)[1]
     lake.proxy.heal()
-    turns.recover(open_store(lake.behind))
+    lease.recover(open_store(lake.behind))
     assert_whole(lake.store, committed)
     lake.work(lake.behind)
     assert_whole(lake.store, lake.after)
@@ -186,33 +186,33 @@ def test_a_commit_whose_answer_is_lost_is_no_failure(fault, faulty):
 def test_a_commit_of_which_nothing_is_heard_any_more_keeps_its_files(faulty, monkeypatch):
     """The swap is done, its answer is lost, the root cannot be read to know, and then the store is well again."""
     lake = faulty("overwrite across borders")
-    undo = turns.Turn.undo
+    undo = lease.Turn.undo
 
     def in_better_times(turn):
         lake.proxy.heal()
         undo(turn)
 
-    monkeypatch.setattr(turns.Turn, "undo", in_better_times)
+    monkeypatch.setattr(lease.Turn, "undo", in_better_times)
     lake.proxy.fail(Kind.SWAP, Fault.LOST, skip=1)
     lake.proxy.fail(Kind.GET, Fault.RESET, key=ROOT, skip=2)
     with pytest.raises(LakeError, match=r"cannot be reached|break off"):
         lake.work(lake.behind)
     assert read_manifest(lake.store).root.turn["phase"] == "settling"
     assert as_committed(lake.store) == NEW
-    turns.recover(lake.store)
+    lease.recover(lake.store)
     assert_whole(lake.store, NEW)
 
 
 def test_a_run_that_has_lost_its_turn_removes_nothing_of_who_has_it_now(faulty, monkeypatch):
     lake = faulty("overwrite across borders")
-    commit = turns.Turn.commit
+    commit = lease.Turn.commit
 
     def after_another(turn, *arguments):
         monkeypatch.undo()
         publish_new(lake.store, lake.config)
         commit(turn, *arguments)
 
-    monkeypatch.setattr(turns.Turn, "commit", after_another)
+    monkeypatch.setattr(lease.Turn, "commit", after_another)
     with pytest.raises(WindowBusy, match="another run has taken over"):
         publish_new(lake.store, lake.config)
     assert_whole(lake.store, NEW)

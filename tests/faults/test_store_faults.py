@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import LakeError
 from sensorstream.lake.stores import Conflict, Store, open_store
 from tests.faults.proxy import Answer, Fault, Kind, Proxy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sensorstream.lake import compaction
+from sensorstream.publishing import compaction
 from sensorstream.windows import Window
 from tests.lakes import publish, scope_of
 

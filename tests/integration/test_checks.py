@@ -11,16 +11,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sensorstream.checks import CheckResult, check_lake, check_source
-from sensorstream.config import Config, load
-from sensorstream.encode import SCHEMA
+from sensorstream.checks.check_lake import check_lake
+from sensorstream.checks.check_source import check_source
+from sensorstream.checks.result import CheckResult
+from sensorstream.config.settings import Config, load
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
-from sensorstream.lake.changes import entry_of
 from sensorstream.lake.keys import encode_tagpath, reading_key
 from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest
-from sensorstream.record import RunRecord
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.run_record import RunRecord
+from sensorstream.publishing.file_changes import entry_of
+from sensorstream.transform.parquet import SCHEMA
 from sensorstream.windows import Window, window_of
 
 DAY = window_of("UTC", day="2026-10-14")
@@ -291,7 +293,9 @@ def test_what_a_run_wrote_passes(place: str, plant, make_config) -> None:
 
 
 def test_a_run_without_checks_never_imports_great_expectations() -> None:
-    code = "import sys, sensorstream.pipeline, sensorstream.checks; sys.exit('great_expectations' in sys.modules)"
+    code = (
+        "import sys, sensorstream.pipeline.ingest, sensorstream.checks; sys.exit('great_expectations' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

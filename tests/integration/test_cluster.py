@@ -20,17 +20,17 @@ import psutil
 import psycopg
 import pytest
 
-from sensorstream.config import Config
-from sensorstream.java import java_home
+from sensorstream.config.settings import Config
 from sensorstream.lake.keys import READINGS
 from sensorstream.lake.stores import open_store
-from sensorstream.libraries import pack
-from sensorstream.package import Guarded, archive
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox import spark as sandbox_spark
 from sensorstream.sandbox import up
 from sensorstream.sandbox.processes import free_port, wait_until
 from sensorstream.sandbox.state import State, locked
+from sensorstream.spark.java import java_home
+from sensorstream.spark.libraries import pack
+from sensorstream.spark.package import Guarded, archive
 from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole
 from tests.oracle import objects, without_marks
@@ -59,7 +59,7 @@ class Cluster:
         path = file_of(config, self.folder)
         window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
         words = ["ingest", "--config-source", "file", "--config-path", str(path), *window, "--json"]
-        program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli import main; main()"]
+        program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli.main import main; main()"]
         environ = dict(os.environ)
         if submit:
             program = [f"{Path(sys.executable).parent}/spark-submit", "--master", str(self.state.spark_master)]
@@ -107,7 +107,7 @@ def on_cluster(cluster, make_config) -> Callable[..., Config]:
 @pytest.fixture(scope="module")
 def wanted(plant, sandbox, tmp_path_factory) -> dict[str, bytes]:
     """The lake that this machine leaves."""
-    from sensorstream.config import load
+    from sensorstream.config.settings import load
 
     folder = str(tmp_path_factory.mktemp("here"))
     lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": folder}
@@ -278,7 +278,7 @@ def test_executors_that_are_lost_with_staged_files_leave_the_lake_as_it_was(engi
     workers = [cluster.state.spark[name].process.pid for name in sandbox_spark.WORKERS]
     killing = f"""
 import psutil
-from sensorstream.lake.held import HeldBySpark
+from sensorstream.publishing.staged import HeldBySpark
 put = HeldBySpark.put
 def kill_first(self, keys):
     for executor in [child for pid in {workers} for child in psutil.Process(pid).children(recursive=True)]:
@@ -297,7 +297,7 @@ HeldBySpark.put = kill_first
 
 def same_readings(config: Config, plant) -> None:
     """The lake is whole, and verify finds no difference to the historian."""
-    from sensorstream.verification.verifying import verify
+    from sensorstream.verification.verify import verify
 
     store = open_store(config)
     assert_whole(store, as_committed(store))

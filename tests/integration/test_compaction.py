@@ -11,16 +11,16 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from sensorstream.cli import app
-from sensorstream.config import Config
+from sensorstream.cli.main import app
+from sensorstream.config.settings import Config
 from sensorstream.errors import ConfigError
-from sensorstream.lake.changes import files_of, inside
-from sensorstream.lake.compaction import MEGABYTE, compact
-from sensorstream.lake.held import HeldHere
 from sensorstream.lake.manifest import Entry, read_manifest
-from sensorstream.lake.pieces import whole
-from sensorstream.lake.publishing import look, publish
+from sensorstream.lake.source_state import whole
 from sensorstream.lake.stores import open_store
+from sensorstream.publishing.compaction import MEGABYTE, compact
+from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.publish import look, publish
+from sensorstream.publishing.staged import HeldHere
 from sensorstream.windows import Window, day_window, month_window
 from tests import lakes
 from tests.oracle import objects

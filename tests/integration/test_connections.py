@@ -14,18 +14,19 @@ import pytest
 from psycopg import conninfo, sql
 from pydantic import SecretStr
 
-from sensorstream import pipeline, planning
-from sensorstream.checks.source import check_source
-from sensorstream.credentials import login, with_secret
+from sensorstream.checks.check_source import check_source
+from sensorstream.config.credentials import login, with_secret
 from sensorstream.errors import ConfigError, SourceError
-from sensorstream.exploration import source as explored
+from sensorstream.exploration import from_historian as explored
 from sensorstream.historian import open_historian
-from sensorstream.historian.connect import APPLICATION, let_go, snapshot_connection
-from sensorstream.late import rereading
-from sensorstream.pipeline import ingest, plan
+from sensorstream.historian.connection import APPLICATION, let_go, snapshot_connection
+from sensorstream.late import read_again
+from sensorstream.pipeline import ingest as pipeline
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.planning import make_plan
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
-from sensorstream.verification import verifying
+from sensorstream.verification import verify
 from sensorstream.windows import window_of
 from tests import slowly
 from tests.integration.test_ingest import small_historian
@@ -77,7 +78,7 @@ def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
-    real = planning.pinned
+    real = make_plan.pinned
 
     def ended_after(*arguments, **words):
         found = real(*arguments, **words)
@@ -88,7 +89,7 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, 
             )
         return found
 
-    monkeypatch.setattr(planning, "pinned", ended_after)
+    monkeypatch.setattr(make_plan, "pinned", ended_after)
     with pytest.raises(SourceError) as said:
         ingest(make_config(dbname=database.name, engine=engine), DAY)
     assert str(said.value).endswith(
@@ -100,14 +101,14 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, 
 @pytest.mark.parametrize("name", ["transaction_timeout", "idle_in_transaction_session_timeout"])
 def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {name} = '700ms'")
-    before(monkeypatch, slow, planning, "pinned")
+    before(monkeypatch, slow, make_plan, "pinned")
     with pytest.raises(SourceError, match=rf"the connection was lost \(.*timeout\): raise {name} of the role"):
         ingest(make_config(dbname=slow.database.name), slowly.WINDOW)
 
 
 def test_no_connection_of_a_run_is_idle_in_a_transaction_for_long(slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET idle_in_transaction_session_timeout = '2500ms'")
-    before(monkeypatch, slow, planning, "pinned", seconds=0.02)
+    before(monkeypatch, slow, make_plan, "pinned", seconds=0.02)
     config = make_config(dbname=slow.database.name)
     record = ingest(config, slowly.WINDOW)
     assert record.seconds["extract"] > 5 and record.rows_written
@@ -219,10 +220,10 @@ def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_co
         monkeypatch.setattr(module, name, write)
 
     written(pipeline, "publish")
-    written(rereading, "patch")
-    written(verifying, "compare_places")
+    written(read_again, "patch")
+    written(verify, "compare_places")
     assert ingest(config, "2026-10-15").late["tag_days"] == 1
-    verifying.verify(config, DAY)
+    verify.verify(config, DAY)
     assert held == [[], [], []]
 
 
@@ -233,7 +234,7 @@ def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make
     slow.database.execute(
         f"UPDATE {slowly.TABLE} SET floatvalue = -1 WHERE t_stamp < {slowly.WINDOW.start_ms + 50_000}"
     )
-    before(monkeypatch, slow, planning, "pinned", seconds=0.002)
+    before(monkeypatch, slow, make_plan, "pinned", seconds=0.002)
     counts, done = [], Event()
 
     def count() -> None:

@@ -8,7 +8,7 @@ import re
 import boto3
 import pytest
 
-from sensorstream.cli import main
+from sensorstream.cli.main import main
 from sensorstream.lake.ddl import statements
 from sensorstream.lake.keys import encode_tagpath
 from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states

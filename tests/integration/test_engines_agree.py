@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorstream import planning
 from sensorstream.historian import open_historian
-from sensorstream.pipeline import ingest
-from sensorstream.pipeline import plan as planned
-from sensorstream.planning import workers_of
-from sensorstream.verification.verifying import verify
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.ingest import plan as planned
+from sensorstream.planning import make_plan
+from sensorstream.planning.make_plan import workers_of
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of, without_marks
 
@@ -100,7 +100,7 @@ def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found,
     if analyzed:
         historian.execute(f"ANALYZE {', '.join(TABLES)}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "choose_order", lambda *_, **__: order)
+        patch.setattr(make_plan, "choose_order", lambda *_, **__: order)
         lakes = []
         for engine, session in (("packed", None), ("packed", spark), ("jdbc", spark)):
             config = make_config(dbname=historian.name, engine=engine, readings_per_slice=per_slice)
@@ -136,7 +136,7 @@ def test_a_table_that_holds_nothing_else_is_read_whole(tagid, time, whole, histo
     historian.execute(f"INSERT INTO {TABLES[0]} VALUES (%s, NULL, 1, NULL, NULL, 192, %s)", tagid, time)
     config = make_config(dbname=historian.name)
     with open_historian(config) as opened:
-        pinned, _ = planning.pinned(opened, planning.make_plan(opened, config, DAY, [".*"], workers=workers_of(None)))
+        pinned, _ = make_plan.pinned(opened, make_plan.make_plan(opened, config, DAY, [".*"], workers=workers_of(None)))
     assert pinned.whole == ({0} if whole else set())
     ingest(config, DAY)
     more = [Row(tagid, time, 1.0, table=TABLES[0])] if whole else []
@@ -161,7 +161,7 @@ def test_a_busy_tag_comes_by_pages_with_the_others(historian, make_config):
 
 @pytest.mark.parametrize("order", ["time", "tag"])
 def test_times_before_1970_are_times_as_any(order, historian, make_config, monkeypatch):
-    monkeypatch.setattr(planning, "choose_order", lambda *_, **__: order)
+    monkeypatch.setattr(make_plan, "choose_order", lambda *_, **__: order)
     tables = ("sqlt_data_1_1969_12", "sqlt_data_1_1970_01")
     window = window_of("UTC", start="1969-12-31", end="1970-01-02")
     found = [

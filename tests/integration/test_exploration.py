@@ -12,17 +12,18 @@ import pyarrow.compute as pc
 import pytest
 
 import sensorstream
-from sensorstream import encode, exploration
-from sensorstream.config import load
-from sensorstream.exploration import figure, lake, source, view
+from sensorstream import exploration
+from sensorstream.config.settings import load
+from sensorstream.exploration import figure, from_historian, from_lake, view
 from sensorstream.exploration.app import Workbench
-from sensorstream.exploration.reduction import inside_ms, times_ms
-from sensorstream.lake import publishing
-from sensorstream.lake.changes import files_of
-from sensorstream.lake.held import HeldHere
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest
-from sensorstream.transform import readings
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.file_changes import files_of
+from sensorstream.publishing.staged import HeldHere
+from sensorstream.report.downsampling import inside_ms, times_ms
+from sensorstream.transform import parquet
+from sensorstream.transform.clean import readings
 from sensorstream.windows import Window, window_of
 from tests.lakes import publish, scope_of
 
@@ -37,7 +38,7 @@ SILENCE_MS = (WINDOW.start_ms + 120_000_000, WINDOW.start_ms + 127_200_000)
 @pytest.fixture
 def second_by_second(make_config, monkeypatch):
     """A lake of one tag at 1 Hz over a month border, in files of many row groups: one spike, one silence."""
-    monkeypatch.setattr(encode, "ROW_GROUP", 10_000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 10_000)
     config = make_config()
     kept = SECONDS[~((SILENCE_MS[0] < SECONDS) & (SILENCE_MS[1] > SECONDS))]
     values = {(TAG, int(ms)): float(np.sin(ms / 5e6)) for ms in kept} | {(TAG, SPIKE_MS): 40.0}
@@ -69,7 +70,7 @@ def test_a_zoom_into_what_was_seen_fetches_no_file_again(second_by_second, monke
     reader = view.Reader(second_by_second)
     whole = reader.look([TAG], WINDOW, points=200)
     fetched = []
-    monkeypatch.setattr(lake, "read_bytes", lambda *asked: fetched.append(asked))
+    monkeypatch.setattr(from_lake, "read_bytes", lambda *asked: fetched.append(asked))
     narrow = Window(WINDOW.start, WINDOW.start + timedelta(minutes=10))
     assert reader.look([TAG], narrow, points=2000).readings.num_rows == 600
     assert reader.look([TAG], WINDOW, points=200).readings.equals(whole.readings)
@@ -102,16 +103,16 @@ def test_lake_and_historian_show_the_same_of_every_kind_of_tag(demo, plant):
 
 def test_of_a_window_too_full_for_the_historian_samples_are_shown_and_said_to_be(demo, plant, monkeypatch):
     tag = exploration.find(exploration.tag_list(demo), "temperature")[0]
-    monkeypatch.setattr(source, "MOST_READINGS", 100)
-    monkeypatch.setattr(source, "MOST_WHOLE", 100)
-    monkeypatch.setattr(source, "OF_EACH", 2)
+    monkeypatch.setattr(from_historian, "MOST_READINGS", 100)
+    monkeypatch.setattr(from_historian, "MOST_WHOLE", 100)
+    monkeypatch.setattr(from_historian, "OF_EACH", 2)
     seen = exploration.look(demo, [tag], plant.window, 2000, "historian")
     assert seen.sampled == {tag} and 1000 <= seen.readings.num_rows <= 2000
     assert not len(seen.gaps[tag])
     whole = sensorstream.read(demo, plant.window.start, plant.window.end, [exploration.exactly(tag)])
     assert set(times_ms(seen.readings)) <= set(times_ms(whole))
     with pytest.raises(sensorstream.SensorStreamError, match=r"more than 100 readings .* choose a shorter window"):
-        source.read(demo, [tag], plant.window)
+        from_historian.read(demo, [tag], plant.window)
 
 
 @pytest.mark.slow

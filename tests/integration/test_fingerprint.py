@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.extract.unpack import Batch, Packed, cleaned
-from sensorstream.extract.wire import readings_in, units_of
-from sensorstream.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
+from sensorstream.extract.decode import Batch, Packed, cleaned
+from sensorstream.extract.wire_format import readings_in, units_of
+from sensorstream.hashing.postgres_hash import STRETCH, hash_float8, hash_hex, hash_int4
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
-from sensorstream.lookup3 import STRETCH, hash_float8, hash_hex, hash_int4
-from sensorstream.transform import QualityRule
+from sensorstream.transform.clean import QualityRule
+from sensorstream.transform.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
 from sensorstream.windows import Window
 
 HOUR = 3_600_000

@@ -9,12 +9,12 @@ import pytest
 
 from sensorstream import publish, readings
 from sensorstream.errors import ConfigError
-from sensorstream.extract.gathering import Fetch, Gathering
-from sensorstream.extract.packed import read_clean
+from sensorstream.extract.share_reader import Fetch, Gathering
 from sensorstream.historian import open_historian
-from sensorstream.pipeline import ingest
-from sensorstream.planning import make_plan, workers_of
-from sensorstream.transform import quality_rule
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.planning.make_plan import make_plan, workers_of
+from sensorstream.staging.packed import read_clean
+from sensorstream.transform.clean import quality_rule
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of

@@ -8,14 +8,14 @@ from datetime import date
 import psycopg
 import pytest
 
-from sensorstream.checks import check_source
-from sensorstream.checks.learning import learn_ranges
+from sensorstream.checks.check_source import check_source
+from sensorstream.checks.learn_ranges import learn_ranges
 from sensorstream.errors import ConfigError, SourceCheckFailed, SourceError
-from sensorstream.exploration import source
-from sensorstream.frames import readings
-from sensorstream.lake.reading import tags as known_tags
-from sensorstream.pipeline import ingest, plan
-from sensorstream.verification.verifying import verify
+from sensorstream.exploration import from_historian
+from sensorstream.lake.scan import tags as known_tags
+from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import day_window, window_of
 from tests.conftest import Database
 from tests.oracle import Row, expect, objects, readings_of, with_prefixes
@@ -97,8 +97,8 @@ def test_two_gateways_that_write_a_path_at_once_are_refused_wherever_readings_ar
         lambda: verify(config, DAY),
         lambda: readings(config, DAY),
         lambda: learn_ranges(config, DAY),
-        lambda: source.look(config, ["rig/temp"], DAY, points=100),
-        lambda: source.read(config, ["rig/temp"], DAY),
+        lambda: from_historian.look(config, ["rig/temp"], DAY, points=100),
+        lambda: from_historian.read(config, ["rig/temp"], DAY),
     ):
         with pytest.raises(SourceError, match=says):
             read()

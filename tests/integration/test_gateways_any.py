@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sensorstream.errors import SourceError
 from sensorstream.historian import open_historian
 from sensorstream.historian.two_sensors import gateways_at_once, refuse_two_sensors
-from sensorstream.pipeline import ingest
-from sensorstream.verification.verifying import verify
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.verification.verify import verify
 from tests.integration.test_gateways import DAY, HOUR, NAMES, PREFIXED, SECOND, T0, TABLES, historian
 from tests.oracle import Row, expect, objects, readings_of, with_prefixes
 

@@ -12,15 +12,16 @@ from threading import Thread
 
 import pytest
 
-from sensorstream import pipeline, planning
-from sensorstream.checks import source as source_check
-from sensorstream.datasource import HistorianSource
+from sensorstream.checks import check_source as source_check
 from sensorstream.errors import SourceError
-from sensorstream.exploration import source as explored
-from sensorstream.frames import readings
+from sensorstream.exploration import from_historian as explored
 from sensorstream.historian.readings_sql import EVERY_ROW
-from sensorstream.pipeline import ingest, plan
-from sensorstream.verification import verifying
+from sensorstream.pipeline import ingest as pipeline
+from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.planning import make_plan
+from sensorstream.staging.datasource import HistorianSource
+from sensorstream.verification import verify
 from tests.oracle import objects, readings_of
 from tests.slowly import ROWS, TABLE, WINDOW, Slow, before
 
@@ -45,12 +46,12 @@ def slow(database) -> Slow:
 
 
 def planned(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, planning, "count_by_tag")
+    before(monkeypatch, slow, make_plan, "count_by_tag")
     plan(config, WINDOW)
 
 
 def extracted(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, planning, "pinned")
+    before(monkeypatch, slow, make_plan, "pinned")
     ingest(config, WINDOW)
 
 
@@ -70,7 +71,7 @@ def looked_over(slow, config, spark, monkeypatch) -> None:
 
 
 def read_again(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, planning, "make_late_plan")
+    before(monkeypatch, slow, make_plan, "make_late_plan")
     slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
     ingest(config, "2026-10-01")
 
@@ -88,8 +89,8 @@ def checked(slow, config, spark, monkeypatch) -> None:
 
 
 def verified(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, planning, "pinned")
-    verifying.verify(config, WINDOW)
+    before(monkeypatch, slow, make_plan, "pinned")
+    verify.verify(config, WINDOW)
 
 
 def explored_now(slow, config, spark, monkeypatch) -> None:

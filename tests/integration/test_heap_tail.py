@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.fingerprint import Fingerprint, read_fingerprints
-from sensorstream.historian import heap, open_historian
+from sensorstream.historian import heap_tail, open_historian
 from sensorstream.historian.fingerprint_sql import fingerprints
-from sensorstream.historian.heap import CannotVouch, Mark, Tail
+from sensorstream.historian.heap_tail import CannotVouch, Mark, Tail
 from sensorstream.historian.model import PartitionTable
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.state import State
+from sensorstream.transform.fingerprint import Fingerprint, read_fingerprints
 
 DAY = 86_400_000
 BORDERS = [n * DAY for n in range(6)]
@@ -87,14 +87,14 @@ class Plant:
 
     def look(self, before: Seen | None = None, margin: int = 4) -> Seen:
         with open_historian(self.config) as historian:
-            state = heap.table_state(historian, TABLE)
-            assert isinstance(state, heap.TableState), state
+            state = heap_tail.table_state(historian, TABLE)
+            assert isinstance(state, heap_tail.TableState), state
             historian.export_snapshot([TABLE])
             found = read_fingerprints(historian.connection.execute(fingerprints("public", TABLE, BORDERS)))
             kept = Mark(**json.loads(json.dumps(asdict(before.mark)))) if before else None
-            rows = heap.rows_now(historian, TABLE, state, kept)
-            verdict = heap.tail(historian, TABLE, kept, rows, BORDERS) if kept else None
-            return Seen(found, heap.take_mark(historian, TABLE, state, rows, margin), verdict)
+            rows = heap_tail.rows_now(historian, TABLE, state, kept)
+            verdict = heap_tail.tail(historian, TABLE, kept, rows, BORDERS) if kept else None
+            return Seen(found, heap_tail.take_mark(historian, TABLE, state, rows, margin), verdict)
 
 
 @pytest.fixture
@@ -202,9 +202,9 @@ def test_what_is_no_plain_table_has_no_end(plant, database):
     database.execute(f"CREATE TABLE heir () INHERITS ({NAME})")
     with open_historian(plant.config) as historian:
         for name in ("a_view", "divided", NAME):
-            state = heap.table_state(historian, PartitionTable(name))
+            state = heap_tail.table_state(historian, PartitionTable(name))
             assert isinstance(state, CannotVouch) and f"{name} is no plain table" in state.reason
-        assert isinstance(heap.table_state(historian, PartitionTable("none")), CannotVouch)
+        assert isinstance(heap_tail.table_state(historian, PartitionTable("none")), CannotVouch)
 
 
 def test_a_column_that_came_makes_the_mark_useless(plant):
@@ -301,10 +301,10 @@ def test_eight_writers_at_once_and_a_slow_one(plant):
     with ThreadPoolExecutor(8) as pool:
         writing = [pool.submit(write, number) for number in range(8)]
         try:
-            seen = [plant.look(margin=heap.MARGIN_PAGES)]
+            seen = [plant.look(margin=heap_tail.MARGIN_PAGES)]
             for _ in range(6):
                 done.wait(0.3)
-                after = plant.look(seen[-1], margin=heap.MARGIN_PAGES)
+                after = plant.look(seen[-1], margin=heap_tail.MARGIN_PAGES)
                 assert isinstance(after.verdict, Tail), after.verdict
                 assert after.changed_since(seen[-1]) <= after.verdict.inserted.keys()
                 seen.append(after)

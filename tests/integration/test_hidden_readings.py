@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensorstream.errors import SourceError
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.processes import free_port
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import DAY, T0, small_historian

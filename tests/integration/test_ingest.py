@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceError
-from sensorstream.lake.compaction import compact
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
-from sensorstream.lake.reading import read
+from sensorstream.lake.scan import read
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest, plan
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.publishing.compaction import compact
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.staging import this_machine
 from sensorstream.windows import window_of

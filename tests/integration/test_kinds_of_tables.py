@@ -7,13 +7,14 @@ import json
 import pytest
 
 import sensorstream
-from sensorstream.checks import check_lake, check_source
-from sensorstream.exploration import source
+from sensorstream.checks.check_lake import check_lake
+from sensorstream.checks.check_source import check_source
+from sensorstream.exploration import from_historian
 from sensorstream.historian import open_historian
 from sensorstream.historian.statistics import statistics
-from sensorstream.pipeline import ingest, plan
-from sensorstream.runner import run
-from sensorstream.verification.verifying import verify
+from sensorstream.notebook_run.run import run
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import Window, window_of
 from tests.integration.test_ingest import DAY, T0, small_historian
 from tests.kinds import KINDS, become, insert
@@ -66,7 +67,7 @@ def test_every_command_reads_it_whole(of_kind, rows, database, make_config):
     assert verify(packed, both).success
 
     expected = expect(today, PATHS).readings
-    seen = source.read(packed, sorted(set(PATHS.values())), DAY).to_pylist()
+    seen = from_historian.read(packed, sorted(set(PATHS.values())), DAY).to_pylist()
     assert [(one["tagpath"], bits(one["value"]), one["text"]) for one in seen] == [
         (path, value, text) for path, _, value, text, _ in expected
     ]

@@ -17,15 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 
 import sensorstream
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import WindowBusy
-from sensorstream.lake import compaction, publishing, turns
-from sensorstream.lake.changes import files_of, inside
-from sensorstream.lake.held import HeldHere
 from sensorstream.lake.manifest import PIECES, ROOT, read_manifest
-from sensorstream.lake.pieces import same, whole
-from sensorstream.lake.publishing import Known, Seen
+from sensorstream.lake.source_state import same, whole
 from sensorstream.lake.stores import Store, open_store
+from sensorstream.publishing import compaction, lease
+from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.publish import Known, Seen
+from sensorstream.publishing.staged import HeldHere
 from sensorstream.windows import Window, midnight, month_window
 from tests.faults.killed import CHANGES
 from tests.lakes import as_committed, assert_whole, ended, in_prefix, publish, scope_of, table
@@ -180,7 +181,7 @@ class Lake(RuleBasedStateMachine):
     @rule(step=steps("publish", "patch", "compact"), at=st.integers(1, 25), after=st.booleans(), recover=st.booleans())
     def a_run_that_is_killed(self, step: Step, at: int, after: bool, recover: bool) -> None:
         if self.crashed:
-            turns.recover(self.store)
+            lease.recover(self.store)
         self.crashed = True
         before, done = self.state, self.after(step)
         try:
@@ -199,7 +200,7 @@ class Lake(RuleBasedStateMachine):
                 assert others in (before.others, done.others)
                 self.state = replace(self.state, others=others)
         if recover:
-            turns.recover(self.store)
+            lease.recover(self.store)
             self.crashed = self.looked = False
 
     @precondition(lambda self: self.state.pieces)

@@ -8,7 +8,7 @@ from datetime import date
 import psycopg
 import pytest
 
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.windows import day_window, window_of
 from tests.integration.test_ingest import add, small_historian

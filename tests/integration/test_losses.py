@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorstream import planning
 from sensorstream.errors import SensorStreamError, SourceError
 from sensorstream.lake.keys import READINGS
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest
-from sensorstream.verification.verifying import verify
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.planning import make_plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import add, small_historian
 from tests.oracle import Row, expect, objects, readings_of
@@ -83,13 +83,13 @@ def test_a_column_that_vanished_is_named_and_the_lake_is_kept(column, engine, la
     ],
 )
 def test_a_table_that_changes_between_plan_and_snapshot_is_named(change, says, lake, monkeypatch):
-    hold = planning.pinned
+    hold = make_plan.pinned
 
     def changed(*how, **more):
         lake.execute(f"ALTER TABLE {TABLE} {change}")
         return hold(*how, **more)
 
-    monkeypatch.setattr(planning, "pinned", changed)
+    monkeypatch.setattr(make_plan, "pinned", changed)
     lake.again(says)
 
 

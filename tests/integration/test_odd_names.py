@@ -6,11 +6,13 @@ import pytest
 from psycopg import sql
 
 from sensorstream import exploration
-from sensorstream.checks import check_lake, check_source, learn_ranges
+from sensorstream.checks.check_lake import check_lake
+from sensorstream.checks.check_source import check_source
+from sensorstream.checks.learn_ranges import learn_ranges
 from sensorstream.historian import open_historian
-from sensorstream.lake.reading import read
-from sensorstream.pipeline import ingest, plan
-from sensorstream.verification.verifying import verify
+from sensorstream.lake.scan import read
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.oracle import objects, readings_of, without_marks
 

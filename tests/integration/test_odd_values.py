@@ -13,21 +13,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import conninfo, sql
 
-from sensorstream.checks.source import check_source
-from sensorstream.exploration.source import look
-from sensorstream.extract.unpack import Batch, Packed, cleaned, fingerprints_of_raw
-from sensorstream.fingerprint import Fingerprint, read_fingerprints
+from sensorstream.checks.check_source import check_source
+from sensorstream.exploration.from_historian import look
+from sensorstream.extract.decode import Batch, Packed, cleaned, fingerprints_of_raw
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import fingerprints
 from sensorstream.historian.model import PartitionTable
 from sensorstream.lake.keys import rejected_key
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest, plan
-from sensorstream.record import summary
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.run_record import summary
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
-from sensorstream.transform import RAW, QualityRule, clean
-from sensorstream.verification.verifying import verify
+from sensorstream.transform.clean import RAW, QualityRule, clean
+from sensorstream.transform.fingerprint import Fingerprint, read_fingerprints
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.conftest import Database, numbers
 from tests.integration.test_engines_agree import CODES, KINDS

@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sensorstream.checks import check_lake, check_source
-from sensorstream.checks.suites import suites_folder
-from sensorstream.pipeline import ingest
+from sensorstream.checks.check_lake import check_lake
+from sensorstream.checks.check_source import check_source
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.project_files import project_folder
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
 from sensorstream.windows import day_window, window_of
@@ -42,7 +43,7 @@ def plant_fault(database, make_config, tmp_path):
     """Plant a fault by SQL in a clean plant; both checks of the day, before and after its run."""
     seed(database.owner, CLEAN)
     folder = tmp_path / "expectations"
-    shutil.copytree(suites_folder(), folder)
+    shutil.copytree(project_folder("expectations"), folder)
     ranges = [{"pattern": "energy$", "lowest": 0, "highest": 2e6}]
     (folder / "ranges.json").write_text(json.dumps({"ranges": ranges}))
     config = make_config(dbname=database.name, good_quality=[192], bad_quality=[0, 256, 500, 600])
@@ -185,7 +186,7 @@ def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config) -> 
 
 
 def test_ranges_are_learned_from_history_and_data_docs_are_built(plant, sandbox, tmp_path) -> None:
-    from sensorstream.cli import main
+    from sensorstream.cli.main import main
 
     window = ["--config", str(plant.config_path), "--start", plant.date, "--end", "2026-11-02"]
     for arguments in (

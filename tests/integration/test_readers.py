@@ -15,10 +15,10 @@ import pytest
 from pyarrow import fs
 
 import sensorstream
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import ConfigError
 from sensorstream.lake.ddl import statements
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, objects

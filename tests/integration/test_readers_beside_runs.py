@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 
 import sensorstream
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import WindowBusy
-from sensorstream.lake import publishing
-from sensorstream.lake.changes import files_of, inside
-from sensorstream.lake.held import HeldHere
-from sensorstream.lake.pieces import days as pieces_of
-from sensorstream.lake.publishing import Known
+from sensorstream.lake.source_state import days as pieces_of
 from sensorstream.lake.stores import open_store
+from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.publish import Known
+from sensorstream.publishing.staged import HeldHere
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values
 from tests.lakes import as_committed, assert_whole, publish, scope_of, table

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import sensorstream
-from sensorstream.encode import SCHEMA, decode
 from sensorstream.errors import ConfigError, LakeError
-from sensorstream.lake import reading
+from sensorstream.lake import scan
+from sensorstream.lake.data_files import read_entry
 from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
-from sensorstream.lake.reading import places
-from sensorstream.lake.stored import read_entry
+from sensorstream.lake.scan import places
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.transform.parquet import SCHEMA, decode
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of
@@ -50,7 +50,7 @@ def rows(table: pa.Table) -> list[tuple]:
 
 
 def test_every_library_gets_the_readings_of_the_window(lake):
-    wanted = [reading for reading in readings_of(lake) if T0 <= reading[1] < T0 + 86_400_000]
+    wanted = [scan for scan in readings_of(lake) if T0 <= scan[1] < T0 + 86_400_000]
     assert len(wanted) == 1443
     found = sensorstream.read(lake, "2026-10-14", "2026-10-15")
     assert rows(found) == wanted
@@ -169,7 +169,7 @@ def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, database, monke
         ingest(lake, window_of("UTC", start="2026-10-13", end="2026-10-16"))
         return read_entry(*of_a_file)
 
-    monkeypatch.setattr(reading, "read_entry", first_another_run)
+    monkeypatch.setattr(scan, "read_entry", first_another_run)
     found = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/temperature$"])
     assert found.column("value").to_pylist() == [7.0]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorstream.pipeline import ingest
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.replay import replay
 from sensorstream.windows import window_of
 from tests.conftest import SHARED_DATA

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from sensorstream.cli import sandbox
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox import cli, servers
+from sensorstream.sandbox import servers
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
 
@@ -80,7 +81,7 @@ def test_the_command_says_how_it_read_an_export(empty_database, tmp_path, monkey
         encoding="utf-8",
     )
     monkeypatch.setattr(servers, "up", lambda root: SimpleNamespace(owner_dsn=empty_database))
-    cli.replay(file)
+    sandbox.replay(file)
     said = capsys.readouterr().out
     assert "boiler.csv: times are month/day/year: no other order fits line 4" in said
     assert "columns left out: Units" in said and "2 readings of 1 tags" in said

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from sensorstream import report
-from sensorstream.pipeline import ingest
-from sensorstream.report import page
-from sensorstream.report.multiples import POINTS, readings
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.report import run_page
 from sensorstream.report.series import min_max
+from sensorstream.report.small_multiples import POINTS, readings
 from sensorstream.sandbox.replay import replay
 from sensorstream.windows import Window, window_of
 from tests.conftest import SHARED_DATA
@@ -83,7 +83,7 @@ def test_the_known_failures_of_nab_stand_out_and_the_gaps_are_listed_exactly(run
     check = {"success": True, "summary": "", "findings": [], "notable": noted, "notable_total": {"gap": len(gaps)}}
     (tmp_path / "check_lake.json").write_text(json.dumps(check))
     record.save(tmp_path / "record.json")
-    text = page.write(tmp_path, config, NAB, None).read_text()
+    text = run_page.write(tmp_path, config, NAB, None).read_text()
     assert len(gaps) > 3 and f"Gaps: {len(gaps)}<" in text
     assert [(a, b) for a, b in gaps if f'>{a}</td><td class="word">{b}<' not in text] == []
 

@@ -10,10 +10,10 @@ from datetime import date
 import pytest
 
 from sensorstream.errors import LakeError
-from sensorstream.report import shelf
-from sensorstream.report.index import build
+from sensorstream.report import storage
+from sensorstream.report.index_page import build
 from sensorstream.report.outcome import Outcome
-from sensorstream.report.runs import runs
+from sensorstream.report.run_history import runs
 from sensorstream.windows import day_window
 
 DAY = day_window(date(2026, 10, 14), "UTC")
@@ -26,7 +26,7 @@ DONE = Outcome(
 
 def worked(config):
     """The folder of a run that is through."""
-    folder = shelf.run_folder(config, NAME)
+    folder = storage.run_folder(config, NAME)
     (folder / "report.html").write_text("a report")
     DONE.save(folder)
     return folder
@@ -39,17 +39,17 @@ def config(make_config, sandbox, tmp_path):
 
 def test_a_run_is_put_on_s3_and_leaves_nothing_here(config):
     folder = worked(config)
-    shelf.keep(config, folder, NAME)
+    storage.keep(config, folder, NAME)
     assert not folder.parents[1].exists()
     (run,) = runs(config)
     assert (run.folder, run.outcome, run.reported) == (NAME, DONE, True)
 
 
 def test_the_page_of_all_runs_is_put_there_or_leads_there(config, tmp_path):
-    shelf.keep(config, worked(config), NAME)
-    shelf.open_shelf(config).put("strange/x/record.json", b"{")
+    storage.keep(config, worked(config), NAME)
+    storage.open_shelf(config).put("strange/x/record.json", b"{")
     assert build(config) == build(config) and build(config).runs == 2
-    page = (shelf.open_shelf(config).get("index.html") or b"").decode()
+    page = (storage.open_shelf(config).get("index.html") or b"").decode()
     assert f'<a href="{NAME}/report.html"' in page and "record.json cannot be read" in page
     build(config, tmp_path / "here.html")
     (link,) = set(re.findall(r'<a href="([^"]+)"', (tmp_path / "here.html").read_text()))
@@ -64,6 +64,6 @@ def test_a_report_that_cannot_be_put_is_not_lost(config):
     with pytest.raises(
         LakeError, match=r'reports s3://no-such-bucket/x/, .*no such bucket: check "reports_path"'
     ) as why:
-        shelf.keep(away, folder, NAME)
+        storage.keep(away, folder, NAME)
     assert str(folder) in str(why.value) and (folder / "report.html").exists()
     shutil.rmtree(folder.parents[1])

@@ -16,12 +16,12 @@ import boto3
 import pytest
 from psycopg import sql
 
-from sensorstream.config import Config
-from sensorstream.credentials import asked_again, login
+from sensorstream.config.credentials import asked_again, login
+from sensorstream.config.settings import Config
 from sensorstream.errors import ConfigError, SecretsAway, SourceError
 from sensorstream.historian import connect
-from sensorstream.pipeline import ingest
-from sensorstream.rotation import Rotating, SecretVersions, rotate
+from sensorstream.historian.password_rotation import Rotating, SecretVersions, rotate
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
 
@@ -112,8 +112,8 @@ def test_a_login_that_was_read_two_rotations_ago_is_asked_for_again(rotated):
 
 DIES = """
 import os, signal, sys
-from sensorstream.config import load
-from sensorstream import rotation
+from sensorstream.config.settings import load
+from sensorstream.historian import password_rotation as rotation
 def dies(after):
     def wrapped(*words, **named):
         found = after(*words, **named)

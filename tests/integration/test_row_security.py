@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sensorstream import planning
-from sensorstream.checks.source import check_source
+from sensorstream.checks.check_source import check_source
 from sensorstream.errors import SourceError
-from sensorstream.exploration import source as explored
-from sensorstream.frames import readings
-from sensorstream.pipeline import ingest, plan
-from sensorstream.verification.verifying import verify
+from sensorstream.exploration import from_historian as explored
+from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.planning import make_plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, objects
@@ -54,7 +54,7 @@ def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make
     small_historian(database, ROWS, {1: "a", 2: "b"})
     config = make_config(dbname=database.name, engine=engine)
     frame = readings(config, DAY)
-    real = planning.pinned
+    real = make_plan.pinned
 
     def hidden_before(*arguments, **words):
         database.execute(
@@ -63,7 +63,7 @@ def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make
         )
         return real(*arguments, **words)
 
-    monkeypatch.setattr(planning, "pinned", hidden_before)
+    monkeypatch.setattr(make_plan, "pinned", hidden_before)
     with pytest.raises(SourceError, match="row-level security"):
         ingest(config, DAY)
     with pytest.raises(Exception, match="row-level security"):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sensorstream import exploration, report
-from sensorstream.checks import learn_ranges
-from sensorstream.lake.reading import read
-from sensorstream.pipeline import ingest
-from sensorstream.runner import run
+from sensorstream.checks.learn_ranges import learn_ranges
+from sensorstream.lake.scan import read
+from sensorstream.notebook_run.run import run
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row

@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from sensorstream import planning
-from sensorstream.checks.source import check_source
-from sensorstream.config import Config
+from sensorstream.checks.check_source import check_source
+from sensorstream.config.settings import Config
 from sensorstream.errors import SourceError
 from sensorstream.historian import standby
-from sensorstream.pipeline import ingest, plan
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.planning import make_plan
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.processes import HOST, Process, as_user, free_port, spawn, wait_until
 from sensorstream.sandbox.state import State
@@ -196,7 +196,7 @@ def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, monkey
         "primary", "INSERT INTO sqlt_data_1_2026_10 (tagid, t_stamp) SELECT 2, n FROM generate_series(1, 1000) n"
     )
     assert wait_until(pair.caught_up, 20)
-    real = planning.pinned
+    real = make_plan.pinned
 
     def vacuumed_after(*arguments, **words):
         found = real(*arguments, **words)
@@ -205,7 +205,7 @@ def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, monkey
         time.sleep(5)
         return found
 
-    monkeypatch.setattr(planning, "pinned", vacuumed_after)
+    monkeypatch.setattr(make_plan, "pinned", vacuumed_after)
     says = (
         r'conflict with recovery\)?: run again, or set "hot_standby_feedback" on this standby, or read from the primary'
     )

@@ -9,8 +9,8 @@ import pytest
 
 BEGIN = """
 import psutil
-from sensorstream.config import check
-from sensorstream.spark import start_early
+from sensorstream.config.settings import check
+from sensorstream.spark.session import start_early
 config = check({"db": {}, "local_path": "unused", "spark_master": "local[1]"}, where="the test")
 """
 

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sensorstream.config import Config
+from sensorstream.config.settings import Config
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.lake import compaction, turns
 from sensorstream.lake.keys import READINGS, reading_key
 from sensorstream.lake.manifest import ROOT, Entry, MonthChange, read_manifest, swap_root, write_states
-from sensorstream.lake.publishing import look
 from sensorstream.lake.stores import Store, open_store
-from sensorstream.pipeline import ingest
-from sensorstream.verification import verifying as verification
-from sensorstream.verification.verifying import Verification, verify
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.publishing import compaction, lease
+from sensorstream.publishing.publish import look
+from sensorstream.verification import verify as verification
+from sensorstream.verification.verify import Verification, verify
 from sensorstream.windows import Window, window_of
 from tests.faults.killed import killed
 from tests.integration.test_ingest import small_historian
@@ -67,7 +67,7 @@ class Lake:
 
     def assert_as_the_oracle(self) -> None:
         assert readings_of(self.config) == expect(self.rows(), PATHS).readings
-        assert turns.read_manifest(self.store).root.turn is None
+        assert lease.read_manifest(self.store).root.turn is None
 
 
 AS_INGESTED: dict[str, bytes] = {}  # the lake's objects, from the first historian of those rows
@@ -76,7 +76,7 @@ AS_INGESTED: dict[str, bytes] = {}  # the lake's objects, from the first histori
 @pytest.fixture
 def command(tmp_path, capsys):
     """``command(config, *words)``: exit code, standard output and error of ``sensorstream verify``."""
-    from sensorstream.cli import main
+    from sensorstream.cli.main import main
 
     def run(config: Config, *words: str) -> tuple[int, str, str]:
         file = tmp_path / "config.json"

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from sensorstream.checks import check_source
-from sensorstream.cli import main
+from sensorstream.checks.check_source import check_source
+from sensorstream.cli.main import main
 from sensorstream.errors import SourceError
 from sensorstream.historian import open_historian
-from sensorstream.pipeline import ingest, plan
-from sensorstream.verification.verifying import verify
+from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import DAY, T0, small_historian
 from tests.oracle import Row, readings_of

@@ -9,9 +9,9 @@ import nbformat
 import psutil
 import pytest
 
-from sensorstream import notebook
 from sensorstream.errors import SensorStreamError
-from sensorstream.kernel import Kernel
+from sensorstream.notebook_run import execute
+from sensorstream.notebook_run.kernel import Kernel
 from sensorstream.sandbox.processes import wait_until
 
 JAVA = "import sensorstream; spark = sensorstream.spark_session(sensorstream.load({config!r}))"
@@ -31,7 +31,7 @@ def run(tmp_path):
 def printed(cell: str, kernel: Kernel, folder: Path) -> str:
     path, executed = folder / "one.ipynb", folder / "executed.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)]), path)
-    notebook.execute(path, executed, {}, kernel=kernel)
+    execute.execute(path, executed, {}, kernel=kernel)
     (done,) = nbformat.read(executed, as_version=4).cells
     assert done.execution_count == 1
     return "".join(output.text for output in done.outputs)

@@ -10,11 +10,12 @@ import nbformat
 import pytest
 
 import sensorstream
-from sensorstream import backlog, notebook
-from sensorstream.config import load
-from sensorstream.pipeline import ingest
+from sensorstream.cli.local_servers import NOTEBOOKS
+from sensorstream.config.settings import load
+from sensorstream.notebook_run import execute
+from sensorstream.pipeline import backlog
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.windows import window_of
-from sensorstream.workbench import NOTEBOOKS
 from tests.integration.test_ingest import small_historian
 from tests.integration.test_late import PATHS, T0, agrees, day, every_hour, insert
 from tests.oracle import Row
@@ -44,7 +45,7 @@ def test_a_notebook_is_prose_with_a_few_calls_and_no_output(path):
 def executed(name: str, folder: Path, **parameters: object) -> tuple[list, str]:
     """The outputs of a notebook that ran top to bottom, and all that they say."""
     target = folder / f"{name}.ipynb"
-    notebook.execute(notebook.find(name), target, parameters)
+    execute.execute(execute.find(name), target, parameters)
     outputs = [o for cell in nbformat.read(target, as_version=4).cells for o in cell.get("outputs", ())]
     assert not [output for output in outputs if output.output_type == "error"]
     return outputs, " ".join(str(o.get("text") or o.get("data", {}).get("text/html", "")) for o in outputs)

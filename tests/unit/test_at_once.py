@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sensorstream.errors import LakeError
-from sensorstream.lake.at_once import at_once
+from sensorstream.lake.concurrency import at_once
 
 
 def test_once_a_request_fails_those_that_have_not_begun_are_left():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.checks.behaviour import beyond, gaps, still
-from sensorstream.checks.pace import Cell, Pieces, silence, written_twice
+from sensorstream.checks.clock_steps import Cell, Pieces, silence, written_twice
+from sensorstream.checks.gaps_and_stuck import beyond, gaps, still
 from sensorstream.windows import window_of
 
 HOUR = 3_600_000  # ms

@@ -6,15 +6,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sensorstream.checks.clock_steps import Pieces
 from sensorstream.checks.lake_summary import facts, foreign, foreign_row, opened, to_read
-from sensorstream.checks.pace import Pieces
 from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
-from sensorstream.checks.summary_sql import Group
-from sensorstream.encode import SCHEMA, encode
+from sensorstream.checks.source_summary_sql import Group
 from sensorstream.historian import Tag
 from sensorstream.lake.keys import reading_key
 from sensorstream.lake.manifest import Entry
-from sensorstream.transform import QualityRule
+from sensorstream.transform.clean import QualityRule
+from sensorstream.transform.parquet import SCHEMA, encode
 from sensorstream.windows import window_of
 
 DAY = window_of("UTC", day="2026-10-14")

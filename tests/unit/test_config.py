@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorstream.config import Config, Database, check, load
+from sensorstream.config.masking import MASK
+from sensorstream.config.provenance import explain
+from sensorstream.config.settings import Config, Database, check, load
 from sensorstream.errors import ConfigError
-from sensorstream.masking import MASK
-from sensorstream.origins import explain
 
 LEAST = {"db": {"password": "hunter2"}, "bucket_name": "lake"}
 

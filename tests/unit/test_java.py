@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sensorstream import java
 from sensorstream.errors import ConfigError
+from sensorstream.spark import java
 
 
 @pytest.fixture

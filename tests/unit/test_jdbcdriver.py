@@ -6,15 +6,15 @@ import zipfile
 
 import pytest
 
-from sensorstream import jdbcdriver
 from sensorstream.errors import ConfigError
+from sensorstream.spark import jdbc_driver
 
 
 @pytest.fixture
 def bare(tmp_path, monkeypatch):
     """A machine without a driver."""
-    monkeypatch.setattr(jdbcdriver, "DEBIAN_JAR", tmp_path / "debian" / "postgresql.jar")
-    monkeypatch.setattr(jdbcdriver, "_spark_jars", list)
+    monkeypatch.setattr(jdbc_driver, "DEBIAN_JAR", tmp_path / "debian" / "postgresql.jar")
+    monkeypatch.setattr(jdbc_driver, "_spark_jars", list)
     return {"HOME": str(tmp_path / "home"), "PATH": ""}
 
 
@@ -26,37 +26,37 @@ def a_driver(path):
 
 
 def test_the_driver_is_looked_for_from_the_most_to_the_least_explicit_place(bare, tmp_path, monkeypatch):
-    debian = a_driver(jdbcdriver.DEBIAN_JAR)
-    assert jdbcdriver.find_driver(None, bare) == debian
+    debian = a_driver(jdbc_driver.DEBIAN_JAR)
+    assert jdbc_driver.find_driver(None, bare) == debian
     cached = a_driver(tmp_path / "home" / ".cache" / "sensorstream" / "jdbc" / "postgresql-42.jar")
-    assert jdbcdriver.find_driver(None, bare) == cached
+    assert jdbc_driver.find_driver(None, bare) == cached
     spark = a_driver(tmp_path / "spark" / "postgresql-42.jar")
-    monkeypatch.setattr(jdbcdriver, "_spark_jars", lambda: [spark])
-    assert jdbcdriver.find_driver(None, bare) == spark
+    monkeypatch.setattr(jdbc_driver, "_spark_jars", lambda: [spark])
+    assert jdbc_driver.find_driver(None, bare) == spark
     named = bare | {"SENSORSTREAM_JDBC_JAR": str(a_driver(tmp_path / "named.jar"))}
-    assert jdbcdriver.find_driver(None, named) == tmp_path / "named.jar"
+    assert jdbc_driver.find_driver(None, named) == tmp_path / "named.jar"
     configured = a_driver(tmp_path / "configured.jar")
-    assert jdbcdriver.find_driver(str(configured), named) == configured
+    assert jdbc_driver.find_driver(str(configured), named) == configured
 
 
 def test_a_jar_that_is_named_and_is_no_driver_is_refused_by_name(bare, tmp_path):
     (tmp_path / "page.jar").write_text("<html>not found</html>")
     with pytest.raises(ConfigError, match=r"page\.jar"):
-        jdbcdriver.find_driver(str(tmp_path / "page.jar"), bare)
+        jdbc_driver.find_driver(str(tmp_path / "page.jar"), bare)
     with pytest.raises(ConfigError, match="SENSORSTREAM_JDBC_JAR"):
-        jdbcdriver.find_driver(None, bare | {"SENSORSTREAM_JDBC_JAR": str(tmp_path / "gone.jar")})
+        jdbc_driver.find_driver(None, bare | {"SENSORSTREAM_JDBC_JAR": str(tmp_path / "gone.jar")})
 
 
 def test_a_download_that_broke_off_is_not_taken_for_the_driver(bare, tmp_path):
     whole = a_driver(tmp_path / "home" / ".cache" / "sensorstream" / "jdbc" / "postgresql-42.jar")
     whole.write_bytes(whole.read_bytes()[:40])
-    assert jdbcdriver.find_driver(None, bare) is None
+    assert jdbc_driver.find_driver(None, bare) is None
 
 
 def test_without_a_driver_one_sentence_says_how_to_get_it(bare, monkeypatch):
     with pytest.raises(ConfigError, match="libpostgresql-jdbc-java"):
-        jdbcdriver.require_driver(None, bare)
-    monkeypatch.setattr(jdbcdriver, "_from_debian", lambda folder: None)
-    monkeypatch.setattr(jdbcdriver, "_from_maven", lambda folder, environ: None)
+        jdbc_driver.require_driver(None, bare)
+    monkeypatch.setattr(jdbc_driver, "_from_debian", lambda folder: None)
+    monkeypatch.setattr(jdbc_driver, "_from_maven", lambda folder, environ: None)
     with pytest.raises(ConfigError, match="cannot be fetched"):
-        jdbcdriver.fetch_driver(bare)
+        jdbc_driver.fetch_driver(bare)

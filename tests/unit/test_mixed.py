@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.extract.mixed import Mixed, Part, stable_order
-from sensorstream.extract.wire import TAIL, UNIT
+from sensorstream.extract.demultiplex import Mixed, Part, stable_order
+from sensorstream.extract.wire_format import TAIL, UNIT
 from sensorstream.historian.readings_sql import MIXED_BITS, can_mix
 from sensorstream.windows import window_of
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sensorstream.airflow.notify import MailServer, Notice, mail, post
 from sensorstream.errors import ConfigError, SensorStreamError
-from sensorstream.notify import MailServer, Notice, mail, post
 from tests.dags.listeners import http_server, mail_server
 
 NOTICE = Notice("night failed", "no such bucket: make it", {"run": "r1", "report": "http://airflow/r1"})

@@ -13,19 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorstream import report
-from sensorstream.checks.behaviour import beyond, still
+from sensorstream.checks.gaps_and_stuck import beyond, still
 from sensorstream.checks.ranges import Seen, learned
-from sensorstream.encode import SCHEMA
 from sensorstream.errors import LakeError
-from sensorstream.exploration.reduction import reduced
+from sensorstream.formatting import MOST_MEASURED
 from sensorstream.historian import Tag
-from sensorstream.lake.reading import READINGS
-from sensorstream.report import facts as gathering
-from sensorstream.report import figures
-from sensorstream.report.levels import Tally, measured, most_moved
-from sensorstream.report.multiples import panel
+from sensorstream.lake.scan import READINGS
+from sensorstream.report import charts
+from sensorstream.report import run_statistics as gathering
+from sensorstream.report.downsampling import reduced
+from sensorstream.report.level_shifts import Tally, measured, most_moved
 from sensorstream.report.series import min_max
-from sensorstream.wording import MOST_MEASURED
+from sensorstream.report.small_multiples import panel
+from sensorstream.transform.parquet import SCHEMA
 from tests.unit.test_report import CONFIG, DAY, FACTS, RECORD
 
 ODD = [sys.float_info.max, -sys.float_info.max, MOST_MEASURED, 5e-324, -5e-324, 0.0, float("inf"), -float("inf")]
@@ -112,4 +112,4 @@ def test_what_is_no_fault_of_a_picture_ends_the_run(raised):
         raise raised
 
     with pytest.raises(type(raised)):
-        figures.drawn("a", breaks)
+        charts.drawn("a", breaks)

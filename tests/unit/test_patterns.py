@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from sensorstream.airflow.pattern_service import Change, parse
 from sensorstream.errors import ConfigError
-from sensorstream.patterns import Change, parse
 
 
 def test_an_answer_with_the_schema_is_taken():

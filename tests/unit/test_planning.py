@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sensorstream.errors import NotReconciled
 from sensorstream.historian import PartitionTable
-from sensorstream.planning import Plan, counts_of_passed
-from sensorstream.slicing import Share, Slice
+from sensorstream.planning.make_plan import Plan, counts_of_passed
+from sensorstream.planning.slices import Share, Slice
 from sensorstream.windows import from_name
 
 DAY = from_name("20261014T000000Z_20261015T000000Z")

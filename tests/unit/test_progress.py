@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from sensorstream.hearing import Ear
-from sensorstream.progress import Step
-from sensorstream.telling import Line, lines
+from sensorstream.progress.display import Line, lines
+from sensorstream.progress.steps import Step
+from sensorstream.progress.worker_messages import Ear
 
 
 def test_a_step_says_readings_bytes_rate_and_time_left():

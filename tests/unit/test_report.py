@@ -14,21 +14,21 @@ import pyarrow as pa
 import pytest
 
 from sensorstream import report
-from sensorstream.backlog import Changed
-from sensorstream.config import check
+from sensorstream.config.provenance import explain
+from sensorstream.config.settings import check
 from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError, after_commit
+from sensorstream.formatting import short, size
 from sensorstream.historian import PartitionTable
-from sensorstream.lake.reading import READINGS, area, measure
-from sensorstream.notebook import failure
-from sensorstream.origins import explain
-from sensorstream.planning import Plan
-from sensorstream.record import RunRecord
-from sensorstream.report import page
-from sensorstream.report.facts import MOST_BARS, Facts, bar_width
-from sensorstream.report.figures import MOST_ROWS, MOST_TICKS, time_ticks
+from sensorstream.lake.scan import READINGS, area, measure
+from sensorstream.notebook_run.execute import failure
+from sensorstream.pipeline.backlog import Changed
+from sensorstream.pipeline.run_record import RunRecord
+from sensorstream.planning.make_plan import Plan
+from sensorstream.report import run_page
+from sensorstream.report.charts import MOST_ROWS, MOST_TICKS, time_ticks
+from sensorstream.report.run_statistics import MOST_BARS, Facts, bar_width
 from sensorstream.report.series import gaps_of, min_max
 from sensorstream.windows import Window, day_window, window_of
-from sensorstream.wording import short, size
 
 CONFIG = check(
     {"db": {"password": "hush-hush"}, "local_path": "lake", "spark_conf": {"fs.s3a.secret.key": "s3cr3t"}},
@@ -127,7 +127,7 @@ def test_labels_stand_at_round_local_times_even_where_clocks_change():
 
 
 def test_a_page_needs_nothing_from_outside(folder):
-    text = page.write(folder, CONFIG, DAY, None).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None).read_text()
     assert not re.search(r"""(?:src|href|url|import)\s*[=(]?\s*["']?(?:https?:)?//""", text)
     assert "<script" not in text and text.count("<svg") == 4
     assert 'lang="en"' in text and "prefers-color-scheme: dark" in text and 'name="viewport"' in text
@@ -135,14 +135,14 @@ def test_a_page_needs_nothing_from_outside(folder):
 
 
 def test_a_page_begins_with_the_verdict_and_shows_what_adds_up(folder):
-    text = page.write(folder, CONFIG, DAY, None).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None).read_text()
     assert text.index("The run is done") < text.index("2,676") < text.index("<svg") < text.index("few gaps")
     assert re.findall(r"<h(\d)", text)[0] == "1" and set(re.findall(r"<h(\d)", text)[1:]) <= {"2", "3"}
 
 
 def test_what_a_run_warns_of_stands_at_the_top_and_is_counted(folder):
     replace(RECORD, warnings=["not one of 276 readings of <i>t</i> is kept"]).save(folder / "record.json")
-    text = page.write(folder, CONFIG, DAY, None).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None).read_text()
     assert (
         text.index("The run is done, with 2 warnings") < text.index("276 readings of &lt;i&gt;") < text.index("2,676")
     )
@@ -150,12 +150,12 @@ def test_what_a_run_warns_of_stands_at_the_top_and_is_counted(folder):
 
 
 def test_tag_paths_cannot_bring_markup_into_a_page(folder):
-    text = page.write(folder, CONFIG, DAY, None).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None).read_text()
     assert "&lt;script&gt;" in text and "alert('$x$')</script>" not in text
 
 
 def test_no_secret_of_the_configuration_stands_in_a_page(folder):
-    text = page.write(folder, CONFIG, DAY, None).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None).read_text()
     assert "hush-hush" not in text and "s3cr3t" not in text and "fs.s3a.secret.key" in text
 
 
@@ -163,7 +163,7 @@ def test_a_failed_run_says_so_first_and_unfolds_its_notebook(tmp_path):
     error = nbformat.v4.new_output("error", ename="SourceError", evalue="the historian is down", traceback=[])
     cells = [nbformat.v4.new_code_cell("check()", outputs=[error])]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "check_source.ipynb")
-    text = page.write(tmp_path, CONFIG, DAY, SourceError("the historian is down")).read_text()
+    text = run_page.write(tmp_path, CONFIG, DAY, SourceError("the historian is down")).read_text()
     assert text.index("The run failed") < text.index("the historian is down") < text.index("Exit code 3")
     assert "<details open><summary>Notebook: source check" in text
 
@@ -179,7 +179,7 @@ def test_a_failed_run_says_so_first_and_unfolds_its_notebook(tmp_path):
 )
 def test_a_report_says_the_lake_is_as_it_was_only_where_that_is_known(ended, known, tmp_path):
     outside = failure(type(ended).__name__, str(ended), tmp_path)  # as it comes out of a notebook's kernel
-    text = page.write(tmp_path, CONFIG, DAY, outside).read_text()
+    text = run_page.write(tmp_path, CONFIG, DAY, outside).read_text()
     assert ("The lake is as it was" in text) is known and f"Exit code {ended.exit_code}" in text
 
 
@@ -249,7 +249,7 @@ def test_days_of_a_table_are_those_of_the_site():
 def test_a_report_says_where_each_setting_came_from(folder, tmp_path):
     file = tmp_path / "site.json"
     file.write_text('{"db": {"password": "hush-hush"}, "local_path": "lake"}')
-    text = page.write(folder, CONFIG, DAY, None, settings=explain(file, arguments={"engine": "jdbc"})).read_text()
+    text = run_page.write(folder, CONFIG, DAY, None, settings=explain(file, arguments={"engine": "jdbc"})).read_text()
     rows = dict(re.findall(r'<th scope="row" class="word">([\w.]+)</th><td class="path">(.*?)</td></tr>', text))
     assert rows["local_path"] == f"lake</td><td>file {file}" and rows["engine"] == "jdbc</td><td>argument"
     assert rows["timezone"] == 'UTC</td><td class="soft">default' and "hush" not in text

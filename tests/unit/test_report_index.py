@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sensorstream.cli import main
-from sensorstream.config import check
-from sensorstream.report.index import build
+from sensorstream.cli.main import main
+from sensorstream.config.settings import check
+from sensorstream.report.index_page import build
 from sensorstream.report.outcome import Outcome
-from sensorstream.report.runs import by_day, runs
+from sensorstream.report.run_history import by_day, runs
 from sensorstream.windows import day_window
 from tests.unit.test_report import RECORD
 

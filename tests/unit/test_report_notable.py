@@ -15,10 +15,10 @@ import pytest
 from sensorstream import report
 from sensorstream.errors import LakeError
 from sensorstream.lake.stores import open_store
-from sensorstream.report import page
-from sensorstream.report.levels import Tally, most_moved
-from sensorstream.report.multiples import MOST_TAGS, panel
-from sensorstream.report.notable import by_tag, length, listed
+from sensorstream.report import run_page
+from sensorstream.report.anomalies import by_tag, length, listed
+from sensorstream.report.level_shifts import Tally, most_moved
+from sensorstream.report.small_multiples import MOST_TAGS, panel
 from tests.lakes import publish, scope_of
 from tests.unit.test_report import CONFIG, DAY, FACTS, RECORD
 
@@ -49,7 +49,7 @@ def tally(path: str, values: np.ndarray) -> Tally:
 def test_every_gap_is_listed_with_its_exact_times_in_the_sites_zone(tmp_path):
     check(tmp_path, [note("gap", "a/<b>", 0), note("gap", "c", 60, 1500)], {"gap": 345})
     config = CONFIG.model_copy(update={"timezone": "America/New_York"})
-    text = page.write(tmp_path, config, DAY, None).read_text()
+    text = run_page.write(tmp_path, config, DAY, None).read_text()
     assert "Gaps: 345, the worst 2 listed" in text and "Times in America/New_York" in text
     row = text[text.index("a/&lt;b&gt;</td>") :]
     assert row.index("2026-10-13 20:00:00.250") < row.index("2026-10-13 20:30:00.250") < row.index(">30 min<")
@@ -64,7 +64,7 @@ def test_what_both_checks_saw_is_listed_once_and_other_kinds_beside(tmp_path):
 
 def test_a_check_that_notes_nothing_leaves_the_section_out(tmp_path):
     (tmp_path / "check_lake.json").write_text(json.dumps({"success": True, "summary": "", "findings": []}))
-    assert "stands out" not in page.write(tmp_path, CONFIG, DAY, None).read_text()
+    assert "stands out" not in run_page.write(tmp_path, CONFIG, DAY, None).read_text()
 
 
 def test_the_worst_of_each_kind_are_drawn_in_turn(tmp_path):
@@ -77,9 +77,9 @@ def test_the_worst_of_each_kind_are_drawn_in_turn(tmp_path):
 
 def test_a_report_says_why_nothing_is_drawn_where_the_lake_is_away(tmp_path):
     check(tmp_path, [note("gap", "a", 0)], {"gap": 1})
-    text = page.write(tmp_path, CONFIG, DAY, LakeError("lake lake: no answer")).read_text()
+    text = run_page.write(tmp_path, CONFIG, DAY, LakeError("lake lake: no answer")).read_text()
     assert "Not drawn: the lake failed" in text
-    text = page.write(tmp_path, CONFIG, DAY, None).read_text()
+    text = run_page.write(tmp_path, CONFIG, DAY, None).read_text()
     assert "Not drawn: lake folder lake does not exist" in text and "Gaps: 1" in text
 
 
@@ -159,7 +159,7 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ingest.ipynb")
 
-    text = page.write(tmp_path, config, DAY, None).read_text()
+    text = run_page.write(tmp_path, config, DAY, None).read_text()
     assert text.count("<svg") == 4 + 2 * MOST_TAGS and len(text.encode()) < 2_000_000
     for cut in ("Gaps: 10,000, the worst 200 listed", "and 100 more, in the check", "and 9,800 more, in record.json"):
         assert cut in text

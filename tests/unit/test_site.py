@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.airflow.reports import RUN
+from sensorstream.airflow.report_server import RUN
 from sensorstream.airflow.site import Site, folder_name
 
 BERLIN = Site(timezone="Europe/Berlin")

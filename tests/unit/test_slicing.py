@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.historian import PartitionTable, Tag
-from sensorstream.slicing import (
+from sensorstream.planning.slices import (
     MOST_WAITING,
     Reach,
     Stretch,

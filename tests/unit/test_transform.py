@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.encode import cut, decode, encode
-from sensorstream.transform import RAW, QualityRule, clean
+from sensorstream.transform.clean import RAW, QualityRule, clean
+from sensorstream.transform.parquet import cut, decode, encode
 from sensorstream.windows import from_name
 from tests.oracle import Row, bits, expect
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...config import Config
+from ...config.settings import Config
 from .store import Conflict, Store
 
 __all__ = ["Conflict", "Store", "open_store", "reached_store"]

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import obstore
 from obstore.store import S3Store
 
-from ...config import Config
+from ...config.settings import Config
 from ...errors import LakeError
 from ..keys import PROBES
 from .aws_credentials import credentials
-from .patience import FAILURES, LOST, absent, patiently, why
+from .retry import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
 
 LARGE_BYTES = 8 << 20  # from here on an object travels with the longer time-out

@@ -11,7 +11,7 @@ from typing import Any
 from speak import serve, versions
 
 import sensorstream
-import sensorstream.pipeline
+import sensorstream.pipeline.ingest
 
 
 def prepare(order: dict[str, Any]) -> tuple[Any, dict[str, str]]:

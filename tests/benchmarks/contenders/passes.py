@@ -11,14 +11,14 @@ from engine import configuration, window
 from query import where
 from speak import serve, versions
 
-from sensorstream import planning
-from sensorstream.extract.gathering import SETTINGS, Fetch, Gathering
+from sensorstream.extract.share_reader import SETTINGS, Fetch, Gathering
 from sensorstream.extract.spool import Spool
 from sensorstream.historian import open_historian
-from sensorstream.historian.connect import snapshot_connection
-from sensorstream.planning import Workers
-from sensorstream.slicing import Share, Slice
-from sensorstream.transform import quality_rule
+from sensorstream.historian.connection import snapshot_connection
+from sensorstream.planning import make_plan
+from sensorstream.planning.make_plan import Workers
+from sensorstream.planning.slices import Share, Slice
+from sensorstream.transform.clean import quality_rule
 
 CONNECTIONS = 2
 
@@ -31,8 +31,10 @@ def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
     config = configuration(order, message)
     with open_historian(config) as historian:
         workers = Workers(tasks=1, threads=CONNECTIONS)
-        plan = planning.make_plan(historian, config, window(order), config.patterns(order["patterns"]), workers=workers)
-        plan, snapshot = planning.pinned(historian, plan)
+        plan = make_plan.make_plan(
+            historian, config, window(order), config.patterns(order["patterns"]), workers=workers
+        )
+        plan, snapshot = make_plan.pinned(historian, plan)
         fetch = Fetch.of(plan, config, snapshot, quality_rule(config, plan.layout))
         begin = time.perf_counter()
         packed = sum(receive(fetch, share) for share in plan.shares)

@@ -1,0 +1,103 @@
+"""The check of the lake: what a run wrote for the window, file by file, against the manifest and the run record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config.settings import Config
+from ..lake.manifest import at_one_commit
+from ..lake.stores import reached_store
+from ..pipeline.ingest import covered_months, plan
+from ..pipeline.run_record import RunRecord
+from ..transform.clean import quality_rule
+from ..windows import WindowLike, as_window
+from .anomalies import worst
+from .data_docs import DataDocs
+from .lake_summary import committed_files, files_frame, rejected_times
+from .ranges import load_ranges, matcher
+from .result import CheckResult
+from .suites import load_suite
+from .validation import load_library, validate
+
+SUITES = ("lake_readings",)
+
+
+def check_lake(
+    config: Config,
+    window: WindowLike,
+    patterns: Sequence[str] | None = None,
+    record: RunRecord | None = None,
+    *,
+    expectations_dir: Path | None = None,
+    docs: DataDocs | None = None,
+) -> CheckResult:
+    """Hold the lake's files of ``window`` and the selected tags against the manifest and the suite of the lake.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    record
+        The run's record: after an overwrite the files must hold exactly ``rows_written`` readings.
+    expectations_dir
+        Where the suite is; that of the project by default.
+
+    docs
+        Where Great Expectations makes its own pages as well, see ``data_docs``.
+
+    Raises
+    ------
+    LakeError, SourceError, ConfigError
+        Lake or historian (which knows what the patterns select) cannot be used, or the suite is broken. What does not
+        hold raises nothing here: see ``CheckResult.raise_if_failed``.
+    """
+    begin, window = time.perf_counter(), as_window(window, config.timezone)
+    (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
+    store = reached_store(config)
+    what = plan(config, window, patterns)
+    months = covered_months(what, config)
+    paths = [tag.path for tag in what.tags]
+    files = at_one_commit(
+        store, lambda now: committed_files(now.held_to(config.timezone), months, window, frozenset(paths))
+    )
+    limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
+    frame, stretches = files_frame(
+        store,
+        files,
+        paths,
+        window,
+        months=months,
+        timezone=config.timezone,
+        rule=quality_rule(config, what.layout),
+        rejected=rejected_times(store, paths, window, config.lookback_days),
+        range_of=lambda path: limits(tags[path]),
+    )
+    notable, notable_total = worst(stretches)
+    # Append leaves readings that are no longer in the source, so there is no total to hold the files against.
+    total = record.rows_written if record is not None and config.write_mode == "overwrite" else None
+    begin += load_library()  # takes longer than the check and is no part of it
+    findings = validate(
+        suite,
+        frame,
+        keys=["tagpath", "file"],
+        parameters={"rows_written": total, "max_records_per_file": config.max_records_per_file},
+        docs=docs,
+    )
+    return CheckResult(
+        subject="lake",
+        suites=SUITES,
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        findings=tuple(findings),
+        measured={
+            "tags": len(paths),
+            "files": len(files),
+            "files read": int(frame["rows_read"].notna().sum()),
+            "readings": sum(file.entry.rows for file in files),
+            "bytes": sum(file.entry.size for file in files),
+        },
+        seconds=time.perf_counter() - begin,
+        notable=notable,
+        notable_total=notable_total,
+    )

@@ -1,0 +1,129 @@
+"""The check of the source: tags as they stand, and the window's readings summed up a tag by SQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..config.settings import Config
+from ..historian import open_historian
+from ..historian.two_sensors import gateways_at_once
+from ..lake.keys import rejected_key
+from ..pipeline.run_record import run_id
+from ..pipeline.warnings import no_known_tag, nothing_kept, reasons_of
+from ..transform.clean import quality_rule
+from ..windows import WindowLike, as_window
+from .anomalies import worst
+from .data_docs import DataDocs
+from .ranges import load_ranges
+from .result import CheckResult
+from .source_summary import frame_of, notable_steps, summarise, tags_frame
+from .suites import load_suite
+from .usual_counts import usual_readings
+from .validation import load_library, validate
+
+SUITES = ("source_tags", "source_readings")
+# Columns of readings that the run will reject, and keep aside.
+OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted", "unreadable"}
+
+
+def check_source(
+    config: Config,
+    window: WindowLike,
+    patterns: Sequence[str] | None = None,
+    *,
+    expectations_dir: Path | None = None,
+    docs: DataDocs | None = None,
+) -> CheckResult:
+    """Hold the historian's tags and its readings of ``window`` against the suites of the source.
+
+    Reads no reading: PostgreSQL sums the window up, a row a tag.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    expectations_dir
+        Where the suites are; those of the project by default.
+
+    docs
+        Where Great Expectations makes its own pages as well, see ``data_docs``.
+
+    Raises
+    ------
+    SourceError, ConfigError
+        The historian cannot be used, no tag matches, or a suite is broken. What does not hold raises nothing here:
+        see ``CheckResult.raise_if_failed``.
+    """
+    begin, window = time.perf_counter(), as_window(window, config.timezone)
+    tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
+    patterns = config.patterns(patterns)
+    with open_historian(config) as historian:
+        tags = historian.tags(patterns)
+        tables = historian.partition_tables(window)
+        left_out = historian.left_out(window)
+        ids = tags_frame(historian, patterns)
+        rule = quality_rule(config, historian.layout)
+        summary = summarise(historian, tables, tags, window, rule)
+        gateways = gateways_at_once(historian, tags, window)
+        silent = [table for table in tables if not summary.codes[table.name]]
+        every = [number for tag in historian.tags() for number in tag.ids] if silent else []
+        unknown = [
+            table.name
+            for table in silent
+            if historian.holds_any(table, window) and not historian.holds_any(table, window, every)
+        ]
+        notes = [
+            *(left.why for left in left_out),
+            *(no_known_tag(name, historian.tags_name) for name in unknown),
+            *historian.notes,
+        ]
+    none_kept = {name: codes for name, codes in summary.codes.items() if codes and all(map(rule.reason, codes))}
+    notes += [nothing_kept(name, reasons_of(codes, rule), codes) for name, codes in none_kept.items()]
+    if summary.unordered:
+        notes.append(
+            f"clocks are not judged by {', '.join(sorted(summary.unordered))}: rows of a view, of a foreign table, of"
+            " partitions and heirs stand in no order of writing"
+        )
+    readings = frame_of(
+        tags,
+        summary,
+        now_ms=int(time.time() * 1000),
+        usual=usual_readings(config, window),
+        ranges=load_ranges(expectations_dir),
+        none_kept={name: codes.total() for name, codes in none_kept.items()},
+        unread=[*(left.table for left in left_out if left.certain), *unknown],
+        gateways=gateways,
+    )
+    notable, notable_total = worst(notable_steps(tags, summary))
+    begin += load_library()  # takes longer than the check and is no part of it
+    rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
+    findings = [
+        *validate(tag_suite, ids, keys=["tagpath", "id"], docs=docs),
+        *validate(
+            reading_suite,
+            readings,
+            keys=["tagpath"],
+            parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
+            docs=docs,
+        ),
+    ]
+    findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
+    return CheckResult(
+        subject="source",
+        suites=SUITES,
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        findings=tuple(findings),
+        measured={
+            "tags": len(tags),
+            "tags with readings": int((readings["readings"] > 0).sum()),
+            "readings": int(readings["readings"].sum()),
+            "partition tables": len(tables),
+        },
+        seconds=time.perf_counter() - begin,
+        notable=notable,
+        notable_total=notable_total,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,100 @@
+"""What the readings of one file do: gaps, stuck sensors, values out of their range. Pure.
+
+A time whose reading was rejected is no gap: the sensor was read, and the run has kept what it said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ..formatting import span
+from ..windows import Window
+from .anomalies import Notable
+from .gaps_and_stuck import STILL_READINGS, Stretch, alike, beyond, gaps, still
+from .ranges import Range
+
+NOTHING = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of a file's tag besides its readings, times in ms since 1970.
+
+    ``before`` is the last reading of the file before, ``rejected`` are the times of rejected readings, ``earlier``
+    gives the readings of the file before the window, for a value that has not changed in all of it.
+    """
+
+    before: int | None = None
+    earlier: Callable[[], pa.Table | None] = lambda: None
+    rejected: np.ndarray = field(default_factory=lambda: NOTHING)
+    range: Range | None = None
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """The stretches of each kind that were found."""
+
+    gaps: list[Stretch]
+    still: list[Stretch]
+    beyond: list[Stretch]
+
+    def columns(self) -> dict[str, float]:
+        """As columns of ``files_frame``."""
+        return {
+            "longest_gap_s": max((gap.value / 1000 for gap in self.gaps), default=0.0),
+            "still_s": max(((one.end_ms - one.start_ms) / 1000 for one in self.still), default=0.0),
+            "beyond_range": sum(one.readings for one in self.beyond),
+        }
+
+    def notable(self, tagpath: str, limits: Range | None) -> Iterator[Notable]:
+        for gap in self.gaps:
+            text = f"no reading for {span(gap.value / 1000)}"
+            yield Notable("gap", tagpath, gap.start_ms, gap.end_ms, text, gap.value)
+        for one in self.still:
+            length = one.end_ms - one.start_ms
+            text = f"{one.value:.6g} in {one.readings:,} readings over {span(length / 1000)}"
+            yield Notable("stuck", tagpath, one.start_ms, one.end_ms, text, length)
+        for one in self.beyond:
+            text = f"{one.value:.6g} in {one.readings:,} readings, where {limits} is expected"
+            yield Notable("out of range", tagpath, one.start_ms, one.end_ms, text, one.readings)
+
+
+def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:
+    """What ``readings`` (the lake's columns, sorted by time) do in ``window``."""
+    times = readings.column("datetime").cast(pa.int64()).to_numpy()
+    first, last = np.searchsorted(times, [window.start_ms, window.end_ms])
+    times = times[first:last]
+    values = readings.column("value").slice(first, last - first)
+    there = values.is_valid().to_numpy()
+    numbers, of_numbers = values.drop_null().to_numpy(), times[there]
+    limits = beside.range
+    return Behaviour(
+        gaps(_read(times, window, beside)),
+        _still(of_numbers, numbers, beside),
+        beyond(of_numbers, numbers, *limits.borders) if limits else [],
+    )
+
+
+def _still(times: np.ndarray, numbers: np.ndarray, beside: Beside) -> list[Stretch]:
+    limits = beside.range.still_ms if beside.range else None
+    constant = len(numbers) >= STILL_READINGS and bool(alike(numbers, numbers[0]).all())
+    if constant and limits is None and (before := beside.earlier()) is not None:
+        # Whether a value that never changes is stuck or is always so, the file before may tell.
+        known = before.filter(before.column("value").is_valid())
+        times = np.concatenate([known.column("datetime").cast(pa.int64()).to_numpy(), times])
+        numbers = np.concatenate([known.column("value").to_numpy(), numbers])
+    return still(times, numbers, longest_ms=limits)
+
+
+def _read(times: np.ndarray, window: Window, beside: Beside) -> np.ndarray:
+    """When the sensor was read at all: rejected readings too, and the last one of the file before."""
+    if not len(times):
+        return times
+    if beside.before is not None and beside.before >= window.start_ms:
+        times = np.concatenate([[beside.before], times])
+    held = beside.rejected
+    return np.union1d(times, held[(held > times[0]) & (held < times[-1])]) if len(held) else times

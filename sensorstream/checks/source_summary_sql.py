@@ -1,0 +1,173 @@
+"""The SQL that sums readings up in the historian, so that none travels. Pure.
+
+Nothing here writes: no temporary table, no function; a role that may only read can run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from ..formatting import MOST_MEASURED
+from ..historian import PartitionTable
+from ..historian.arrays import array, asked, hull
+from ..historian.readings_sql import (
+    DATE,
+    STRING,
+    in_window,
+    plain_text,
+    quality_of,
+    table_name,
+    text_of,
+    unreadable_columns,
+    value_of,
+)
+from ..windows import Window
+from .clock_steps import Pieces
+
+
+class Group(NamedTuple):
+    """Readings of one tag id and quality code in one piece of the window in one table, summed up.
+
+    ``first_row`` and ``last_row`` number the rows' places in the table, if places tell when rows were written.
+    """
+
+    tagid: int
+    quality: int | None
+    piece: int
+    readings: int
+    texts: int
+    empty: int  # neither value nor text, of those that can be read
+    not_finite: int  # NaN, infinite, or beyond all that is measured
+    first_ms: int
+    last_ms: int
+    lowest: float | None  # of the others
+    highest: float | None
+    first_row: int = 0
+    last_row: int = 0
+    unreadable: int = 0
+    first_unreadable: tuple[int, int] | None = None  # ms since 1970, and which of ``unreadable_columns``
+
+
+# A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
+SETTINGS = (
+    "SELECT set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),"
+    " set_config('work_mem', '256MB', true)"
+)
+
+# Whether a unique index forbids two readings of one id and time, whether a row may lack one of the two, and whether
+# rows stand in the order in which they were written: not behind a view or far away, nor in partitions and heirs, each
+# of which has places of its own.
+TABLE_FACTS = """
+SELECT NOT (relkind = 'r' AND relhassubclass) AND EXISTS (
+    SELECT FROM pg_index
+    WHERE indrelid = c.oid AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL
+      AND (SELECT bool_and(attname IN ('tagid', 't_stamp')) FROM pg_attribute
+           WHERE attrelid = c.oid AND attnum = ANY (indkey::int2[]))
+), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('tagid', 't_stamp')),
+relkind IN ('r', 'm') AND NOT relhassubclass
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s
+"""
+
+
+def tag_ids(rows: sql.Composable, selected: sql.Composable, encoding: str) -> sql.Composed:
+    """``id, tagpath, whether it can be read`` of the selected tags and of those without a path; of one that is no text
+    its bytes."""
+    path, is_text = plain_text(encoding, "tagpath")
+    return sql.SQL(
+        "SELECT id, {}, {} FROM {} tags WHERE {} OR tagpath IS NULL OR btrim(tagpath) = ''"
+        ' ORDER BY tagpath COLLATE "C", id'
+    ).format(path, is_text, rows, selected)
+
+
+def summary(
+    schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces, *, ordered: bool
+) -> sql.Composed:
+    """``Group`` rows: one pass over the window, a row for each tag id, quality code and piece.
+
+    ``ordered`` tells that the table's rows have places, and stand in the order in which they were written.
+    """
+    texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
+    return sql.SQL(
+        "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
+        " coalesce((first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8, 0),"
+        " coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0),"
+        " unreadable, first_unreadable FROM ("
+        "SELECT tagid, quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
+        " count(*) AS readings,"
+        " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded AND odd IS NULL)"
+        " AS empty,"
+        # NaN is above infinity here.
+        " count(*) FILTER (WHERE value NOT BETWEEN -{most} AND {most}) AS not_finite,"
+        " min(t_stamp) AS first_ms, max(t_stamp) AS last_ms,"
+        " min(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS lowest,"
+        " max(value) FILTER (WHERE value BETWEEN -{most} AND {most}) AS highest,"
+        " min(place) AS first_row, max(place) AS last_row, count(odd) AS unreadable, min(odd) AS first_unreadable"
+        " FROM (SELECT tagid, {quality} AS quality, t_stamp, {place} AS place, {value} AS value, {worded} AS worded,"
+        " {odd} AS odd"
+        " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
+    ).format(
+        start=sql.Literal(pieces.start_ms),
+        most=sql.SQL("'{}'::float8").format(sql.SQL(repr(MOST_MEASURED))),
+        width=sql.Literal(pieces.width_ms),
+        place=sql.SQL("ctid" if ordered else "NULL::tid"),
+        quality=quality_of(table),
+        value=value_of(table),
+        odd=_odd(table),
+        worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
+        table=table_name(schema, table),
+        where=in_window(window, ids),
+    )
+
+
+def _odd(table: PartitionTable) -> sql.Composable:
+    """The time of a row that holds what cannot be read, and the number of its column; NULL of any other."""
+    whens = [
+        sql.SQL("WHEN {} THEN ARRAY[t_stamp, {}]").format(condition, number)
+        for number, (_, condition) in enumerate(unreadable_columns(table))
+    ]
+    return sql.SQL("CASE {} END").format(sql.SQL(" ").join(whens)) if whens else sql.SQL("NULL::int8[]")
+
+
+def doubled(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
+    """``tagid, readings beyond the first`` of ids that have several at one time."""
+    return sql.SQL(
+        "SELECT tagid::int8, sum(times - 1)::int8 FROM (SELECT tagid, count(*) AS times FROM {} WHERE {}"
+        " GROUP BY tagid, t_stamp HAVING count(*) > 1) d GROUP BY 1"
+    ).format(table_name(schema, table), in_window(window, ids))
+
+
+def keyless(schema: str, table: PartitionTable, window: Window) -> sql.Composed:
+    """How many rows lack the time, or lack the tag id in the window."""
+    return sql.SQL(
+        "SELECT count(*) FROM {} WHERE t_stamp IS NULL OR (tagid IS NULL AND t_stamp >= {} AND t_stamp < {})"
+    ).format(table_name(schema, table), sql.Literal(window.start_ms), sql.Literal(window.end_ms))
+
+
+def conflicting(
+    schema: str, tables: Sequence[PartitionTable], ids: Sequence[tuple[str, int, int, int]], kept: Sequence[int]
+) -> sql.Composed:
+    """``tagpath, readings`` that differ from the first of their path and time, of those whose quality code is one of
+    ``kept``; ``ids`` are paths, ids, and from when to when (ms, both ends in it) each is looked at."""
+    parts = [
+        sql.SQL(
+            "SELECT ids.path, r.t_stamp, {value} AS value, {text} AS text"
+            " FROM ids JOIN {table} r ON r.tagid = ids.number AND r.t_stamp BETWEEN ids.first AND ids.last"
+            " WHERE r.t_stamp BETWEEN {first} AND {last} AND {quality} = ANY({kept})"
+        ).format(
+            value=value_of(table),
+            text=text_of(table),
+            quality=quality_of(table),
+            table=table_name(schema, table),
+            kept=array(kept, "int4"),
+            **hull([(first, last) for *_, first, last in ids]),
+        )
+        for table in tables
+    ]
+    return sql.SQL(
+        "WITH ids AS (SELECT * FROM {ids} AS ids(path, number, first, last))"
+        " SELECT path, sum(kinds - 1)::int8 FROM (SELECT path, count(DISTINCT (value, text)) AS kinds FROM ({parts}) r"
+        " GROUP BY path, t_stamp HAVING count(*) > 1) times GROUP BY path"
+    ).format(ids=asked(ids, ("text", "int8", "int8", "int8")), parts=sql.SQL(" UNION ALL ").join(parts))

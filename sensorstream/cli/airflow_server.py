@@ -1,0 +1,157 @@
+"""An Airflow of one's own on the loopback, on SQLite: for trying, and for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..airflow.site import POOL
+from ..errors import ConfigError
+from ..sandbox.processes import HOST, Process, answers, free, free_port, spawn, wait_until
+from ..sandbox.state import write_private
+
+USER = "admin"
+USUAL_PORT = 8080
+START_SECONDS = 180
+# The server of task logs would listen on every address; the API server reads the files itself.
+COMMANDS = {
+    "api-server": ("api-server", "--workers", "1"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def settings(home: Path, dags: Path, port: int | None = None) -> dict[str, str]:
+    """Environment variables of an Airflow in ``home``; ``port`` is that of its API server, if it is to have one."""
+    home = home.resolve()
+    address = f"http://{HOST}:{port or USUAL_PORT}"
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags.with_name("plugins")),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # seconds; a small machine may be busy with the readings
+        # Seconds to wait for another process that writes.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port or USUAL_PORT),
+        "AIRFLOW__API__BASE_URL": address,
+        "NO_PROXY": ",".join({HOST, "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}),
+    }
+
+
+def pick_port() -> int:
+    """Airflow's usual port, else a free one."""
+    return USUAL_PORT if free(USUAL_PORT) else free_port()
+
+
+@dataclass
+class Server:
+    """Airflow's processes in one home. ``environment`` is that of each of them, ``port`` the API server's."""
+
+    home: Path
+    port: int
+    environment: Mapping[str, str] = field(repr=False)
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def password(self) -> str:
+        """The password of the user ``admin``, kept in the home, made when there is none."""
+        path = self.home / "passwords.json"
+        if not path.is_file():
+            write_private(path, json.dumps({USER: secrets.token_urlsafe(12)}))
+        return str(json.loads(path.read_text())[USER])
+
+    def command(self, *words: str) -> str:
+        """Run an ``airflow`` command to its end; what it printed. ``ConfigError`` if it fails."""
+        ran = subprocess.run(
+            [sys.executable, "-m", "airflow", *words], env=dict(self.environment), capture_output=True, text=True
+        )
+        if ran.returncode:
+            last = (ran.stderr.strip() or ran.stdout.strip() or "no message").splitlines()[-1]
+            raise ConfigError(f"airflow {' '.join(words[:2])} failed: {last}")
+        return ran.stdout
+
+    def prepare(self, *, pool_slots: int = 1) -> None:
+        """Make or migrate the database, the pool of the historian and the login."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _ = self.password
+        self.command("db", "migrate")
+        self.command("pools", "set", POOL, str(pool_slots), "Tasks that read the historian at once")
+
+    def start(self, names: Iterable[str] = COMMANDS) -> None:
+        """Start what is named and not running, and wait until the API server answers and all others beat."""
+        for name in names:
+            if name not in self.processes or not self.processes[name].alive():
+                self.processes[name] = spawn(
+                    [sys.executable, "-m", "airflow", *COMMANDS[name]],
+                    log=self.home / f"{name}.log",
+                    folder=self.home,
+                    environ=self.environment,
+                )
+        if not wait_until(self._ready, START_SECONDS):
+            raise ConfigError(f"Airflow did not start in {START_SECONDS} s: see the logs in {self.home}")
+
+    def stop(self, names: Iterable[str] = COMMANDS) -> None:
+        """Stop what is named; the scheduler first, so that its workers can still say that they end."""
+        for name in sorted(names, reverse=True):
+            if name in self.processes:
+                self.processes.pop(name).stop()
+
+    def alive(self) -> bool:
+        """Whether every process runs."""
+        return bool(self.processes) and all(process.alive() for process in self.processes.values())
+
+    def ask(self, path: str, *, body: Mapping[str, Any] | None = None, method: str | None = None) -> Any:
+        """What the API says at ``path`` (below ``/api/v2``), as ``admin``."""
+        request = urllib.request.Request(
+            f"{self.address}/api/v2/{path}",
+            json.dumps(body).encode() if body is not None else None,
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"},
+            method=method,
+        )
+        with _DIRECT.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def token(self) -> str:
+        """A token of the API for ``admin``."""
+        request = urllib.request.Request(
+            f"{self.address}/auth/token",
+            json.dumps({"username": USER, "password": self.password}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with _DIRECT.open(request, timeout=60) as answer:
+            return str(json.load(answer)["access_token"])
+
+    def _ready(self) -> bool:
+        if not self.alive():
+            raise ConfigError(f"a process of Airflow ended at once: see the logs in {self.home}")
+        if not answers(self.port):
+            return False
+        try:
+            with _DIRECT.open(f"{self.address}/api/v2/monitor/health", timeout=10) as answer:
+                health = json.load(answer)
+        except (OSError, ValueError):
+            return False
+        return all(
+            health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        )

@@ -1,0 +1,54 @@
+"""``make demo``: the whole of it on real servers, on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+
+from ..config.settings import load
+from ..errors import LakeCheckFailed
+from ..lake.keys import BOOKS
+from ..lake.stores import open_store
+from ..sandbox import up
+from ..sandbox.plant import PlantOptions, seed
+from ..sandbox.servers import ROOT
+
+
+def same_objects(here: Path, there: Path) -> int:
+    """How many objects the lake of ``there`` has beside its manifest; ``LakeCheckFailed`` where ``here`` has others."""
+    stores = [open_store(load(path)) for path in (here, there)]
+    names = sorted(key for key, _ in stores[1].list() if not key.startswith(BOOKS))
+    with ThreadPoolExecutor(8) as pool:
+        found = zip(names, *(pool.map(store.get, names) for store in stores), strict=True)
+    if other := next((name for name, one, two in found if one != two), None):
+        raise LakeCheckFailed(f"{other} has other bytes in the lake of {there} than in that of {here}: report this")
+    return len(names)
+
+
+def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
+    """Sandbox up, a plant seeded, source check, plan, ingest, lake check, report. Run again, it changes nothing.
+
+    With ``cluster`` once more on the sandbox's Spark cluster; ``LakeCheckFailed`` where that leaves other bytes.
+    """
+    from ..notebook_run.run import run
+
+    console = Console(highlight=False)
+    sandbox = up(root, cluster=cluster)
+    os.environ.update(sandbox.aws_env())
+    console.print(f"[bold]sandbox[/]   PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/")
+    plant = seed(sandbox.owner_dsn, PlantOptions())
+    console.print(f"[bold]historian[/] {plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables")
+    start, end = plant.start.isoformat(), plant.end.isoformat()
+    run(sandbox.config_path, start=start, end=end)
+    if cluster:
+        console.print(f"[bold]cluster[/]   {sandbox.spark_master}, two workers without this package")
+        run(sandbox.cluster_path, start=start, end=end)
+        same = same_objects(sandbox.config_path, sandbox.cluster_path)
+        console.print(f"[bold]cluster[/]   {same:,} objects, the same bytes as this machine's")
+        return
+    command = f"{Path(sys.executable).parent / 'sensorstream'} plan --config {sandbox.config_path}"
+    console.print(f"[bold]go on[/]     {command} --date {plant.start:%Y-%m-%d}", soft_wrap=True)

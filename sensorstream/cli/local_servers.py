@@ -1,0 +1,89 @@
+"""JupyterLab and Airflow on the sandbox, for trying by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..project_files import project_folder
+from ..sandbox import Sandbox, up
+from ..sandbox.servers import ROOT
+
+
+def lab(root: Path = ROOT) -> None:
+    """Become JupyterLab on the notebooks; they find the sandbox through ``SENSORSTREAM_CONFIG``."""
+    sandbox = _sandbox(root)
+    os.environ.update(lab_environment(root / "jupyter", sandbox.config_path))
+    os.execv(sys.executable, lab_command())
+
+
+def lab_command(notebooks: Path | None = None) -> list[str]:
+    """JupyterLab on this machine alone, behind its token; it opens ``explore`` and asks nobody for updates."""
+    notebooks = notebooks or project_folder("notebooks")
+    return [
+        sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={notebooks}",
+        "--LabApp.default_url=/lab/tree/explore.ipynb",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+
+
+def lab_environment(home: Path, config: Path) -> dict[str, str]:
+    """What JupyterLab and its kernels find the lake by; in ``home`` is what differs from the user's own settings."""
+    settings = home.resolve() / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {
+        "SENSORSTREAM_CONFIG": str(config.resolve()),
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([str(home.resolve()), *([others] if others else [])]),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not one of the user's home
+    }
+
+
+def airflow(root: Path = ROOT) -> None:
+    """Airflow with both DAGs on the sandbox, until it is stopped with Ctrl-C; its home is in the sandbox's folder."""
+    from rich.console import Console
+
+    from .airflow_server import USER, Server, pick_port
+
+    sandbox = _sandbox(root)
+    home, port = (root / "airflow").resolve(), pick_port()
+    server = Server(home, port, {**os.environ, **airflow_environment(home, sandbox.config_path.resolve(), port)})
+    console = Console(highlight=False)
+    console.print("Starting Airflow ...")
+    try:
+        server.prepare()
+        server.start()
+        console.print(
+            f"[bold]Airflow[/]  {server.address}  user {USER}, password {server.password}\n"
+            f"[bold]logs[/]     {home}\nBoth DAGs are paused: switch them on, or trigger one. Ctrl-C stops Airflow.",
+            soft_wrap=True,
+        )
+        while server.alive():
+            time.sleep(1)
+        raise ConfigError(f"a process of Airflow has ended: see the logs in {home}")
+    except KeyboardInterrupt:
+        console.print("Stopping Airflow; the sandbox stays up ...")
+    finally:
+        server.stop()
+
+
+def airflow_environment(home: Path, config: Path | None = None, port: int | None = None) -> dict[str, str]:
+    """The environment of an Airflow of our own: SQLite in ``home``, our DAGs, no examples, loopback only."""
+    from .airflow_server import settings
+
+    environment = settings(home, project_folder("dags"), port)
+    if config is not None:
+        environment |= {"SENSORSTREAM_CONFIG": str(config), "SENSORSTREAM_RUNS": str(home.resolve() / "runs")}
+    return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _sandbox(root: Path) -> Sandbox:
+    sandbox = up(root)
+    os.environ.update(sandbox.aws_env())
+    return sandbox

@@ -1,0 +1,129 @@
+"""The historian's login: from the configuration, or by reference from AWS Secrets Manager.
+
+A task on another machine resolves the reference itself, so the password need not travel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import ConfigError, SecretsAway
+from .settings import Config
+
+# As RDS names it, and as a login does.
+KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", "password": "password"}
+
+
+@dataclass(frozen=True)
+class Login:
+    """All that a connection needs. ``repr`` shows no password.
+
+    ``secret`` is the config's ``db_secret_id`` and ``s3_region``; ``of_secret`` names what the secret decided.
+    """
+
+    host: str
+    port: int
+    dbname: str
+    user: str
+    password: str | None = field(repr=False)
+    sslmode: str
+    secret: tuple[str, str | None] | None = None
+    of_secret: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
+
+
+def login(config: Config) -> Login:
+    """The login that ``config`` names.
+
+    Where ``db_secret_id`` is set, the secret (a JSON object as RDS writes it: ``username``, ``password``, and
+    optionally ``host``, ``port``, ``dbname``) wins over ``db``. Raises ``ConfigError`` if it cannot be had.
+    """
+    db = config.db
+    password = db.password.get_secret_value() if db.password else None
+    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode)
+    if config.db_secret_id is None:
+        return plain
+    return asked_again(replace(plain, secret=(config.db_secret_id, config.s3_region)))
+
+
+def without_password(config: Config) -> Config:
+    """``config`` for tasks that need the lake alone: those that put or read thousands of files are so large that Spark
+    hands them on through files on disk."""
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": None})})
+
+
+def asked_again(login: Login) -> Login:
+    """``login`` with what its secret says now: a password that was changed since is the new one."""
+    if login.secret is None:
+        return login
+    return with_secret(login, _secret(*login.secret))
+
+
+def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
+    """``login`` with what ``secret`` says of it. Pure."""
+    told = {name: secret[key] for key, name in KEYS.items() if secret.get(key) is not None}
+    of = f'secret "{login.secret[0]}"' if login.secret else "the secret"
+    for key, name in KEYS.items():
+        if name in told and name != "port" and not _is_text(told[name]):
+            raise ConfigError(f'{of}: "{key}" is no text: correct the secret')
+    if "port" in told:
+        try:
+            told["port"] = int(told["port"])
+        except (TypeError, ValueError):
+            raise ConfigError(f'{of}: "port" {told["port"]!r} is no number: correct the secret') from None
+    return replace(login, **told, of_secret=tuple(told))
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value can go to PostgreSQL as text."""
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
+
+
+def _secret(secret_id: str, region: str | None) -> dict[str, Any]:
+    return secret_object(secret_id, asked(secret_id, region, "get_secret_value", VersionStage="AWSCURRENT"))
+
+
+def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object that a version of a secret is; ``ConfigError`` if it is none. It holds a password."""
+    try:
+        secret = json.loads(answer["SecretString"])
+    except (KeyError, ValueError):
+        secret = None
+    if not isinstance(secret, dict):
+        raise ConfigError(f'secret "{secret_id}" is not a JSON object with username and password')
+    return secret
+
+
+def asked(secret_id: str, region: str | None, action: str, **words: Any) -> dict[str, Any]:
+    """What Secrets Manager answers to ``action``.
+
+    Raises
+    ------
+    SecretsAway
+        It cannot be reached, or is too busy.
+    ConfigError
+        It refuses: no such secret, no right to it, no credentials.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    doing = action.replace("_", " ")
+    try:
+        client = boto3.client("secretsmanager", region_name=region)
+        return dict(getattr(client, action)(SecretId=secret_id, **words))
+    except (HTTPClientError, NoConnection) as error:
+        raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttling" in error.response.get("Error", {}).get("Code", ""):
+            raise SecretsAway(f'secret "{secret_id}": Secrets Manager cannot "{doing}" now: {error}') from None
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None
+    except BotoCoreError as error:
+        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None

@@ -1,0 +1,388 @@
+"""One configuration from several places, highest first: arguments, Airflow Variables, a JSON file, defaults.
+
+Credentials of the historian may come from AWS Secrets Manager instead (see ``credentials``); ``origins`` tells where
+each value came from.
+Nothing below this module reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ..errors import ConfigError
+from ..windows import zone
+from .strict_json import parsed
+
+ENGINES = ("packed", "jdbc")
+OVERRIDES = ("engine", "write_mode", "allow_loss")  # keys that a single run may set
+Source = Literal["file", "airflow", "aws"]
+# What JSON calls it, where pydantic speaks of Python.
+LIST, OBJECT = "write a list, [...]", "write an object, {...}"
+KINDS = {"tuple_type": LIST, "model_type": OBJECT, "dict_type": OBJECT}
+Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
+
+BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
+SCHEME = re.compile(r"\w+://")
+MASTER = re.compile(
+    r"local(\[(\*|[1-9]\d{0,3})(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|yarn|spark://\S+:\d+|k8s://\S+"
+)
+# Of a quality code: 32 bits, with a sign or (OPC UA) without one.
+LEAST_CODE, MOST_CODE, CODES = -(1 << 31), (1 << 32) - 1, 1 << 32
+
+
+def _text(text: str) -> str:
+    if "\0" in text or text != text.encode(errors="ignore").decode():
+        raise ValueError("holds a character that is none in a text (NUL, or half of a pair): remove it")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty: name one, or leave the key out")
+    return text
+
+
+def _secret(password: SecretStr) -> SecretStr:
+    _text(password.get_secret_value())
+    return password
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Name = Annotated[Text, AfterValidator(_said)]
+Code = Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)]
+
+
+def prefix_of(directory: str) -> str:
+    """``directory`` as what keys of S3 begin with; ``ValueError`` where a client would refuse or change it. Pure."""
+    directory = directory.strip("/")
+    for segment in directory.split("/") if directory else ():
+        if segment in ("", ".", ".."):
+            raise ValueError(f'"{directory}" has a segment "{segment}", which is no name of a folder: leave it out')
+    if odd := next((c for c in directory if not c.isprintable() or c == "\\"), None):
+        raise ValueError(f"has the character {odd!a}, which not every client of S3 keeps: leave it out")
+    return f"{directory}/" if directory else ""
+
+
+def bucket_of(name: str) -> str:
+    """``name``; ``ValueError`` where it is none that S3 gives. Pure."""
+    if not BUCKET.fullmatch(name) or re.fullmatch(r"[\d.]+", name):
+        raise ValueError(
+            f'"{name}" is no bucket: write its name alone, 3 to 63 small letters, digits, points and hyphens'
+        )
+    return name
+
+
+class Part(BaseModel):
+    """Frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+
+class Database(Part):
+    """Where the historian is. The password is never shown."""
+
+    host: Name = "127.0.0.1"
+    port: int = Field(5432, ge=1, le=65535)
+    dbname: Name = "historian"
+    user: Name = "reader"
+    password: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, strict=False)
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+
+    @property
+    def place(self) -> str:
+        """``user@host:port/dbname``, for messages."""
+        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
+
+
+class Rotation(Part):
+    """How the historian's login is changed by two roles in turn (see ``rotation``)."""
+
+    admin_secret_id: Name
+    group: Name
+    roles: tuple[Name, Name] = Field(strict=False)
+
+    @field_validator("roles")
+    @classmethod
+    def _two(cls, roles: tuple[str, str]) -> tuple[str, str]:
+        if len(set(roles)) < 2:
+            raise ValueError(
+                "the two roles are one: name another, so that one keeps its password while the other changes"
+            )
+        return roles
+
+
+class Config(Part):
+    """Everything that a run needs to know; see the table of keys in the README."""
+
+    db: Database
+    db_secret_id: Name | None = None
+    db_rotation: Rotation | None = None
+    db_schema: Name = "public"
+    layout: Literal["auto", "ignition", "generic"] = "auto"
+    tags_table: Name = "tags"
+    gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
+
+    bucket_name: Name | None = None
+    s3_directory: Text = "sensor_data/"
+    s3_endpoint_url: Name | None = None
+    s3_region: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
+    s3_path_style: bool | None = None
+    s3_encryption: Literal["AES256", "aws:kms"] | None = None
+    s3_kms_key_id: Name | None = None
+    s3_conditional_writes: Literal["probed", "assumed"] = "probed"
+    s3_connections: int = Field(64, ge=1, le=10_000)
+    s3_patience_seconds: float = Field(60.0, gt=0, le=86_400, strict=False)
+    local_path: Name | None = None
+    reports_path: Name = "reports"
+
+    sensor_patterns: tuple[Name, ...] = Field((".*",), min_length=1, strict=False)
+    patterns_url: Name | None = None
+    good_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
+    bad_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
+    timezone: Text = "UTC"
+    default_start_date: Text = "2024-01-01"
+    lookback_days: int = Field(30, ge=0, le=36_500)
+    late_detector: Literal["auto", "fingerprint"] = "auto"
+
+    write_mode: Literal["overwrite", "append"] = "overwrite"
+    allow_loss: bool = False
+    engine: Literal["packed", "jdbc"] = "packed"
+    jdbc_fetch_size: int = Field(10_000, ge=1, le=10_000_000)
+    jdbc_num_partitions: int = Field(8, ge=3, le=10_000)
+    jdbc_jar: Name | None = None
+    max_records_per_file: int = Field(5_000_000, ge=1, le=1_000_000_000)
+    readings_per_slice: int = Field(1_000_000, ge=1, le=1_000_000_000)
+    compact_target_mb: int = Field(128, ge=1, le=100_000)
+    compact_over_files: int = Field(50, ge=1, le=1_000_000)
+
+    use_aqe: bool = True
+    enable_skew_handling: bool = True
+    spark_master: Name | None = None
+    spark_conf: dict[Text, Text] = Field(default_factory=dict)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            zone(name)
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("timezone ")) from None
+        return name
+
+    @field_validator("gateway_prefixes")
+    @classmethod
+    def _texts(cls, prefixes: dict[str, str]) -> dict[str, str]:
+        for name, prefix in prefixes.items():
+            if not prefix.isprintable():
+                raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
+        return prefixes
+
+    @field_validator("default_start_date")
+    @classmethod
+    def _a_day(cls, text: str) -> str:
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            raise ValueError(f'"{text}" is no day: write it like 2024-01-31') from None
+
+    @field_validator("s3_endpoint_url", "patterns_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            try:
+                known = re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url) and urlsplit(url)
+                whole = known and known.hostname and known.port != 0
+            except ValueError:  # a port beyond 65535, half an IPv6 address
+                whole = False
+            if not whole:
+                raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
+        return url and url.rstrip("/")
+
+    @field_validator("s3_directory")
+    @classmethod
+    def _a_prefix(cls, directory: str) -> str:
+        return prefix_of(directory)
+
+    @field_validator("bucket_name")
+    @classmethod
+    def _a_bucket(cls, name: str | None) -> str | None:
+        return name and bucket_of(name)
+
+    @field_validator("local_path")
+    @classmethod
+    def _a_folder(cls, path: str | None) -> str | None:
+        if path and SCHEME.match(path):
+            raise ValueError(f'"{path}" is no folder of this machine: name its bucket in "bucket_name"')
+        return path
+
+    @field_validator("reports_path")
+    @classmethod
+    def _a_shelf(cls, path: str) -> str:
+        if path.startswith("s3://"):
+            bucket, _, directory = path.removeprefix("s3://").partition("/")
+            bucket_of(bucket)
+            prefix_of(directory)
+        elif SCHEME.match(path):
+            raise ValueError(f'"{path}" is neither a folder of this machine nor s3://bucket/reports')
+        return path
+
+    @field_validator("spark_master")
+    @classmethod
+    def _a_master(cls, master: str | None) -> str | None:
+        if master is not None and not MASTER.fullmatch(master):
+            raise ValueError(f'"{master}" is no master of Spark: write local[*], local[4], spark://host:7077 or yarn')
+        return master
+
+    @model_validator(mode="after")
+    def _one_lake(self) -> Config:
+        if bool(self.bucket_name) == bool(self.local_path):
+            raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
+        return self
+
+    @model_validator(mode="after")
+    def _good_or_bad(self) -> Config:
+        # Codes of 32 bits are the same with a sign and without.
+        good, bad = ({code % CODES: code for code in codes or ()} for codes in (self.good_quality, self.bad_quality))
+        if both := good.keys() & bad.keys():
+            raise ValueError(f'code {good[min(both)]} stands in "good_quality" and in "bad_quality": leave one out')
+        return self
+
+    @model_validator(mode="after")
+    def _secret_to_rotate(self) -> Config:
+        if self.db_rotation and not self.db_secret_id:
+            raise ValueError('"db_rotation" needs "db_secret_id", the secret that is rotated')
+        return self
+
+    @model_validator(mode="after")
+    def _key_for_kms(self) -> Config:
+        if self.s3_kms_key_id and self.s3_encryption != "aws:kms":
+            raise ValueError('"s3_kms_key_id" needs "s3_encryption": "aws:kms"')
+        return self
+
+    @property
+    def lake(self) -> str:
+        """Where the lake is, for messages: ``s3://bucket/directory/`` or the folder."""
+        return f"s3://{self.bucket_name}/{self.s3_directory}" if self.bucket_name else str(self.local_path)
+
+    @property
+    def prefix(self) -> str | None:
+        """What every key of the lake begins with in its bucket; ``None`` where the lake is a folder."""
+        return self.s3_directory if self.bucket_name else None
+
+    def patterns(self, asked: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The patterns that are asked for, a text being one; else ``sensor_patterns``."""
+        return ((asked,) if isinstance(asked, str) else tuple(asked or ())) or self.sensor_patterns
+
+    def masked(self) -> dict[str, Any]:
+        """The values as plain JSON, the password as stars."""
+        return self.model_dump(mode="json")
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    source: Source = "file",
+    arguments: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of a run.
+
+    Parameters
+    ----------
+    path
+        A JSON file with one object, keys as in the README; ``None`` where another source holds everything.
+    source
+        ``airflow`` lays Airflow Variables over the file; ``aws`` insists on ``db_secret_id``.
+    arguments
+        Keys that win over every other source; a ``None`` value is no value.
+
+    Raises
+    ------
+    ConfigError
+        A file that is missing or no JSON, an unknown key, a value of the wrong kind.
+    """
+    values = merged(layers(path, source, arguments))
+    if not values:
+        raise ConfigError("no configuration given: use --config FILE; in a notebook, config_path or `make lab`")
+    config = check(values, where=str(path) if path else "the configuration")
+    if source == "aws" and not config.db_secret_id:
+        raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
+    return config
+
+
+def layers(
+    path: str | os.PathLike[str] | None, source: Source = "file", arguments: Mapping[str, Any] | None = None
+) -> list[Layer]:
+    """What each source says, the lowest first; a later one wins key by key, inside ``db`` and ``spark_conf`` too."""
+    if source not in get_args(Source):
+        raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
+    found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
+    if source == "airflow":
+        from .airflow_variables import variables
+
+        found += [(f"Airflow Variable {name}", values) for name, values in variables()]
+    return [*found, ("argument", {key: value for key, value in (arguments or {}).items() if value is not None})]
+
+
+def merged(found: Sequence[Layer]) -> dict[str, Any]:
+    """One object of several. Pure."""
+    values: dict[str, Any] = {}
+    for _, more in found:
+        nested = [key for key in ("db", "spark_conf") if _objects(values.get(key), more.get(key))]
+        both = {key: {**values[key], **more[key]} for key in nested}
+        values |= {**more, **both}
+    return values
+
+
+def _objects(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
+
+
+def check(values: Mapping[str, Any], *, where: str) -> Config:
+    """``values`` as a ``Config``; the first thing wrong with them as a ``ConfigError``."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_sentence(error)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = parsed(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"configuration file {path} does not exist: check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"configuration file {path} {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
+    return values
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Database.model_fields if key.startswith("db.") else Config.model_fields))
+        return f'unknown key "{key}": known are {known}'
+    if first["type"] == "missing":
+        return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
+    message = KINDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return f'"{key}": {message}' if key else message

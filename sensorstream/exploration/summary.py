@@ -1,0 +1,81 @@
+"""What a view says in words: one line, and a table of its tags."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+import numpy as np
+import pyarrow as pa
+
+from ..report.downsampling import MOST_DOUBTFUL, inside_ms
+from ..report.level_shifts import measured
+from ..windows import Window, zone
+from .tag_search import TagList
+from .view import View
+
+COLUMNS = ("tag", "unit", "least", "greatest", "last", "not good", "silences")
+NUMBERS = ("least", "greatest", "last", "not good")  # to the right
+LONGEST = 3  # silences that are named
+
+
+def status(view: View, window: Window, seconds: float) -> str:
+    """Where it comes from, how long that took, and what is missing."""
+    silent = [tag for tag in view.rows if not _inside(view.of(tag), window).num_rows]
+    parts = [f"{view.source}, {len(view.rows)} tag{'s' if len(view.rows) > 1 else ''}, read in {seconds:.2f} s"]
+    if silent:
+        parts.append(f"no reading in this window of {', '.join(silent)}")
+    if view.sampled:
+        parts.append(f"sampled, a spike may be missing: {', '.join(sorted(view.sampled))}; the lake shows every one")
+    return "; ".join(parts)
+
+
+def facts(view: View, known: TagList, window: Window, tz: str) -> str:
+    """The tags of a view as an HTML table: what they hold, what was not good, where they were silent."""
+    rows = [dict(zip(COLUMNS, _cells(view, known, tag, window, tz), strict=True)) for tag in view.rows]
+    names = {name: "n" if name in NUMBERS else "" for name in COLUMNS if any(row[name] for row in rows)}
+    head = "".join(f"<th class='{kind}' scope='col'>{name}</th>" for name, kind in names.items())
+    body = ""
+    for row in rows:
+        body += (
+            "<tr>" + "".join(f"<td class='{kind}'>{escape(row[name])}</td>" for name, kind in names.items()) + "</tr>"
+        )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> list[str]:
+    seen = _inside(view.of(tag), window)
+    values, texts = seen.column("value").to_numpy(zero_copy_only=False), seen.column("text").drop_null()
+    values = values[measured(values)]
+    numbers = [f"{number:.6g}" for number in (values.min(), values.max(), values[-1])] if len(values) else ["", "", ""]
+    if not len(values) and len(texts):
+        numbers[-1] = str(texts[-1])
+    marks = view.marks_of(tag)
+    more = "+" if marks.num_rows >= MOST_DOUBTFUL else ""  # what is not drawn is not counted
+    count = f"{_inside(marks, window).num_rows:,}{more}"
+    return [tag, known.unit(tag), *numbers, count, _silences(view, tag, window, tz)]
+
+
+def _silences(view: View, tag: str, window: Window, tz: str) -> str:
+    """The longest ones in words."""
+    gaps = [pair for pair in instants(view.gaps[tag]) if pair[0] < window.end and pair[1] > window.start]
+    gaps.sort(key=lambda pair: pair[0] - pair[1])
+    named = [f"{length(end - begin)} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}" for begin, end in gaps[:LONGEST]]
+    return ", ".join(named + ([f"{len(gaps) - LONGEST:,} more"] if gaps[LONGEST:] else [])) or "none"
+
+
+def instants(gaps: np.ndarray) -> list[tuple[datetime, datetime]]:
+    return [(datetime.fromtimestamp(begin / 1000, UTC), datetime.fromtimestamp(end / 1000, UTC)) for begin, end in gaps]
+
+
+def length(span: timedelta) -> str:
+    """A length of time in its two greatest units."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join([f"{count} {unit}" for count, unit in parts if count][:2]) or "0 s"
+
+
+def _inside(readings: pa.Table, window: Window) -> pa.Table:
+    return inside_ms(readings, window.start_ms, window.end_ms)

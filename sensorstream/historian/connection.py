@@ -1,0 +1,345 @@
+"""Connections that can only read, whose settings are what this project relies on, and failures in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from pydantic import SecretStr
+
+from ..config.credentials import Login, asked_again, login
+from ..config.settings import Config
+from ..errors import SourceError
+
+APPLICATION = "sensorstream"
+CONNECT_SECONDS = 10
+REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
+STATEMENT_SECONDS = 3600
+LOCK_SECONDS = 2  # whoever changes a table is waited for so long, and then let be
+KEEPALIVE_SECONDS, KEEPALIVES_LOST = 30, 3  # a machine that is gone is missed after two minutes
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+# Made after connecting and read back: what is said while connecting may stay with a pooler, and a role or a database
+# may say something else. Policies that would hide rows become errors, as pg_dump has it.
+SETTINGS = {
+    "default_transaction_read_only": "on",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+}
+# Upper bounds: what a role was given that is shorter stays.
+LIMITS_MS = {
+    "statement_timeout": STATEMENT_SECONDS * 1000,
+    "lock_timeout": LOCK_SECONDS * 1000,
+    "idle_in_transaction_session_timeout": 4 * STATEMENT_SECONDS * 1000,
+}
+
+# A packed slice takes tens of MB, which the server's allocator (glibc's) gives back to the kernel after each, to take
+# them again page by page: a fifth of all that packing costs. After a piece of this size it keeps up to twice as much,
+# as long as the connection lives. The piece costs 18 ms: made of single letters it would be 150, and a constant, which
+# the planner works out and copies, 35.
+KEEP_MEMORY = f"SELECT octet_length(repeat(rpad(version(), 1024), {31 << 10}))"
+
+# What PostgreSQL says when it ends a connection or a query, and what to do.
+ROW_SECURITY = "row-level security"
+NEEDS_PATIENCE = "run again"
+STANDBY = 'run again, or set "hot_standby_feedback" on this standby, or read from the primary'
+TOO_FEW = (
+    'lower "jdbc_num_partitions", the connections that a run may hold, or raise the limit of the role or the server'
+)
+REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
+    (errors.LockNotAvailable, "another session is changing it or waits to: run again when that is done"),
+    (errors.SerializationFailure, STANDBY),
+    (errors.DeadlockDetected, STANDBY),  # a reader's are with what a standby replays
+    (errors.TransactionTimeout, "raise transaction_timeout of the role, which covers a whole run"),
+    (errors.IdleInTransactionSessionTimeout, "raise idle_in_transaction_session_timeout of the role"),
+    (errors.IdleSessionTimeout, "raise idle_session_timeout of the role"),
+    (errors.ProgramLimitExceeded, 'lower "readings_per_slice"'),  # above all an answer of more than 1 GB
+)
+IN_TEXT = {
+    "statement timeout": "choose a shorter window, or raise statement_timeout of the role",
+    "lock timeout": REMEDIES[0][1],
+    "conflict with recovery": STANDBY,
+    "query_wait_timeout": f"the pool has no connection left: {TOO_FEW} or the pool",
+    "terminating connection": NEEDS_PATIENCE,
+    "user request": NEEDS_PATIENCE,
+}
+# Ways in which a connection ends, whatever was asked of it.
+LOST = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.TransactionTimeout,
+    errors.IdleInTransactionSessionTimeout,
+    errors.IdleSessionTimeout,
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(login: Login, name: str = APPLICATION) -> Connection:
+    """A read-only connection with time-outs and UTC, outside any transaction, that PostgreSQL shows as ``name``.
+
+    A login that is refused and came from a secret is asked for again: it may have been rotated since.
+
+    Raises
+    ------
+    SourceError
+        It says which of host, login or database failed, or that the connection does not keep its settings.
+    """
+    try:
+        connection = _connect(login)
+    except psycopg.OperationalError as error:
+        if REFUSED in str(error) and (now := asked_again(login)) != login:
+            return connect(now, name)
+        raise SourceError(f"historian {login.place} {why_not(str(error))}") from None
+    try:
+        with source_errors(login, "making the settings of a connection"):
+            if connection.info.backend_pid != _backend(connection):
+                _refuse_lent_backends(login, connection)
+            connection.execute(settings_query(name))
+            _refuse_other_settings(login, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(login: Login) -> Connection:
+    return psycopg.connect(
+        host=login.host,
+        port=login.port,
+        dbname=login.dbname,
+        user=login.user,
+        password=login.password,
+        sslmode=login.sslmode,
+        connect_timeout=CONNECT_SECONDS,
+        keepalives_idle=KEEPALIVE_SECONDS,
+        keepalives_interval=KEEPALIVE_SECONDS,
+        keepalives_count=KEEPALIVES_LOST,
+        tcp_user_timeout=KEEPALIVE_SECONDS * (KEEPALIVES_LOST + 1) * 1000,
+        application_name=APPLICATION,
+        client_encoding="UTF8",
+        autocommit=True,
+        prepare_threshold=None,  # a pooler may not keep what was prepared
+    )
+
+
+def with_password(config: Config) -> Config:
+    """``config`` with the password that libpq finds here where it names none (``PGPASSWORD``, ``PGPASSFILE``,
+    ``~/.pgpass``): for workers on other machines, and drivers that do not look there."""
+    if config.db.password or config.db_secret_id:
+        return config
+    where = login(config)
+    try:
+        with closing(_connect(where)) as connection:
+            found = connection.info.password
+    except psycopg.OperationalError as error:
+        raise SourceError(f"historian {where.place} {why_not(str(error))}") from None
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": SecretStr(found)})})
+
+
+def settings_query(name: str = APPLICATION) -> sql.Composed:
+    """The query that makes the settings of a session. A time-out that is shorter already stays as it is. Pure."""
+    made = [sql.SQL("set_config({}, {}, false)").format(key, value) for key, value in SETTINGS.items()]
+    made.append(sql.SQL("set_config('application_name', {}, false)").format(name))
+    made += [_shortened(key, most, local=False) for key, most in LIMITS_MS.items()]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(made))
+
+
+def _shortened(name: str, most_ms: int, *, local: bool) -> sql.Composed:
+    """The call that makes a time-out ``most_ms``, or leaves it where it is shorter."""
+    return sql.SQL(
+        "set_config({0}, (SELECT CASE WHEN setting::int8 BETWEEN 1 AND {1} THEN setting ELSE {2} END"
+        " FROM pg_catalog.pg_settings WHERE name = {0}), {3})"
+    ).format(name, most_ms, str(most_ms), local)
+
+
+def _refuse_other_settings(login: Login, connection: Connection) -> None:
+    asked = [sql.SQL("current_setting({})").format(name) for name in SETTINGS]
+    found = connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(asked))).fetchone() or ()
+    for (name, wanted), value in zip(SETTINGS.items(), found, strict=True):
+        if value != wanted:
+            raise SourceError(
+                f'historian {login.place} does not keep the settings of a connection ({name} is "{value}", not'
+                f' "{wanted}"): connect to PostgreSQL itself, or to a pool in session mode'
+            )
+
+
+def _backend(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return int(row[0]) if row else 0
+
+
+_keep_sessions: set[tuple[str, int, str, str]] = set()  # poolers that were found to
+
+
+def _refuse_lent_backends(login: Login, connection: Connection) -> None:
+    """``SourceError`` where a pooler stands between that lends a backend for one transaction: neither settings nor a
+    snapshot would hold.
+
+    Two connections take turns: one that is lent a backend does not find the one it had when the other has had it, or
+    holds it, whether the pool hands out what came back last or first.
+    """
+    where = login.host, login.port, login.dbname, login.user
+    if where in _keep_sessions:
+        return
+    try:
+        with closing(_connect(login)) as other:
+            connection.execute("BEGIN READ ONLY")
+            first = _backend(connection)
+            other.execute("BEGIN READ ONLY")
+            connection.execute("COMMIT")
+            seen = [_backend(connection)]
+            for step in ("COMMIT", "BEGIN READ ONLY", "COMMIT"):
+                other.execute(step)
+                seen += [_backend(connection), _backend(connection)]
+    except errors.ProtocolViolation as error:
+        if "statement pooling" not in str(error):  # where there are no transactions
+            raise
+        seen, first = [], -1
+    if set(seen) != {first}:
+        raise SourceError(
+            f"historian {login.place} is a pooler that lends a connection for each transaction or statement, where"
+            " neither settings nor a snapshot hold: connect to PostgreSQL itself, or to a pool in session mode"
+        )
+    _keep_sessions.add(where)
+
+
+def why_not(message: str) -> str:
+    """libpq's message, which may list several addresses, as one clause with a remedy."""
+    if REFUSED in message or "no password supplied" in message:
+        return 'refused the login: check "user" and "password" under "db", or the secret'
+    if "does not exist" in message and "database" in message:
+        return 'has no such database: check "dbname" under "db"'
+    if "Connection refused" in message or "timeout" in message or "resolve host" in message:
+        return 'cannot be reached: is the server running, and are "host" and "port" under "db" right?'
+    last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
+    if "too many" in message or "connection slots" in message:
+        last = last.rpartition("FATAL:")[2].strip()
+        return f"has no connection left ({last}): {TOO_FEW}"
+    return f"cannot be used: {last}"
+
+
+@contextmanager
+def source_errors(login: Login, doing: str) -> Iterator[None]:
+    """Turn what PostgreSQL says while ``doing`` into a ``SourceError``; a connection that is lost is no fault of it."""
+    try:
+        yield
+    except psycopg.Error as error:
+        at = "" if _lost(error) else f", {doing}"
+        raise SourceError(f"historian {login.place}{at}: {in_words(error, login)}") from error
+
+
+def in_words(error: psycopg.Error, login: Login) -> str:
+    """What PostgreSQL says, and what to do about it. Pure."""
+    message = (error.diag.message_primary or str(error)).strip().rstrip(".")
+    if isinstance(error, errors.InsufficientPrivilege) and ROW_SECURITY not in message:
+        return f"{message}: grant {login.user} what it needs to read"
+    remedy = next((text for kind, text in REMEDIES if isinstance(error, kind)), None)
+    if _lost(error):
+        return f"the connection was lost ({message}): {remedy or NEEDS_PATIENCE}"
+    return f"{message}: {remedy}" if remedy else with_remedy(message, login.user)
+
+
+def with_remedy(message: str, user: str) -> str:
+    """The same of what only the text of is known. Pure."""
+    if ROW_SECURITY in message:
+        return (
+            f"{message}, and rows that it hides would be taken for gone: let {user} see all of them (ALTER ROLE ..."
+            " BYPASSRLS), or give it a view to read whose owner does"
+        )
+    remedy = next((text for said, text in IN_TEXT.items() if said in message), None)
+    return f"{message}: {remedy}" if remedy else message
+
+
+def _lost(error: psycopg.Error) -> bool:
+    return isinstance(error, LOST) or (error.sqlstate is None and isinstance(error, psycopg.OperationalError))
+
+
+@contextmanager
+def snapshot_connection(login: Login, snapshot: str | None, settings: Mapping[str, str]) -> Iterator[Connection]:
+    """A connection inside one REPEATABLE READ, READ ONLY transaction that sees the exported ``snapshot``, else its own.
+
+    Time-outs among ``settings`` are in ms, and upper bounds. Connections are kept from slice to slice, one for each
+    thread that reads, until ``let_go``; between slices they are in no transaction, so that they hold back no VACUUM.
+    """
+    connection = _opened(login, _opening(snapshot, tuple(settings.items())))
+    _at_work.add(connection)
+    try:
+        yield connection
+        connection.execute("ROLLBACK")
+    except BaseException:
+        connection.close()  # whatever it was at ends with it
+        raise
+    finally:
+        _at_work.discard(connection)
+    _idle.setdefault(login, []).append(connection)
+
+
+@lru_cache(maxsize=8)
+def _opening(snapshot: str | None, settings: tuple[tuple[str, str], ...]) -> sql.SQL:
+    """What begins such a transaction: the same for all slices of a run."""
+    steps: list[sql.Composable] = [sql.SQL(BEGIN)]
+    if snapshot:
+        steps.append(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+        steps.append(sql.SQL("SET LOCAL application_name = {}").format(sql.Literal(reader_of(snapshot))))
+    for key, value in settings:
+        if key in LIMITS_MS:
+            steps.append(sql.SQL("SELECT {}").format(_shortened(key, int(value), local=True)))
+        else:
+            steps.append(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)))
+    return sql.SQL(sql.SQL("; ").join(steps).as_string())
+
+
+def reader_of(snapshot: str) -> str:
+    """The name under which whoever reads a slice in ``snapshot`` is seen, so that a run knows its own readers."""
+    return f"{APPLICATION} {snapshot}"
+
+
+# Connections of this process that no thread uses; lists are changed by one atomic step each.
+_idle: dict[Login, list[Connection]] = {}
+_at_work: set[Connection] = set()
+
+
+def cancel() -> None:
+    """End what the connections of this process are reading: nobody wants it any more."""
+    for connection in list(_at_work):
+        with suppress(psycopg.Error):  # it has ended meanwhile
+            connection.cancel()
+
+
+def let_go() -> None:
+    """Close the connections that no thread of this process uses."""
+    for idle in list(_idle.values()):
+        while idle:
+            idle.pop().close()
+
+
+def _opened(login: Login, opening: sql.SQL) -> Connection:
+    """A connection left by an earlier slice that still answers, else a new one, and ``opening`` done in one journey."""
+    while kept := _idle.get(login):
+        try:
+            connection = kept.pop()
+        except IndexError:  # another thread was faster
+            break
+        try:
+            connection.execute(opening, prepare=False)
+            return connection
+        except psycopg.Error:
+            connection.close()
+    connection = connect(login)
+    try:
+        with source_errors(login, "opening a snapshot"):
+            connection.execute(KEEP_MEMORY)
+            connection.execute(opening, prepare=False)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,73 @@
+"""The readings of one committed file, and what a file is that does not hold them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow as pa
+
+from ..errors import LakeError
+from ..publishing.lease import staged_key
+from ..transform.parquet import SCHEMA, decode, opened
+from .manifest import Entry, Manifest, StateGone
+from .stores import Store
+
+
+def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> pa.Table:
+    """The readings of a committed file, where it is or where it waits to be put in place.
+
+    Raises ``manifest.StateGone`` if it is neither: another run has committed since, or the lake was damaged
+    (``manifest.at_one_commit`` tells the two apart). Raises ``LakeError`` if what was committed are no readings.
+    """
+    return decode(read_bytes(store, entry, manifest))
+
+
+def read_bytes(store: Store, entry: Entry, manifest: Manifest | None = None) -> bytes:
+    """The same as the bytes of its Parquet file, for who wants a part of them."""
+    data = store.get(entry.key)
+    if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
+        turn = manifest.root.turn if manifest else None
+        data = store.get(staged_key(turn["id"], entry.digest)) if turn else None
+    if data is None:
+        raise StateGone(entry.key)
+    if why := drift(data):
+        raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
+    return data
+
+
+def why_gone(store: Store, entry: Entry) -> str:
+    """What stands where ``entry`` should, after ``StateGone``: the rest of a sentence that begins with its name."""
+    return drift(store.get(entry.key)) or "holds other readings than were committed"
+
+
+def drift(data: bytes | None) -> str | None:
+    """How the file ``data`` differs from Parquet with exactly ``parquet.SCHEMA``; ``None`` if it does not.
+
+    The rest of a sentence that begins with the file's name, ``has column value of type string, not double`` for
+    example. ``data`` is ``None`` where there is no such file.
+    """
+    if data is None:
+        return "is missing"
+    try:
+        found = opened(data).schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        if data[:4] == b"PAR1":
+            return f"is damaged Parquet ({error})"
+        return f"is not Parquet: it begins with {data[:8]!r}" if data else "is empty, not Parquet"
+    return _schema_drift(found)
+
+
+def _schema_drift(found: pa.Schema) -> str | None:
+    if twice := {name for name in found.names if found.names.count(name) > 1}:
+        return f"has column {min(twice)} twice"
+    for field in SCHEMA:
+        if field.name not in found.names:
+            return f"has no column {field.name} (it has {', '.join(found.names) or 'none'})"
+        if (kind := found.field(field.name).type) != field.type:
+            return f"has column {field.name} of type {kind}, not {field.type}"
+    for name in found.names:
+        if name not in SCHEMA.names:
+            return f"has a column {name} of type {found.field(name).type} that the lake does not know"
+    if found.names != SCHEMA.names:
+        return f"has its columns in the order {', '.join(found.names)}, not {', '.join(SCHEMA.names)}"
+    return None

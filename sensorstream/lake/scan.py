@@ -1,0 +1,297 @@
+"""Readings out of the lake: a window of some tags for Arrow, pandas, Polars or Spark.
+
+What is committed is what the manifest names; nothing else under the prefix is looked at. The historian is not needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pyarrow as pa
+
+from ..config.credentials import without_password
+from ..config.settings import Config
+from ..errors import ConfigError, LakeError
+from ..publishing.file_changes import inside as within
+from ..spark.package import guarded, here
+from ..transform.parquet import SCHEMA, table_of
+from ..transform.staged_rows import READINGS_DDL
+from ..transform.staged_rows import labelled as spelled_out
+from ..windows import Moment, Window, day_window, instant, zone
+from .data_files import read_entry, why_gone
+from .keys import TAGS
+from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, chosen, read_manifest
+from .stores import Store, open_store
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    from pyspark.sql import DataFrame, SparkSession
+
+READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
+ENTRY_DDL = (
+    "tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long, size long,"
+    " digest string"
+)
+FETCHES_AT_ONCE = 8
+Patterns = str | Sequence[str] | None
+
+
+@overload
+def read(config: Config, start: Moment, end: Moment, patterns: Patterns = None) -> pa.Table: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["arrow"]
+) -> pa.Table: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["pandas"]
+) -> pandas.DataFrame: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["polars"]
+) -> polars.DataFrame: ...
+@overload
+def read(
+    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["spark"],
+    spark: SparkSession | None = None, persist: bool = False,
+) -> DataFrame: ...  # fmt: skip
+def read(
+    config: Config,
+    start: Moment,
+    end: Moment,
+    patterns: Patterns = None,
+    *,
+    into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
+    spark: SparkSession | None = None,
+    persist: bool = False,
+) -> Any:
+    """The readings from ``start`` to before ``end``, as one run left them.
+
+    Parameters
+    ----------
+    start, end
+        Half open. Text as ISO 8601, a date or a datetime; a date is midnight in the configured time zone, a time
+        without offset is local to it. Whole seconds.
+    patterns
+        Regular expressions (Python's) searched in the whole tag path, any one is enough; every tag by default.
+    into
+        ``arrow``, ``pandas`` and ``polars`` hold the readings in memory, in order of tag path and time; ``spark`` is
+        a lazy DataFrame of which the workers fetch the files, in no order.
+    spark
+        The session for ``into="spark"``; by default the one that runs, else a new one as ``config`` asks for it.
+    persist
+        Keep the Spark DataFrame (``MEMORY_AND_DISK_DESER``) once it was read.
+
+    Returns
+    -------
+    pyarrow.Table, pandas.DataFrame, polars.DataFrame or pyspark.sql.DataFrame
+        ``tagpath`` (a dictionary, category), ``datetime`` (UTC, milliseconds; Spark holds microseconds), ``value``,
+        ``text``, ``quality``. Without a reading in the window: these columns, empty.
+
+    Raises
+    ------
+    LakeError
+        There is no lake, the store failed, or a file is missing or not what was committed. From a Spark DataFrame a
+        file's error comes when it is read.
+    ConfigError
+        No window, a pattern that is no regular expression, or a library that is not installed.
+    """
+    window = Window(instant(start, config.timezone), instant(end, config.timezone))
+    if into not in ("arrow", "pandas", "polars", "spark"):
+        raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
+    if into == "spark":
+        return _spark_readings(config, window, patterns, spark, persist=persist)
+    if persist or spark:
+        raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
+    if into == "polars":
+        _polars()  # before anything is read
+    return converted(_arrow_readings(config, window, patterns), into)
+
+
+def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) -> Any:
+    """A table as another library has it; ``ConfigError`` where that one is not installed."""
+    if into == "pandas":
+        return readings.to_pandas()
+    return _polars().from_arrow(readings) if into == "polars" else readings
+
+
+def entries(config: Config, window: Window, patterns: Patterns = None) -> list[Entry]:
+    """Committed files that hold readings of ``window``, by tag path and time; none where there is no lake yet.
+
+    ``patterns`` as for ``read``.
+    """
+    return at_one_commit(open_store(config), lambda manifest: _entries(manifest, config, window, patterns))
+
+
+def places(config: Config) -> list[tuple[str, str]]:
+    """Every tag path and month that has committed readings: the partitions of the lake, in order."""
+
+    def look(manifest: Manifest) -> list[tuple[str, str]]:
+        months = present(manifest, config).months
+        return sorted(
+            {(path, month) for month in months for path in manifest.files(month)["tagpath"].unique().to_pylist()}
+        )
+
+    return at_one_commit(open_lake(config), look)
+
+
+def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
+    wanted = _any_of(patterns)
+    found: list[Entry] = []
+    for month, _ in window.months(manifest.root.timezone or config.timezone):  # the lake's, whoever reads it
+        files = manifest.files(month)
+        paths = [path for path in files.column("tagpath").unique().to_pylist() if wanted.search(path)]
+        found += (Entry(month=month, **row) for row in chosen(files, window, paths).to_pylist())
+    return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
+
+
+def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
+    store = open_lake(config)
+
+    def look(manifest: Manifest) -> pa.Table:
+        def one(entry: Entry) -> pa.Table:
+            try:
+                return labelled(entry.tagpath, within(read_entry(store, entry, manifest), window))
+            except StateGone:
+                if read_manifest(store).version != manifest.version:
+                    raise  # another run has committed: all is looked at again
+                why = why_gone(store, entry)
+                raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
+
+        chosen = _entries(present(manifest, config), config, window, patterns)
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            parts = list(pool.map(one, chosen))
+        return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
+
+    return at_one_commit(store, look)
+
+
+def _spark_readings(
+    config: Config, window: Window, patterns: Patterns, spark: SparkSession | None, *, persist: bool
+) -> DataFrame:
+    """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
+    found = at_one_commit(open_lake(config), lambda now: _entries(present(now, config), config, window, patterns))
+    if spark is None:
+        from ..spark.session import spark_session
+
+        spark = spark_session(config)
+    if config.local_path and not here(spark):
+        raise ConfigError(
+            f"the lake is a folder of this machine ({config.local_path}), which executors of"
+            f' {spark.sparkContext.master} do not see: read it into="arrow", or keep the lake in a bucket'
+        )
+    reaching = without_password(config)
+
+    def fetch(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(reaching)
+        for batch in batches:
+            manifest = read_manifest(store)
+            for row in batch.to_pylist():
+                entry = Entry(**row)
+                try:
+                    readings = within(read_entry(store, entry, manifest), window)
+                except StateGone:
+                    remedy = "read again if a run has replaced it since the DataFrame was made, else run verify"
+                    why = why_gone(store, entry)
+                    raise LakeError(f"lake {store.place}: {entry.key} {why}: {remedy}") from None
+                yield from spelled_out(entry.tagpath, readings).to_batches()
+
+    if found:
+        pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
+        files = spark.createDataFrame([astuple(entry) for entry in found], ENTRY_DDL).repartition(pieces)
+        frame = files.mapInArrow(guarded(spark, fetch), READINGS_DDL)
+    else:
+        frame = spark.createDataFrame([], READINGS_DDL)
+    if persist:
+        from pyspark import StorageLevel
+
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK_DESER)
+    return frame
+
+
+def tags(config: Config, pattern: str = ".*") -> pa.Table:
+    """Tags that the last run saw in the historian, with their metadata, those whose path matches ``pattern``."""
+    store = open_lake(config)
+    data = store.get(TAGS)
+    if data is None:
+        raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
+    found = table_of(data)
+    wanted = _any_of([pattern])
+    return found.filter(
+        pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()], pa.bool_())
+    )
+
+
+def last_day(config: Config) -> Window:
+    """The last day, in the configured time zone, of which the lake holds a reading."""
+    store = open_lake(config)
+
+    def look(manifest: Manifest) -> Entry:
+        if not manifest.months:
+            raise LakeError(f"lake {store.place} holds no reading: run ingest first")
+        return max(manifest.entries(max(manifest.months)).values(), key=lambda entry: entry.last_ms)
+
+    newest = at_one_commit(store, look)
+    last = newest.interval.start + timedelta(milliseconds=newest.last_ms - newest.interval.start_ms)
+    return day_window(last.astimezone(zone(config.timezone)).date(), config.timezone)
+
+
+def area(tagpath: str) -> str:
+    """Where a tag is: its first two folders, without a ``[provider]``; ``plant1/press`` for example."""
+    folders = re.sub(r"^\[[^\]]*\]", "", tagpath).split("/")[:-1]
+    return "/".join(folders[:2]) or "(no area)"
+
+
+def measure(tagpath: str) -> str:
+    """What a tag measures: the last part of its path."""
+    return tagpath.rsplit("/", 1)[-1]
+
+
+def open_lake(config: Config) -> Store:
+    """The store of a lake that is there to be read; nothing is made where nothing is."""
+    if config.local_path and not Path(config.local_path).is_dir():
+        raise LakeError(f'lake folder {config.local_path} does not exist: check "local_path" or run ingest first')
+    return open_store(config)
+
+
+def present(manifest: Manifest, config: Config) -> Manifest:
+    """``manifest`` where there is one; ``LakeError`` that says what is there instead."""
+    if manifest.version is not None:
+        return manifest
+    keys = '"bucket_name" and "s3_directory"' if config.bucket_name else '"local_path"'
+    found = [key for key, _ in islice(manifest.store.list(), 2)]
+    there = f"it holds {found[0]}{' and more' if found[1:] else ''}" if found else "it holds nothing"
+    raise LakeError(f"lake {config.lake} has no {ROOT} ({there}): check {keys} or run ingest first")
+
+
+def _polars() -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise ConfigError('into="polars" needs Polars, which is not installed: pip install polars') from None
+    return polars
+
+
+def labelled(tagpath: str, readings: pa.Table) -> pa.Table:
+    """``readings`` of one tag with their tag path in front, stored once."""
+    codes = pa.repeat(pa.scalar(0, pa.int32()), readings.num_rows)
+    names = pa.DictionaryArray.from_arrays(codes, pa.array([tagpath], pa.string()))
+    return readings.add_column(0, READINGS.field("tagpath"), names)
+
+
+def _any_of(patterns: Patterns) -> re.Pattern[str]:
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    for pattern in patterns or ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f'pattern "{pattern}" is not a regular expression: {error}') from None
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns or (".*",)))

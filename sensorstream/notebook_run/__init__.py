@@ -1,0 +1,1 @@
+"""A run through its notebooks: kernels, Papermill, the report at the end."""

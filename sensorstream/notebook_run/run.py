@@ -1,0 +1,201 @@
+"""A whole run through its notebooks: source check, ingest, lake check, and the report of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
+from rich.text import Text
+
+from ..config.provenance import Value, explain
+from ..config.settings import OVERRIDES, Config, load
+from ..errors import LakeError, SensorStreamError
+from ..pipeline.ingest import plan as make_plan
+from ..pipeline.run_record import RunRecord, run_id
+from ..progress.display import read_line
+from ..report import index_page, run_page, storage
+from ..report.terminal import show_plan, show_record
+from ..windows import Window, window_of
+from . import execute
+
+STEPS = ("check_source", "ingest", "check_lake")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run left: its folder with the executed notebooks, the report, and the record.
+
+    Both are paths, or begin with ``s3://`` where reports are kept there.
+    """
+
+    folder: str
+    report: str
+    record: RunRecord
+
+
+def run(
+    config_path: str | os.PathLike[str] | None,
+    *,
+    config_source: Any = "file",
+    date: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    patterns: Sequence[str] | None = None,
+    engine: str | None = None,
+    write_mode: str | None = None,
+    allow_loss: bool | None = None,
+    console: Console | None = None,
+) -> RunOutcome:
+    """Execute the three notebooks and write the report, whether or not the run succeeds.
+
+    Returns
+    -------
+    RunOutcome
+        ``folder`` is ``<reports_path>/<run id>/<started>``; the report is ``report.html`` in it.
+
+    Raises
+    ------
+    SensorStreamError
+        What the failing notebook raised; it and the report are kept as far as they came. ``LakeError`` where all
+        went well but the report could not be kept; it says where it is instead.
+    """
+    console = console or Console(highlight=False)
+    arguments = dict(zip(OVERRIDES, (engine, write_mode, allow_loss), strict=True))
+    config = load(config_path, source=config_source, arguments=arguments)
+    window = window_of(config.timezone, day=date, start=start, end=end)
+    name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    folder = storage.run_folder(config, name)
+    place = storage.kept_at(config, folder, name)
+    parameters = {
+        "config_path": str(Path(config_path).resolve()) if config_path else None,
+        "config_source": config_source,
+        "date": date,
+        "start": start,
+        "end": end,
+        "patterns": list(config.patterns(patterns)) if patterns else None,
+        "run_folder": str(folder),
+        **arguments,
+    }
+    failure: SensorStreamError | None = None
+    settings: list[Value] | None = None
+    try:
+        settings = explain(config_path, config_source, arguments)
+        _execute(config, window, folder, parameters, console)
+    except SensorStreamError as error:
+        failure = error
+    try:
+        run_page.write(folder, config, window, failure, patterns=patterns, settings=settings)
+    except OSError as error:
+        raise failure or LakeError(
+            f"the readings are in the lake and checked, but no report can be written to {folder}: {error.strerror}:"
+            " make room there, and run again for the report"
+        ) from error
+    report = f"{place}/report.html"
+    if failure:
+        try:
+            kept = _keep(config, folder, name)
+            console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
+        except SensorStreamError as error:
+            # The run's own failure says more of what to do; this one is said beside it.
+            console.print(f"[bold]report[/] {error}", soft_wrap=True)
+        # What the sentence names has moved where reports are kept elsewhere.
+        raise type(failure)(str(failure).replace(str(folder), place)) from failure
+    record = replace(RunRecord.read(folder / "record.json"), report=report)
+    record.save(folder / "record.json")
+    show_record(record, console)
+    kept = _keep(config, folder, name)
+    console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
+    return RunOutcome(place, report, record)
+
+
+class LastLine(ProgressColumn):
+    """What the ingest notebook says of its progress."""
+
+    max_refresh = 0.5
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Column(no_wrap=True, overflow="ellipsis"))
+        self.folder = folder
+
+    def render(self, task: Task) -> Text:
+        return Text(read_line(self.folder) if task.description == "ingest" and not task.finished else "", style="dim")
+
+
+def _keep(config: Config, folder: Path, name: str) -> index_page.Index:
+    """The run's folder to where reports are kept, and the page of all runs with it."""
+    storage.keep(config, folder, name)
+    return index_page.build(config)
+
+
+# What kernels import before it is their turn.
+TO_CHECK = """
+from sensorstream.fast_import import ours
+ours()
+from sensorstream.checks.validation import load_library
+load_library()
+"""
+TO_INGEST = """
+import sensorstream.pipeline.ingest, sensorstream.progress.display, sensorstream.report
+import matplotlib.backends.backend_svg, pandas
+"""
+
+
+def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
+    """One notebook after the other: both checks in one kernel, whose library takes longest to import, and the kernel of
+    ingest begun beside the first."""
+    from .kernel import Kernel
+
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        LastLine(folder),
+    )
+    with ExitStack() as kernels, Progress(*columns, console=console) as progress:
+
+        def begin(name: str, ahead: str) -> Kernel:
+            kernel = Kernel(folder / f"{name}.log", ahead)
+            kernels.callback(kernel.close)
+            return kernel
+
+        checks = begin("checks", TO_CHECK)
+        paths = {name: execute.find(name) for name in STEPS}
+        tasks = {
+            name: progress.add_task(name.replace("_", " "), total=execute.code_cells(path), start=False)
+            for name, path in paths.items()
+        }
+        ingest = begin("ingest", TO_INGEST)
+        import matplotlib.backends.backend_svg  # noqa: F401 - for the report, while the kernels import theirs
+
+        for name, kernel in zip(STEPS, (checks, ingest, checks), strict=True):
+            progress.start_task(tasks[name])
+
+            def advance(task: Any = tasks[name]) -> None:
+                progress.advance(task)
+
+            execute.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
+            progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
+            if name != "ingest":
+                progress.console.print(run_page.check_summary(folder, name), style="green", soft_wrap=True)
+            if name == "ingest":
+                ingest.close()  # its memory, and a Java of its own
+            if name == "check_source":
+                checks.forget()
+                show_plan(make_plan(config, window, parameters["patterns"]), progress.console)

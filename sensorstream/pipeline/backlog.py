@@ -1,0 +1,118 @@
+"""What the lake still lacks of the historian: days that no run has read, and days that have changed since one did.
+
+Looks only; the next run reads the changed days again, and ``ingest`` of a missing day fills it in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from ..config.settings import Config
+from ..historian import coverage, open_historian
+from ..lake import scan
+from ..lake.manifest import Manifest, at_one_commit
+from ..lake.scan import open_lake
+from ..lake.source_state import window_of
+from ..lake.stores import open_store
+from ..late.detect import look, lookback
+from ..report.run_history import records
+from ..windows import Window, WindowLike, as_window, day_window, zone
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Tag days that have changed since they were read, who found them, and why it was not the heap tail."""
+
+    detector: str
+    reasons: tuple[str, ...]
+    days: pd.DataFrame  # tagpath, day
+
+    def _repr_html_(self) -> str:
+        why = f" ({escape(self.reasons[0])})" if self.reasons else ""
+        return f"<p><b>{len(self.days):,} tag days</b> have changed, by {self.detector}{why}.</p>"
+
+
+def changed_days(config: Config, detector: str | None = None) -> Changed:
+    """Days of the last ``lookback_days`` of the lake whose readings in the historian are not what was read.
+
+    Parameters
+    ----------
+    detector
+        ``fingerprint`` compares every day, whatever the end of the tables says; by default as ``config`` has it.
+
+    Raises
+    ------
+    LakeError, SourceError
+        There is no lake, or the historian cannot be read.
+    """
+    import pandas as pd
+
+    last = scan.last_day(config)
+    after = day_window(last.end.astimezone(zone(config.timezone)).date(), config.timezone)
+    with open_historian(config) as historian:
+        back = at_one_commit(open_lake(config), lambda now: lookback(historian, config, now, after, ()))
+        historian.export_snapshot(back.tables)
+        paths = frozenset(tag.path for tag in historian.tags(config.sensor_patterns))
+        late = look(back, after, paths, detector or config.late_detector)
+    rows = [(piece[0], _day(window_of(piece), config)) for piece in sorted(late.again)]
+    return Changed(late.detector, late.reasons, pd.DataFrame(rows, columns=["tagpath", "day"]))
+
+
+def came_late(config: Config) -> pd.DataFrame:
+    """Tag days that runs have read again, from the run records under ``reports_path``: one row each.
+
+    ``run, started, detector, tagpath, day``; days in order, no rows where no run has found any.
+    """
+    import pandas as pd
+
+    rows = []
+    for record in records(config):
+        late = record.get("late") or {}
+        for tagpath, days in late.get("tags", {}).items():
+            rows += [(record["run_id"], record["started"], late["detector"], tagpath, day) for day in days]
+    found = pd.DataFrame(rows, columns=["run", "started", "detector", "tagpath", "day"])
+    return found.sort_values(["started", "day", "tagpath"], ignore_index=True)
+
+
+def missing_days(
+    config: Config, window: WindowLike, patterns: Sequence[str] | None = None
+) -> list[tuple[date, Window]]:
+    """Days of ``window`` that the historian has tables for, and of which a tag was never read, in order.
+
+    ``patterns`` as for ``ingest``. A day that was read is not missing, whether or not it held a reading.
+    """
+    window = as_window(window, config.timezone)
+    with open_historian(config) as historian:
+        paths = {tag.path for tag in historian.tags(config.patterns(patterns))}
+        covered = coverage(historian.partition_tables(window), window)
+
+    def known(manifest: Manifest) -> dict[tuple[int, int], set[str]]:
+        found = defaultdict(set)
+        for month, _ in window.months(config.timezone):
+            pieces = manifest.pieces(month)
+            rows = pieces.filter(pc.is_valid(pieces.column("rows"))).select(["tagpath", "start", "end"])
+            for row in rows.to_pylist():
+                found[row["start"], row["end"]].add(row["tagpath"])
+        return found
+
+    read = at_one_commit(open_store(config), known)
+    return [
+        (day, part)
+        for day, part in window.days(config.timezone)
+        if any(part.overlaps(one) for one in covered)
+        and not paths <= read.get((part.start_ms // 1000, part.end_ms // 1000), set())
+    ]
+
+
+def _day(window: Window, config: Config) -> str:
+    return f"{window.start.astimezone(zone(config.timezone)):%Y-%m-%d}"

@@ -1,0 +1,202 @@
+"""Readings as a Spark DataFrame to bend before they are published, and back into the lake.
+
+::
+
+    df = sensorstream.readings(config, window, ["^plant1/"])
+    sensorstream.publish(df.where("value < 400"), config, window)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..config.settings import Config
+from ..errors import ConfigError
+from ..extract import READERS
+from ..historian import open_historian
+from ..historian.readings_sql import PLAIN
+from ..lake.keys import storable
+from ..lake.stores import reached_store
+from ..planning import make_plan
+from ..planning.make_plan import workers_of
+from ..publishing.publish import look
+from ..publishing.publish import publish as publish_files
+from ..publishing.staged import HeldBySpark
+from ..spark.package import guarded
+from ..spark.session import spark_errors, spark_session
+from ..staging.on_spark import measure, persisted
+from ..transform.clean import Tally, quality_rule
+from ..transform.parquet import SCHEMA
+from ..transform.staged_rows import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
+from ..windows import Window, WindowLike, as_window
+from .ingest import Clock, scope_of
+from .run_record import RunRecord, run_id
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NEEDED = ("tagpath", "datetime", "value")
+
+
+def readings(
+    config: Config, window: WindowLike, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
+) -> DataFrame:
+    """The clean readings of ``window`` straight from the historian, as ``ingest`` would leave them.
+
+    Lazy: each use queries the historian again and sees what is committed then, so persist what is used twice.
+
+    Parameters
+    ----------
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+
+    Returns
+    -------
+    DataFrame
+        ``tagpath string, datetime timestamp, value double, text string, quality int``, in no set order.
+
+    Raises
+    ------
+    ConfigError, SourceError
+        As ``plan`` does.
+    """
+    window, session = as_window(window, config.timezone), spark or spark_session(config)
+    with open_historian(config) as historian:
+        what = make_plan.make_plan(
+            historian,
+            config,
+            window,
+            config.patterns(patterns),
+            workers=workers_of(session.sparkContext.master),
+            alone=True,
+        )
+    if not what.tables:
+        return session.createDataFrame([], READINGS_DDL)
+    return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
+
+
+def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[str] | None = None) -> RunRecord:
+    """Put a DataFrame of readings into the lake, in place of what it holds of those tags in ``window``.
+
+    Parameters
+    ----------
+    df
+        ``tagpath``, ``datetime`` (whole milliseconds) and ``value``; ``text`` and ``quality`` if there are any (none
+        and 192 otherwise). One reading a tag path and time, all in ``window``.
+    tags
+        Tag paths that are replaced; those that ``df`` holds by default. A path without a reading is emptied.
+
+    Raises
+    ------
+    ConfigError
+        A column is missing, unknown or of the wrong type, or a reading is doubled, outside the window or of no time.
+    LakeError, WindowBusy
+        As ``ingest`` does; the lake is untouched.
+    """
+    from pyspark.sql import functions as F
+
+    clock, window = Clock(), as_window(window, config.timezone)
+    given = _as_readings(df)
+    target = Target(config.timezone, config.max_records_per_file)
+
+    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        path = key[0].as_py()
+        kept = checked(path, rows, window)
+        found = pc.value_counts(kept.column("quality")).to_pylist()
+        codes = Counter({str(code["values"]): code["counts"] for code in found})
+        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
+        return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
+
+    store = reached_store(config)
+    with clock.phase("extract"), spark_errors():
+        grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
+        with persisted(grouped.applyInArrow(guarded(df.sparkSession, encode_group), STAGED_DDL)) as files:
+            found = measure(files)
+            tally = found.tally
+            with clock.phase("publish"):
+                held = frozenset(entry.tagpath for entry in found.entries)
+                paths = frozenset(tags) if tags is not None else held
+                if others := sorted(held - paths):
+                    raise ConfigError(
+                        f'the DataFrame holds readings of {len(others):,} tag paths that "tags" does not name,'
+                        f" {others[0]} for one: name them, or leave their readings out"
+                    )
+                storable(paths, prefix=config.prefix)
+                scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
+                done, _ = publish_files(
+                    HeldBySpark(files, found.entries, config),
+                    store,
+                    scope,
+                    look(store, scope),
+                    append=config.write_mode == "append",
+                )
+    return RunRecord(
+        run_id=run_id(window, sorted(paths)),
+        started=clock.started.isoformat(timespec="milliseconds"),
+        finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        engine="dataframe",
+        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        patterns=[],
+        tags_selected=len(paths),
+        partition_tables=[],
+        rows_read=tally.read,
+        rows_written=tally.written,
+        rows_rejected={},
+        rows_deduplicated=0,
+        quality_codes=dict(sorted(tally.codes.items())),
+        **asdict(done),
+        seconds=clock.seconds(),
+        source_snapshot="",
+    )
+
+
+def checked(path: str, rows: pa.Table, window: Window) -> pa.Table:
+    """Readings of one path (``READINGS``) as the lake holds them, sorted; ``ConfigError`` says what is wrong."""
+    if not path:
+        raise ConfigError("a reading has no tagpath: give it one or drop it")
+    rows = rows.select(READINGS.names).combine_chunks()
+    for name in ("datetime", "quality"):
+        if rows.column(name).null_count:
+            raise ConfigError(f"a reading of {path} has no {name}: give it one or drop it")
+    micros = rows.column("datetime").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    order = np.argsort(micros, kind="stable")
+    micros = micros[order]
+    problems = (
+        (micros % 1000 != 0, "at a part of a millisecond: round the times"),
+        ((micros < window.start_ms * 1000) | (micros >= window.end_ms * 1000), f"outside {window}: widen the window"),
+        (np.append(np.diff(micros) == 0, False), "twice: keep one of them"),
+    )
+    for where, what in problems:
+        if where.any():
+            time = datetime.fromtimestamp(int(micros[where][0]) / 1e6, UTC)
+            raise ConfigError(f"{path} has a reading of {time.isoformat()} {what}")
+    taken = rows.take(pa.array(order))
+    times = pa.array(micros // 1000).view(pa.timestamp("ms", tz="UTC"))
+    return pa.table([times, *(taken.column(name) for name in SCHEMA.names[1:])], schema=SCHEMA)
+
+
+def _as_readings(df: DataFrame) -> DataFrame:
+    """The columns of ``READINGS``, with those that may be left out; ``ConfigError`` for a missing or unknown one."""
+    from pyspark.sql import functions as F
+
+    missing = [name for name in NEEDED if name not in df.columns]
+    if missing:
+        raise ConfigError(f"the DataFrame has no column {missing[0]} (it has {', '.join(df.columns)})")
+    unknown = [name for name in df.columns if name not in READINGS.names]
+    if unknown:
+        raise ConfigError(f"the lake has no column {unknown[0]}: drop it, the columns are {', '.join(READINGS.names)}")
+    if (kind := df.schema["datetime"].dataType.typeName()) != "timestamp":
+        raise ConfigError(f"column datetime is of type {kind}, not timestamp: cast it")
+    if "text" not in df.columns:
+        df = df.withColumn("text", F.lit(None).cast("string"))
+    if "quality" not in df.columns:
+        df = df.withColumn("quality", F.lit(PLAIN))
+    return df.select("tagpath", "datetime", F.col("value").cast("double"), "text", F.col("quality").cast("int"))

@@ -1,0 +1,1 @@
+"""The plan of a run: partition tables, tags, shares and slices. Reads no reading."""

@@ -1,0 +1,195 @@
+"""Many small files of a tag path and month become few of a good size; no reading changes.
+
+The merged files are staged, then the manifest is swapped, then, one tag path after another, the old keys go and the new
+ones come: a reader of the prefix can miss readings of one tag path and month for a moment, and never meets one twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from ..config.settings import Config
+from ..errors import ConfigError, NotReconciled
+from ..lake.data_files import read_entry
+from ..lake.manifest import Entry, Manifest, MonthChange, StateGone, damaged, write_states
+from ..lake.stores import Conflict, Store, open_store
+from ..progress.steps import Progress, Step
+from ..windows import Window, month_window
+from . import lease
+from .file_changes import entry_of, places
+from .lease import Turn
+
+MEGABYTE = 1 << 20
+MERGES_AT_ONCE = 4  # each holds the readings of about one target file
+FILES_A_TURN = 20_000  # other runs wait so long
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large files become: about ``target`` bytes, and never more readings than ``max_records``."""
+
+    target: int
+    max_records: int
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What ``compact`` did; sizes in bytes."""
+
+    months: tuple[str, ...]
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+
+
+def compact(
+    config: Config,
+    months: Collection[str] | None = None,
+    *,
+    now: datetime | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> Compacted:
+    """Merge the small files of months that are over, and of any tag path and month with too many.
+
+    Parameters
+    ----------
+    months
+        Only these (``2026-10``), over or not; by default those that ended before ``now``, and of the others the tag
+        paths with more than ``compact_over_files`` files.
+    store
+        The lake's store; opened by default.
+    progress
+        Told every step, in files.
+
+    Raises
+    ------
+    ConfigError
+        The lake holds nothing of a month that was asked for.
+    LakeError, WindowBusy
+        As publishing does; every reading stays where it was.
+    """
+    store = store or open_store(config)
+    size = Size(config.compact_target_mb * MEGABYTE, config.max_records_per_file)
+    instant = now or datetime.now(UTC)
+
+    def more_than(month: str) -> int:
+        over = month_window(month, config.timezone).end <= instant
+        return 1 if months is not None or over else config.compact_over_files
+
+    there = lease.free(store).held_to(config.timezone).months
+    for month in months or ():
+        if month not in there:
+            raise ConfigError(f"lake {store.place} holds nothing of month {month}: it has {', '.join(there) or 'none'}")
+    done = []
+    for month in sorted(months if months is not None else there):
+        while (step := _compact_some(store, month, size, more_than(month), progress)) is not None:
+            done.append(step)
+    return Compacted(
+        months=tuple(sorted({month for step in done for month in step.months})),
+        files_before=sum(step.files_before for step in done),
+        files_after=sum(step.files_after for step in done),
+        bytes_before=sum(step.bytes_before for step in done),
+        bytes_after=sum(step.bytes_after for step in done),
+    )
+
+
+def _compact_some(store: Store, month: str, size: Size, more_than: int, progress: Progress | None) -> Compacted | None:
+    """One turn's worth of a month; ``None`` if nothing is left to do."""
+    while True:
+        now = lease.free(store)
+        todo = worthwhile(_entries(store, now, month), size, more_than)
+        if not todo:
+            return None
+        try:
+            turn = lease.take(now, f"{month}, compacted")
+        except Conflict:
+            continue
+        with turn:
+            return _merge(turn, now, month, todo, size, progress)
+
+
+def _entries(store: Store, now: Manifest, month: str) -> Iterable[Entry]:
+    try:
+        return now.entries(month).values()
+    except StateGone as gone:  # nobody else has the turn
+        raise damaged(store, gone) from None
+
+
+def worthwhile(entries: Iterable[Entry], size: Size, more_than: int) -> list[list[Entry]]:
+    """Files to be merged, group by group, about ``FILES_A_TURN`` at most. Pure.
+
+    Every group has two files or more, so that doing it again and again comes to an end.
+    """
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries):
+        found[entry.tagpath].append(entry)
+    todo: list[list[Entry]] = []
+    count = 0
+    for files in found.values():
+        if len(files) > more_than:
+            new = [group for group in groups(files, size) if len(group) > 1]
+            todo += new
+            count += sum(len(group) for group in new)
+        if count >= FILES_A_TURN:
+            break
+    return todo
+
+
+def groups(files: Sequence[Entry], size: Size) -> Iterator[list[Entry]]:
+    """Neighbours of a tag path and month that become one file: until it has the target size, or would hold too many."""
+    held: list[Entry] = []
+    for entry in files:
+        full = sum(old.size for old in held) >= size.target
+        if held and (full or sum(old.rows for old in held) + entry.rows > size.max_records):
+            yield held
+            held = []
+        held.append(entry)
+    if held:
+        yield held
+
+
+def _merge(
+    turn: Turn, now: Manifest, month: str, todo: Sequence[Sequence[Entry]], size: Size,
+    progress: Progress | None,
+) -> Compacted:  # fmt: skip
+    store = turn.store
+    turn.announce([])
+    removed: list[Entry] = []
+    added: list[Entry] = []
+    total = sum(len(files) for files in todo)
+
+    def one(files: Sequence[Entry]) -> Entry:
+        try:
+            readings = pa.concat_tables([read_entry(store, entry) for entry in files]).combine_chunks()
+        except StateGone as gone:
+            raise damaged(store, gone) from None
+        entry, data = entry_of(files[0].place, Window(files[0].interval.start, files[-1].interval.end), readings)
+        store.put(turn.staged_key(entry.digest), data)
+        return entry
+
+    with ThreadPoolExecutor(MERGES_AT_ONCE) as pool:
+        for files, entry in zip(todo, pool.map(one, todo), strict=True):
+            removed += files
+            added.append(entry)
+            if progress:
+                progress(Step(f"compact {month}", len(removed), total))
+    if sum(entry.rows for entry in removed) != sum(entry.rows for entry in added):
+        raise NotReconciled(f"the merged files of {month} do not hold what the old ones did: the lake is untouched")
+    after = write_states(now, {month: MonthChange(removed=frozenset(removed), added=frozenset(added))})
+    turn.commit(after, places(removed, added))
+    turn.settle(forget=now.root.states - after.states)
+    return Compacted(
+        months=(month,),
+        files_before=len(removed),
+        files_after=len(added),
+        bytes_before=sum(entry.size for entry in removed),
+        bytes_after=sum(entry.size for entry in added),
+    )

@@ -1,0 +1,194 @@
+"""What publishing does to the files of the lake, worked out before anything is written. Pure.
+
+Within a tag path and month no two intervals ever overlap. Publishing a window replaces exactly that window (``over``);
+appending, and reading changed pieces again, changes files in place (``within``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..lake.manifest import Entry
+from ..transform.parquet import SCHEMA, cut, encode
+from ..windows import Window
+from .lease import Place
+
+Committed = Mapping[str, Mapping[str, Entry]]  # month -> key -> entry
+News = Sequence[tuple[Window, pa.Table]]  # parts of a tag path and month, and what is read there now
+
+
+@dataclass
+class Changes:
+    """Files that go and come. ``staged`` are those that the workers hold, ``made`` those that this process does."""
+
+    staged: list[Entry] = field(default_factory=list)  # new or different
+    made: dict[Entry, bytes] = field(default_factory=dict)
+    trimmed: list[tuple[Entry, list[Window]]] = field(default_factory=list)  # files across a border: what stays of them
+    removed: list[Entry] = field(default_factory=list)  # of the manifest; some come again under the same key
+    unchanged: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.staged or self.made or self.removed)
+
+
+def over(
+    committed: Committed,
+    staged: Iterable[Entry],
+    window: Window,
+    replaces: Callable[[Entry], bool] = lambda entry: True,
+) -> Changes:
+    """``staged`` in place of what is ``committed`` in ``window``, where ``replaces`` says so.
+
+    Afterwards no two intervals of a tag path and month overlap, and outside the window nothing is lost.
+    """
+    plan = Changes()
+    new = {entry.key: entry for entry in staged}
+    for entry in new.values():
+        old = committed.get(entry.month, {}).get(entry.key)
+        if old is not None and old.digest == entry.digest:
+            plan.unchanged += 1
+        else:
+            plan.staged.append(entry)
+    for entries in committed.values():
+        for key, old in entries.items():
+            if not old.interval.overlaps(window):
+                continue
+            if key in new:
+                if new[key].digest != old.digest:
+                    plan.removed.append(old)
+                continue
+            if rest := old.interval.minus(window):
+                plan.trimmed.append((old, rest))
+            plan.removed.append(old)
+    return plan
+
+
+def within(
+    place: tuple[str, str], olds: Sequence[Entry], news: News, read: Callable[[Entry], pa.Table], *, append: bool,
+    max_records: int,
+) -> Changes:  # fmt: skip
+    """Readings of ``news`` brought into the files that cover their time; new files only where none does.
+
+    Parameters
+    ----------
+    olds
+        Committed files of the place that meet a part of ``news``.
+    news
+        Parts in order of time; none overlaps another. An empty table means that nothing is there any more.
+    append
+        Only add what is there at no other reading's time; else what is read now stands in place of what was.
+    """
+    plan = Changes()
+    for old in sorted(olds):
+        parts = [(part, readings) for part, readings in news if part.overlaps(old.interval)]
+        before = read(old)
+        after = merged(before, parts, old.interval) if append else replaced(before, parts, old.interval)
+        if append and after.num_rows == before.num_rows:
+            plan.unchanged += 1
+            continue
+        files = files_of(place, old.interval, after, max_records)
+        if set(files) == {old}:
+            plan.unchanged += 1
+            continue
+        plan.removed.append(old)
+        plan.made |= files
+    for part, readings in news:
+        gaps = [part]
+        for old in olds:
+            gaps = [rest for gap in gaps for rest in gap.minus(old.interval)]
+        for gap in gaps:
+            plan.made |= files_of(place, gap, inside(readings, gap), max_records)
+    return plan
+
+
+def files_of(place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int) -> dict[Entry, bytes]:
+    """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
+    found = {}
+    for part, rows in cut(times_of(readings), interval, max_records):
+        if rows.start < rows.stop:
+            entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start))
+            found[entry] = data
+    return found
+
+
+def entry_of(place: tuple[str, str], interval: Window, readings: pa.Table) -> tuple[Entry, bytes]:
+    """One file of at least one reading, and its bytes."""
+    data = encode(readings)
+    times = readings.column("datetime").cast(pa.int64())
+    digest = hashlib.sha256(data).hexdigest()
+    start, end = interval.start_ms // 1000, interval.end_ms // 1000
+    return Entry(*place, start, end, readings.num_rows, times[0].as_py(), times[-1].as_py(), len(data), digest), data
+
+
+def inside(readings: pa.Table, window: Window) -> pa.Table:
+    """The readings of ``window``, of readings sorted by time."""
+    first, last = times_of(readings).searchsorted([window.start_ms, window.end_ms])
+    return readings.slice(first, last - first)
+
+
+def times_of(readings: pa.Table) -> NDArray[np.int64]:
+    """Milliseconds since 1970 UTC."""
+    return readings.column("datetime").cast(pa.int64()).to_numpy()
+
+
+def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
+    """``before`` with the readings of ``parts`` in place of its own there; nothing outside ``interval`` is taken in."""
+    times = times_of(before)
+    found, done = [], 0
+    for part, readings in parts:
+        first, last = times.searchsorted([part.start_ms, part.end_ms])
+        found += [before.slice(done, first - done), inside(readings, part.clip(interval) or part)]
+        done = last
+    return pa.concat_tables([*found, before.slice(done)]).combine_chunks()
+
+
+def merged(before: pa.Table, parts: News, interval: Window) -> pa.Table:
+    """``before`` and what ``parts`` have at other times; nothing outside ``interval`` is taken in."""
+    known = times_of(before)
+    new = [before]
+    for part, readings in parts:
+        some = inside(readings, part.clip(interval) or part)
+        new.append(some.filter(pa.array(~np.isin(times_of(some), known), pa.bool_())))
+    return pa.concat_tables(new).sort_by("datetime").cast(SCHEMA).combine_chunks()
+
+
+def both(changes: Iterable[Changes]) -> Changes:
+    """Changes of different places as one."""
+    whole = Changes()
+    for one in changes:
+        whole.staged += one.staged
+        whole.made |= one.made
+        whole.trimmed += one.trimmed
+        whole.removed += one.removed
+        whole.unchanged += one.unchanged
+    return whole
+
+
+def covered(new: Iterable[Entry], removed: Iterable[Entry]) -> set[Entry]:
+    """Those of ``new`` that come where a committed file was: readers must not meet both."""
+    old: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in removed:
+        old[entry.place].append(entry)
+    return {
+        entry for entry in new if any(e.start < entry.end and entry.start < e.end for e in old.get(entry.place, ()))
+    }
+
+
+def places(removed: Iterable[Entry], come: Iterable[Entry]) -> list[Place]:
+    """What settling does at each tag path and month: keys that go for good, then staged files that come."""
+    gone: dict[tuple[str, str], list[str]] = defaultdict(list)
+    coming: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for entry in come:
+        coming[entry.place].append((entry.digest, entry.key))
+    stay = {key for found in coming.values() for _, key in found}
+    for entry in removed:
+        if entry.key not in stay:
+            gone[entry.place].append(entry.key)
+    return [Place(tuple(gone.get(p, ())), tuple(coming.get(p, ()))) for p in sorted({*gone, *coming})]

@@ -1,0 +1,350 @@
+"""From staged files to committed ones: work out what changes, take the turn, write, commit the manifest, settle.
+
+A file that is new to the lake is put under the key of its interval; one that comes where another was waits beside until
+the commit, so that a run that ends at any point can be undone before it and finished after it (see ``turns``). An
+unchanged file is not touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import WindowBusy
+from ..lake import source_state as of_source
+from ..lake.concurrency import at_once
+from ..lake.data_files import read_entry
+from ..lake.manifest import (
+    Entry,
+    Manifest,
+    MonthChange,
+    Root,
+    StateGone,
+    at_one_commit,
+    damaged,
+    months_of,
+    read_manifest,
+    write_states,
+)
+from ..lake.stores import Conflict, Store
+from ..windows import Window
+from . import lease
+from .file_changes import Changes, both, covered, files_of, inside, over, places
+from .lease import Place, Turn
+from .patch import appended, patched
+from .staged import Staged
+
+REQUESTS_AT_ONCE = 8
+
+Beside = bytes | None | Callable[[], bytes | None]  # an object beside the readings, or what makes it
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a publication replaces: the window, of these tag paths, in those months of it that the historian covers."""
+
+    window: Window
+    paths: frozenset[str]
+    months: tuple[str, ...]
+    timezone: str
+    max_records: int
+
+    def part(self, month: str) -> Window:
+        """The part of the window in ``month``."""
+        return dict(self.window.months(self.timezone))[month]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The scope as it was committed before the source was read."""
+
+    root: Root
+    entries: frozenset[Entry]
+    pieces: pa.Table
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run learnt of the source, to be noted in the manifest (see ``pieces`` and ``marks``).
+
+    ``pieces`` are those of the scope; without them what was known of it is forgotten.
+    """
+
+    pieces: pa.Table | None = None
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    stale: tuple[of_source.Piece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Published:
+    files_written: int
+    files_unchanged: int
+    files_removed: int
+    bytes_written: int
+
+    def __add__(self, other: Published) -> Published:
+        return Published(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+
+def look(store: Store, scope: Scope) -> Seen:
+    """What is committed in ``scope`` now; to be called before the source is read."""
+    return at_one_commit(store, lambda manifest: seen_in(manifest, scope))
+
+
+def publish(
+    staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
+    others: Mapping[str, Beside] | None = None, tell: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Published, Root]:  # fmt: skip
+    """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
+
+    Parameters
+    ----------
+    seen
+        What ``look`` saw before the source was read: if it has changed since, another run has been here.
+    others
+        Objects beside the readings that the run leaves, by key; ``None`` removes one. What makes one is
+        called while files are put, if at all.
+    tell
+        Told in a sentence while another run is waited for.
+
+    Returns
+    -------
+    Published, Root
+        What changed, and the root that was committed.
+
+    Raises
+    ------
+    LakeError
+        The store failed. Nothing is committed unless the manifest is, and what is not is removed again.
+    WindowBusy
+        Another run has published the same window meanwhile.
+    """
+
+    def work_out(now: Manifest) -> Changes:
+        months = {*scope.months, *months_of(staged.entries)}
+        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in months}
+        # What a table holds of a month that none is listed for is all that is left of it in the historian.
+        added = [entry for entry in staged.entries if append or entry.month not in scope.months]
+        placed = [entry for entry in staged.entries if not append and entry.month in scope.months]
+        replaced = {} if append else {month: committed[month] for month in scope.months}
+        return both(
+            [
+                over(replaced, placed, scope.window),
+                appended(staged, added, committed, store, scope.max_records),
+            ]
+        )
+
+    def note(month: str, before: pa.Table) -> pa.Table:
+        new = None
+        if known and known.pieces is not None:
+            start, end = (edge // 1000 for edge in (scope.part(month).start_ms, scope.part(month).end_ms))
+            starts = known.pieces.column("start")
+            new = known.pieces.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
+        return of_source.put(before, scope.part(month), scope.paths, new)
+
+    return _publish(
+        staged, store, scope, seen, work_out, note, known or Known(), others or {}, tell, frame=known is None
+    )
+
+
+def patch(
+    staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
+    after: Root, append: bool = False, others: Mapping[str, Beside] | None = None,
+    damaged: Collection[Entry] = (), tell: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Published, Root]:  # fmt: skip
+    """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
+
+    ``scope`` holds all of the pieces; ``known.pieces`` what is known of them now; ``after`` is the root that the run
+    has committed before. Files that are ``damaged`` are not read: they go. Otherwise as ``publish``.
+    """
+    months = {month: scope.part(month) for month in scope.months}
+    alike: dict[Window, set[str]] = defaultdict(set)
+    for piece in read_again:
+        alike[of_source.window_of(piece)].add(piece[0])
+
+    def work_out(now: Manifest) -> Changes:
+        whole = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
+        committed = {m: {key: e for key, e in found.items() if e not in damaged} for m, found in whole.items()}
+        parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
+        for path, start, end in sorted(read_again):
+            piece = of_source.window_of((path, start, end))
+            for month, part in months.items():
+                if clip := piece.clip(part):
+                    parts[path, month].append(clip)
+        return both(
+            [
+                Changes(removed=sorted(damaged)),
+                patched(staged, committed, store, parts, max_records=scope.max_records, append=append),
+            ]
+        )
+
+    def note(month: str, before: pa.Table) -> pa.Table:
+        for window, paths in alike.items():
+            if part := window.clip(months[month]):
+                before = of_source.put(before, part, paths, None)
+        new = known.pieces if known.pieces is not None else before.slice(0, 0)
+        start, end = (edge // 1000 for edge in (months[month].start_ms, months[month].end_ms))
+        starts = new.column("start")
+        kept = new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
+        return pa.concat_tables([before, kept])
+
+    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, tell)
+
+
+def _publish(
+    staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
+    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside],
+    tell: Callable[[str], None], *, frame: bool = False,
+) -> tuple[Published, Root]:  # fmt: skip
+    while True:
+        now = lease.free(store, tell)
+        try:
+            _not_busy(seen, seen_in(now, scope), scope)
+            todo = work_out(now)
+            noted = _noted(now, scope, note, known)
+        except StateGone as gone:
+            if read_manifest(store).version == now.version:
+                raise damaged(store, gone) from None
+            continue
+        root = replace(now.root, marks=_marks(known, seen.root, now.root), timezone=scope.timezone)
+        there = {key: store.get(key) for key in others}
+        if not (todo or noted) and root == now.root and there == {key: _made(data) for key, data in others.items()}:
+            return Published(0, todo.unchanged, 0, 0), now.root
+        root = replace(root, frames=root.frames + frame)
+        try:
+            turn = lease.take(now, str(scope.window))
+        except Conflict:
+            continue
+        with turn:
+            return _carry_out(turn, now, root, staged, todo, noted, others, there)
+
+
+def _carry_out(
+    turn: Turn, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
+    others: Mapping[str, Beside], there: Mapping[str, bytes | None],
+) -> tuple[Published, Root]:  # fmt: skip
+    store = turn.store
+    waiting = covered([*todo.staged, *todo.made], todo.removed)
+    direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
+    turn.announce([*direct, *(key for key, old in there.items() if old is None)])
+
+    def place_of(entry: Entry) -> str:
+        return turn.staged_key(entry.digest) if entry in waiting else entry.key
+
+    with at_once(REQUESTS_AT_ONCE) as pool:
+        few = pool.map(lambda key: _put_beside(turn, key, there[key], others[key]), others)  # beside the workers
+        if todo.staged:
+            staged.put({entry: place_of(entry) for entry in todo.staged})
+        list(pool.map(lambda made: store.put(place_of(made[0]), made[1]), todo.made.items()))
+        trims = list(pool.map(lambda trim: list(_trim(turn, *trim)), todo.trimmed))
+        settled_beside = [place for place in few if place]
+    trimmed = [entry for found in trims for entry in found]
+    written = [*todo.staged, *todo.made, *trimmed]
+    settled = [*places(todo.removed, [*waiting, *trimmed]), *settled_beside]
+    changed = {
+        month: MonthChange(
+            removed=frozenset(entry for entry in todo.removed if entry.month == month),
+            added=frozenset(entry for entry in written if entry.month == month),
+            pieces=noted.get(month),
+        )
+        for month in {*months_of([*written, *todo.removed]), *noted}
+    }
+    after = write_states(replace(now, root=root), changed)
+    turn.commit(after, settled)
+    turn.settle(forget=now.root.states - after.states)
+    published = Published(
+        files_written=len(written),
+        files_unchanged=todo.unchanged,
+        files_removed=len({entry.key for entry in todo.removed} - {entry.key for entry in written}),
+        bytes_written=sum(entry.size for entry in written),
+    )
+    return published, after
+
+
+# -- what is known -----------------------------------------------------------------------------------------------------
+
+
+def seen_in(manifest: Manifest, scope: Scope) -> Seen:
+    manifest.held_to(scope.timezone)
+    entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
+    known = [of_source.chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
+    return Seen(
+        manifest.root,
+        frozenset(entry for found in entries for entry in found),
+        pa.concat_tables(known) if known else of_source.unknown(()),
+    )
+
+
+def _not_busy(seen: Seen, now: Seen, scope: Scope) -> None:
+    """``WindowBusy`` if another has changed the readings of the scope. That they stand in other files is no matter:
+    they were compacted, or trimmed by a run of the days beside; nor that another has brought them to what was known of
+    the source when this run began: what this run has read is no older."""
+    if seen.entries == now.entries:
+        return
+    if of_source.same(seen.pieces, now.pieces) and seen.root.frames == now.root.frames:
+        return
+    raise WindowBusy(f"another run has just published {scope.window} of these tags: run again to see what it left")
+
+
+def _marks(known: Known, before: Root, now: Root) -> dict[str, Any]:
+    """The marks to commit. Where others have published meanwhile, this run may not have looked at what they brought:
+    the marks that stand, which are older, are the safe ones."""
+    if before.pieces == now.pieces:
+        return {**now.marks, **known.marks}
+    return {**known.marks, **now.marks}
+
+
+def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table], known: Known) -> dict[str, pa.Table]:
+    """The pieces of each month where they change."""
+    stale: dict[str, list[of_source.Piece]] = defaultdict(list)
+    for piece in known.stale:
+        stale[of_source.window_of(piece).months(scope.timezone)[0][0]].append(piece)
+    found = {}
+    for month in {*scope.months, *stale}:
+        before = now.pieces(month)
+        after = of_source.updated(before, of_source.unknown(stale[month])) if month in stale else before
+        if month in scope.months:
+            after = note(month, after)
+        if not of_source.same(before, after):
+            found[month] = after
+    return found
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _trim(turn: Turn, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:
+    """Write what stays of a file that lies across the window's border, to come when the old one goes."""
+    try:
+        readings = read_entry(turn.store, old)
+    except StateGone as gone:
+        raise damaged(turn.store, gone) from None
+    for part in rest:
+        for entry, data in files_of(old.place, part, inside(readings, part), max(old.rows, 1)).items():
+            turn.store.put(turn.staged_key(entry.digest), data)
+            yield entry
+
+
+def _put_beside(turn: Turn, key: str, old: bytes | None, data: Beside) -> Place | None:
+    """Write an object beside the readings where it is not as it should be; where it is settled, if it is not new."""
+    data = _made(data)
+    if data == old:
+        return None
+    if data is None:
+        return Place((key,), ())
+    turn.store.put(key if old is None else turn.staged_key(_digest(data)), data)
+    return None if old is None else Place((), ((_digest(data), key),))
+
+
+def _made(data: Beside) -> bytes | None:
+    return data() if callable(data) else data
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,270 @@
+"""Pictures as SVG: transparent, in colours that read on white and on black, text left as text."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import SensorStreamError
+from ..formatting import short, size
+from ..windows import zone
+from .run_statistics import Facts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and orange differ for every kind of colour vision, and both keep 3:1 against white and against black.
+KEPT, REJECTED, NEUTRAL, GRID = "#2f7fc1", "#d9622b", "#767a80", "#767a8040"
+WIDTH, HEIGHT = 4.6, 2.4  # inches of 72 points; wider, and letters are too small on a phone
+MOST_TICKS = 7
+# Matplotlib's own font, a wide one, measures the room; the page's is shown in it.
+FONT = "DejaVu Sans"
+SHOWN_FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
+MOST_ROWS = 10
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.family": FONT,
+    "font.size": 10,
+    "text.color": NEUTRAL,
+    "axes.labelcolor": NEUTRAL,
+    "xtick.color": NEUTRAL,
+    "ytick.color": NEUTRAL,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 6,
+    "legend.frameon": False,
+}
+# Written by hand: Matplotlib may be what failed.
+NOT_DRAWN = (
+    '<svg role="img" aria-label="{}" style="max-width:100%" viewBox="0 0 331 43"><text y="26" fill="{}"'
+    ' font-family="sans-serif" font-size="10">not drawn</text></svg>'
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG with a title and a sentence for those who cannot see it; ``group`` is the report's section for it."""
+
+    title: str
+    alt: str
+    svg: str
+    group: str = "read"
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        return (
+            {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.alt}"},
+            {"sensorstream": {"title": self.title, "alt": self.alt, "group": self.group}},
+        )
+
+
+def drawn(title: str, draw: Callable[[], Picture], *, group: str = "read") -> Picture:
+    """What ``draw`` makes or, where it cannot, a picture that says why: what is in the lake is checked all the same."""
+    try:
+        return draw()
+    except SensorStreamError:
+        raise
+    except Exception as error:
+        alt = " ".join(f"Not drawn, {type(error).__name__}: {error}".split())
+        return Picture(title, alt, NOT_DRAWN.format(escape(f"{title}: {alt}"), f"var(--soft, {NEUTRAL})"), group)
+
+
+def pictured(title: str) -> Callable[[Callable[[Facts], Picture]], Callable[[Facts], Picture]]:
+    """Makes a function of facts one that always gives a picture, see ``drawn``."""
+
+    def decorate(draw: Callable[[Facts], Picture]) -> Callable[[Facts], Picture]:
+        @wraps(draw)
+        def always(facts: Facts) -> Picture:
+            return drawn(title, lambda: draw(facts))
+
+        return always
+
+    return decorate
+
+
+@pictured("Readings over time")
+def readings_over_time(facts: Facts) -> Picture:
+    """Readings of each hour (or day, by the length of the window), kept and rejected."""
+    unit = {60: "minute", 3600: "hour", 86400: "day"}.get(facts.width_s) or span_name(facts.width_s)
+    kept, rejected = int(facts.kept.sum()), int(facts.rejected.sum())
+    empty = int((facts.kept + facts.rejected == 0).sum())
+    title = f"Readings per {unit}"
+    alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(facts.kept)} bars"
+    alt += f", {empty} of them empty." if empty else "."
+    with canvas(title, alt) as drawing:
+        axes = drawing.axes
+        place = np.arange(len(facts.kept))
+        axes.bar(place, facts.kept, width=0.86, color=KEPT, label="kept")
+        axes.bar(place, facts.rejected, width=0.86, bottom=facts.kept, color=REJECTED, label="rejected")
+        # A bar's left border is its time, so that midnight stands between two days.
+        ticks, labels = time_ticks(facts.starts_ms, facts.timezone)
+        axes.set_xticks([tick - 0.5 for tick in ticks], labels)
+        axes.grid(axis="x", visible=False)
+        axes.yaxis.set_major_formatter(lambda value, _: short(value))
+        axes.margins(x=0.01)
+        drawing.legend()
+    return drawing.picture()
+
+
+@pictured("Rejected by area")
+def quality_by_area(facts: Facts) -> Picture:
+    """How much of each area's readings was kept, worst first."""
+    areas = sorted(
+        {*facts.kept_by_area, *facts.rejected_by_area},
+        key=lambda name: (-_share(facts, name), name),
+    )[:MOST_ROWS]
+    shares = {name: 100 * _share(facts, name) for name in areas}
+    worst = next(iter(shares), None)
+    alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %." if worst else "No readings."
+    return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
+
+
+@pictured("Tags with most rejected readings")
+def most_rejected(facts: Facts) -> Picture:
+    """The tags with most rejected readings."""
+    found = _largest(facts.rejected_by_tag)
+    first = next(iter(found), None)
+    alt = f"{first} has most: {found[first]:,}." if first else "Nothing was rejected."
+    return _rows("Tags with most rejected readings", alt, found, REJECTED, short)
+
+
+@pictured("Largest tags in the lake")
+def bytes_by_tag(facts: Facts) -> Picture:
+    """The tags that take most room in the lake."""
+    found = _largest(facts.bytes_by_tag)
+    first = next(iter(found), None)
+    alt = f"{first} takes most: {size(found[first])}." if first else "No files."
+    return _rows("Largest tags in the lake", alt, found, KEPT, size)
+
+
+# -- the drawing ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Canvas:
+    """One figure while it is drawn."""
+
+    title: str
+    alt: str
+    figure: Figure
+    axes: Axes
+    group: str
+    svg: str = ""
+
+    def legend(self) -> None:
+        self.axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1, handlelength=1.0)
+
+    def picture(self) -> Picture:
+        return Picture(self.title, self.alt, self.svg, self.group)
+
+
+@contextmanager
+def canvas(
+    title: str, alt: str, *, size: tuple[float, float] = (WIDTH, HEIGHT), rows: int = 1, group: str = "read"
+) -> Iterator[Canvas]:
+    """A figure to draw on, in the style of all; its SVG is there after the block."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    style: Any = STYLE | {"svg.hashsalt": title}
+    with rc_context(style):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)
+        drawing = Canvas(title, alt, figure, axes[0, 0], group)
+        yield drawing
+        sink = io.StringIO()
+        figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        drawing.svg = lean(sink.getvalue(), title, alt)
+
+
+def lean(svg: str, title: str, alt: str) -> str:
+    """Matplotlib's SVG for a page: no prologue, scales with its box, ids of its own, a name that is read aloud."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' (?:xmlns:xlink|width|height|version)="[^"]*"', "", svg, count=4)
+    svg = svg.replace("xlink:href", "href").replace(f"'{FONT}'", SHOWN_FONT)
+    # In the report the text takes the page's colour, which has more contrast than one that must suit every page.
+    svg = svg.replace(f"fill: {NEUTRAL}", f"fill: var(--soft, {NEUTRAL})")
+    own = hashlib.sha256(svg.encode()).hexdigest()[:6]
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{own}-", svg)
+    label = escape(f"{title}: {alt}", quote=True)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}" style="max-width:100%"', 1)
+
+
+def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: Any) -> Picture:
+    """Horizontal bars with their names above them, so that long tag paths have the whole width."""
+    if not values:
+        with canvas(title, alt, size=(WIDTH, 0.8)) as drawing:
+            drawing.axes.axis("off")
+            drawing.axes.text(0, 0.5, alt, va="center")
+        return drawing.picture()
+    with canvas(title, alt, size=(WIDTH, 0.3 + 0.36 * len(values))) as drawing:
+        axes = drawing.axes
+        most = max(values.values()) or 1.0
+        for row, (name, value) in enumerate(values.items()):
+            axes.barh(row, value, height=0.34, color=colour)
+            axes.text(0, row - 0.28, _clipped(name), va="bottom", ha="left", parse_math=False)
+            axes.text(most, row - 0.28, text(value), va="bottom", ha="right")
+        axes.set_xlim(0, most)
+        axes.set_ylim(len(values) - 0.5, -0.85)
+        axes.axis("off")
+    return drawing.picture()
+
+
+def _clipped(name: str, most: int = 40) -> str:
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+def _largest(values: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS])
+
+
+def _share(facts: Facts, name: str) -> float:
+    rejected = facts.rejected_by_area.get(name, 0)
+    return rejected / max(rejected + facts.kept_by_area.get(name, 0), 1)
+
+
+def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[str]]:
+    """Which bars to label, and how: few, at round local times, the date where a day begins. Pure."""
+    local = [datetime.fromtimestamp(int(start) / 1000, UTC).astimezone(zone(timezone)) for start in starts_ms]
+    for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440):
+        ticks = [place for place, at in enumerate(local) if (60 * at.hour + at.minute) % minutes == 0]
+        if len(ticks) <= MOST_TICKS:
+            break
+    ticks = (ticks or [0])[:: -(-len(ticks) // MOST_TICKS) or 1]
+    labels = []
+    for place, at in ((place, local[place]) for place in ticks):
+        day = f"{at.day} {at:%b}"
+        midnight = at.hour == at.minute == 0
+        labels.append(day if midnight else f"{at:%H:%M}" if place != ticks[0] else f"{at:%H:%M}\n{day}")
+    return ticks, labels
+
+
+def span_name(seconds: int) -> str:
+    """``15 minutes``, ``4 hours``, ``7 days``. Pure."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} seconds"

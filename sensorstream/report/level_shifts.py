@@ -1,0 +1,97 @@
+"""How the level of a tag moves over a window, and where it leaves what is usual for the tag. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..formatting import MOST_MEASURED, plain
+
+STRETCHES = 80  # between a tag's first reading and its last
+FEWEST = 8  # stretches with readings, below which nothing is usual
+# Departures are counted in the median deviation of the tag's own levels; 4 of those are 2.7 standard deviations of
+# a normal distribution. A tag that hardly ever moves has a median deviation of 0: the standard deviation stands in.
+UNUSUAL = 4.0
+FEW_STATES = 16  # whole numbers closer together are states of a valve or a motor, which have no level
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Mean values of a tag over stretches of equal length; ``edges_ms`` are their borders, one more than there are."""
+
+    tagpath: str
+    edges_ms: np.ndarray
+    means: np.ndarray  # NaN where there is no reading
+
+    @property
+    def usual(self) -> float:
+        return float(np.nanmedian(self.means))
+
+    @property
+    def spread(self) -> float:
+        return float(np.nanmedian(np.abs(self.means - self.usual)) or np.nanstd(self.means))
+
+    @property
+    def furthest(self) -> float:
+        """The largest departure from the usual level, in spreads; 0 for a tag that does not move."""
+        return float(np.nanmax(np.abs(self.means - self.usual))) / self.spread if self.spread else 0.0
+
+    def unusual(self) -> list[tuple[int, int]]:
+        """Stretches (ms) whose level is far from the usual one, neighbours as one."""
+        with np.errstate(invalid="ignore"):
+            far = np.abs(self.means - self.usual) > UNUSUAL * self.spread
+        steps = np.diff(np.concatenate([[0], (far & (self.spread > 0)).astype(int), [0]]))
+        begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+        return [(int(self.edges_ms[a]), int(self.edges_ms[b])) for a, b in zip(begins, ends, strict=True)]
+
+
+class Tally:
+    """Sums and counts of one tag's values while its files are read."""
+
+    def __init__(self, tagpath: str, first_ms: int, last_ms: int) -> None:
+        self.tagpath = tagpath
+        self.edges_ms = np.linspace(first_ms, last_ms + 1, STRETCHES + 1).astype(np.int64)
+        self.sums, self.counts = np.zeros(STRETCHES), np.zeros(STRETCHES, np.int64)
+        self.least, self.most, self.whole = np.inf, -np.inf, True
+
+    def add(self, times_ms: np.ndarray, values: np.ndarray) -> None:
+        """Count readings in, in order of time."""
+        inside = measured(values) & (times_ms >= self.edges_ms[0]) & (times_ms < self.edges_ms[-1])
+        if not inside.any():
+            return
+        values = values[inside]
+        self.least, self.most = min(self.least, values.min()), max(self.most, values.max())
+        self.whole = self.whole and bool((values == np.rint(values)).all())
+        place = np.searchsorted(self.edges_ms, times_ms[inside], side="right") - 1
+        self.sums += np.bincount(place, values, STRETCHES)
+        self.counts += np.bincount(place, minlength=STRETCHES)
+
+    def levels(self) -> Levels | None:
+        """What was counted; ``None`` where that is too little to say what is usual, or states or a counter."""
+        states = self.whole and self.most - self.least < FEW_STATES
+        if states or np.count_nonzero(self.counts) < FEWEST:
+            return None
+        means = np.full(STRETCHES, np.nan)
+        np.divide(self.sums, self.counts, out=means, where=self.counts > 0)
+        counter = bool((np.diff(means[self.counts > 0]) > 0).all())
+        return None if counter else Levels(self.tagpath, self.edges_ms, means)
+
+
+def measured(values: Any) -> Any:
+    """Which values, or whether one, can be drawn: no NaN, nothing infinite or as good as that. Pure."""
+    return np.abs(values) <= MOST_MEASURED
+
+
+def left_out(count: int) -> str:
+    """What is said of values that are not ``measured``; nothing where there is none. Pure."""
+    return f" Not drawn: {count:,} that are no number or beyond ±{plain(MOST_MEASURED)}." if count else ""
+
+
+def most_moved(tallies: list[Tally], most: int, calm: int) -> tuple[Levels, ...]:
+    """Those that left their usual level, the furthest first; where fewer than ``calm`` did, those that moved most."""
+    found = [levels for tally in tallies if (levels := tally.levels()) and levels.furthest > 0]
+    found.sort(key=lambda levels: (-levels.furthest, levels.tagpath))
+    unusual = sum(levels.furthest > UNUSUAL for levels in found)
+    return tuple(found[: min(max(unusual, calm), most)])

@@ -1,0 +1,150 @@
+"""The runs that are kept, each as it ended, and the days that they cover."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from ..config.settings import Config
+from ..errors import ConfigError
+from ..lake.scan import FETCHES_AT_ONCE
+from ..lake.stores import Store
+from ..pipeline.run_record import RunRecord
+from ..windows import zone
+from .outcome import NAME, Outcome, Verdict, count_warnings, counts
+from .storage import folders, of_reports, open_shelf
+
+WORST_FIRST: tuple[Verdict, ...] = ("failed", "broken", "warnings", "done")
+KILLED = "no record: it is still running, or was ended before it could write one"
+RECORD = "record.json"
+STAMP, ID_STAMP = "%Y%m%dT%H%M%S.%fZ", "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution: its folder, relative to where reports are kept, how it ended, and whether there is a report."""
+
+    folder: str
+    outcome: Outcome
+    reported: bool
+
+    @property
+    def ended(self) -> datetime:
+        """When it ended; for a broken one when it began, as far as its folder tells."""
+        if self.outcome.ended:
+            return datetime.fromisoformat(self.outcome.ended)
+        try:
+            return datetime.strptime(self.folder.rpartition("/")[2], STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            return datetime.min.replace(tzinfo=UTC)
+
+    def days(self, timezone: str) -> Iterator[date]:
+        """The days, in the site's time zone, of which its window holds a part."""
+        if self.outcome.window:
+            start, end = (datetime.fromisoformat(self.outcome.window[side]) for side in ("start", "end"))
+            day, last = (at.astimezone(zone(timezone)).date() for at in (start, end - timedelta(milliseconds=1)))
+            while day <= last:
+                yield day
+                day += timedelta(days=1)
+
+
+def runs(config: Config) -> list[Run]:
+    """Every run that is kept, the newest first; one whose folder does not tell is ``broken``, never an error."""
+    with of_reports():
+        store = open_shelf(config)
+        found = folders(config)
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            ended = pool.map(lambda item: _ended(store, *item), found.items())
+            kept = [
+                Run(folder, outcome, "report.html" in names)
+                for (folder, names), outcome in zip(found.items(), ended, strict=True)
+            ]
+    return sorted(kept, key=lambda run: (run.ended, run.folder), reverse=True)
+
+
+def records(config: Config) -> list[dict[str, Any]]:
+    """The record of every run that is kept and came to one, as JSON; ``ConfigError`` names one that cannot be read."""
+    with of_reports(), ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        store = open_shelf(config)
+        keys = sorted(f"{folder}/{RECORD}" for folder, names in folders(config).items() if RECORD in names)
+        texts = [*zip(keys, pool.map(store.get, keys), strict=True)]
+    found = []
+    for key, text in texts:
+        try:
+            found.append(json.loads(text or b""))
+        except ValueError as error:
+            place = f"{config.reports_path.rstrip('/')}/{key}"
+            raise ConfigError(f"run record {place} cannot be read: {error}: remove it") from None
+    return found
+
+
+def by_day(found: Iterable[Run], timezone: str) -> dict[date, list[Run]]:
+    """The runs of each day, the worst first: of every window and patterns the latest execution. Pure."""
+    latest: dict[str, Run] = {}
+    for run in sorted(found, key=lambda run: (run.ended, run.folder)):
+        latest[run.outcome.asked] = run
+    days: dict[date, list[Run]] = {}
+    for run in sorted(latest.values(), key=lambda run: WORST_FIRST.index(run.outcome.verdict)):
+        for day in run.days(timezone):
+            days.setdefault(day, []).append(run)
+    return days
+
+
+def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
+    """How the run in ``folder`` ended, from its verdict or, before there were verdicts, its record and checks."""
+    name = next((name for name in (NAME, RECORD) if name in names), None)
+    if name is None:
+        return _broken(folder, KILLED)
+    try:
+        told = json.loads(store.get(f"{folder}/{name}") or b"")
+        if name == NAME:
+            return _checked(told)
+        checks = [
+            json.loads(store.get(f"{folder}/{check}") or b"")
+            for check in ("check_source.json", "check_lake.json")
+            if check in names
+        ]
+        return _recorded(RunRecord(**told), checks, "check_lake.json" in names)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _broken(folder, f"{name} cannot be read: {error}")
+
+
+def _checked(told: dict[str, Any]) -> Outcome:
+    """A verdict as it was kept; keys of a later version are left out."""
+    known = {field.name for field in fields(Outcome)}
+    found = Outcome(**{name: value for name, value in told.items() if name in known})
+    if found.verdict not in WORST_FIRST:
+        raise ValueError(f'verdict "{found.verdict}" is unknown')
+    for at in (found.ended, *(found.window or {}).values()):
+        if at is None or datetime.fromisoformat(at).tzinfo is None:
+            raise ValueError(f"{at} is no instant")
+    return found
+
+
+def _recorded(record: RunRecord, checks: Sequence[dict[str, Any]], finished: bool) -> Outcome:
+    warnings = count_warnings(checks) + len(record.warnings)
+    passed = finished and all(check["success"] for check in checks)
+    return Outcome(
+        verdict="failed" if not passed else "warnings" if warnings else "done",
+        asked=record.run_id,
+        window=record.window,
+        ended=record.finished,
+        reason=None if passed else "the lake check failed" if finished else "the lake was not checked",
+        warnings=warnings,
+        **counts(record),
+    )
+
+
+def _broken(folder: str, reason: str) -> Outcome:
+    """What the folder's name tells of a run that left nothing else."""
+    asked = folder.partition("/")[0]
+    window = None
+    if found := re.match(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_", asked):
+        start, end = (datetime.strptime(text, ID_STAMP).replace(tzinfo=UTC).isoformat() for text in found.groups())
+        window = {"start": start, "end": end}
+    return Outcome(verdict="broken", asked=asked, window=window, ended=None, reason=reason)

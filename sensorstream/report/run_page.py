@@ -1,0 +1,194 @@
+"""The run report: one HTML file without a single outside resource, built from what the run's folder holds."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..atomic_files import replace_text
+from ..config.settings import Config
+from ..errors import LakeError, SensorStreamError
+from ..formatting import size
+from ..pipeline.run_record import RunRecord, summary
+from ..windows import Window, zone
+from .anomalies import by_tag, listed
+from .config_table import configuration, written
+from .outcome import outcome
+from .small_multiples import MOST_TAGS, flagged
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from ..config.provenance import Value
+
+TITLES = {"check_source": "Source check", "ingest": "Ingest", "check_lake": "Lake check"}
+MOST_ROWS = 200  # of a table
+MOST_TEXT = 4000  # characters of a cell's output
+PACKAGES = ("sensorstream", "pyspark", "pyarrow", "psycopg", "obstore", "papermill", "great-expectations")
+
+
+def write(
+    folder: Path,
+    config: Config,
+    window: Window,
+    failure: SensorStreamError | None,
+    *,
+    patterns: Sequence[str] | None = None,
+    settings: Sequence[Value] | None = None,
+) -> Path:
+    """Write ``report.html`` and ``verdict.json`` into a run's folder, from its executed notebooks, record and checks.
+
+    Parameters
+    ----------
+    failure
+        What ended the run; it stands at the top. What a failed run did not leave is left out.
+    patterns
+        Those that were asked for; by default those of the configuration.
+    settings
+        The configuration with its origins (see ``provenance.explain``); by default the values alone.
+    """
+    record = RunRecord.read(folder / "record.json") if (folder / "record.json").exists() else None
+    notebooks = [_notebook(folder, name) for name in TITLES if (folder / f"{name}.ipynb").exists()]
+    checks = [found for name in ("check_source", "check_lake") if (found := check(folder, name))]
+    ended = outcome(window, config.patterns(patterns), record, checks, failure)
+    notable = listed(folder)
+    # A lake that has just failed is not asked again: it would be waited for once more.
+    away = isinstance(failure, LakeError)
+    flagged_pictures, not_drawn = (
+        ([], "the lake failed") if away else flagged(config, window, by_tag(notable, MOST_TAGS))
+    )
+    late = (record.late or {}).get("tags", {}) if record else {}
+    html = (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            window=spoken(window, config.timezone),
+            timezone=config.timezone,
+            failure=failure,
+            outcome=ended,
+            untouched=record is None and failure is not None and failure.before_commit,
+            record=record,
+            summary=summary(record) if record else {},
+            numbers=_numbers(record) if record else [],
+            checks=checks,
+            most_rows=MOST_ROWS,
+            pictures=_grouped(picture for found in notebooks for picture in found["pictures"]),
+            notable=notable,
+            flagged=flagged_pictures,
+            not_drawn=not_drawn,
+            late=late,
+            late_shown={path: ", ".join(days) for path, days in list(late.items())[:MOST_ROWS]},
+            plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),
+            configuration=[(each.key, written(each.value), each.origin) for each in settings or ()]
+            or [(key, value, None) for key, value in configuration(config).rows.items()],
+            versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
+            notebooks=notebooks,
+        )
+    )
+    target = folder / "report.html"
+    replace_text(target, html)
+    ended.save(folder)
+    return target
+
+
+def templates() -> Environment:
+    """The pages' templates; whatever they are given is escaped."""
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
+
+
+def spoken(window: Window, timezone: str) -> str:
+    """A window in the site's time zone, as it stands at the top of a report. Pure."""
+    form, here = "%a %d %b %Y, %H:%M", zone(timezone)
+    return f"{window.start.astimezone(here):{form}} to {window.end.astimezone(here):{form}} ({timezone})"
+
+
+def check(folder: Path, name: str) -> dict[str, Any] | None:
+    """The result that a check kept, with its title; ``None`` if it did not come so far."""
+    path = folder / f"{name}.json"
+    return {"title": TITLES[name], **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else None
+
+
+def check_summary(folder: Path, name: str) -> str:
+    found = check(folder, name)
+    return found["summary"] if found else "did not run"
+
+
+def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
+    """The figures that stand large: value, name, and a word of explanation."""
+    rejected = sum(record.rows_rejected.values())
+    share = f"{100 * rejected / record.rows_read:.2g} % of what was read" if record.rows_read else "nothing was read"
+    reasons = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in record.rows_rejected.items())
+    phases = ", ".join(
+        f"{phase} {seconds:.1f}" for phase, seconds in record.seconds.items() if phase != "total" and seconds >= 0.05
+    )
+    late = record.late
+    looked = [(f"{late['tag_days']:,}", "late tag days read again", f"found by {late['detector']}")] if late else []
+    return [
+        (f"{record.rows_read:,}", "readings read", "the historian's own count, in one snapshot"),
+        (f"{record.rows_written:,}", "in the lake", f"of {record.tags_selected:,} tags"),
+        (f"{rejected:,}", "rejected", f"{share}: {reasons}" if rejected else share),
+        (f"{record.rows_deduplicated:,}", "deduplicated", "several rows of one path and time"),
+        *looked,
+        (
+            f"{record.files_written:,}",
+            "files written",
+            f"{record.files_unchanged:,} unchanged, {record.files_removed:,} removed",
+        ),
+        (size(record.bytes_written), "written", "compressed Parquet"),
+        (f"{record.seconds['total']:.1f} s", "from start to commit", f"{record.engine} engine: {phases}"),
+    ]
+
+
+def _grouped(pictures: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Pictures by the section that shows them; those of older runs name none."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for picture in pictures:
+        found.setdefault(picture.get("group", "read"), []).append(picture)
+    return found
+
+
+def _cut(text: str) -> str:
+    more = len(text) - MOST_TEXT
+    return (
+        text if more <= 0 else f"{text[:MOST_TEXT]}\n… and {more:,} characters more, in the notebook beside this page"
+    )
+
+
+def _first_rows(html: str) -> str:
+    """A plan's table with its first ``MOST_ROWS`` rows, and how many slices there are beyond."""
+    *rows, rest = html.split("</tr>")
+    if (more := len(rows) - 1 - MOST_ROWS) <= 0:
+        return html
+    kept = "</tr>".join(rows[: MOST_ROWS + 1])
+    return f"{kept}</tr><tr><td colspan='99'>and {more:,} more slices</td></tr>{rest}"
+
+
+def _notebook(folder: Path, name: str) -> dict[str, Any]:
+    """An executed notebook: its cells as text for unfolding, its pictures, its plan."""
+    import nbformat
+
+    cells: list[dict[str, Any]] = []
+    pictures, plan, failed = [], None, False
+    for cell in nbformat.read(folder / f"{name}.ipynb", as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        text = []
+        for output in cell.outputs:
+            data, told = output.get("data", {}), output.get("metadata", {}).get("sensorstream")
+            if told and "image/svg+xml" in data:
+                pictures.append({**told, "svg": data["image/svg+xml"]})
+            elif cell.source.rstrip().endswith("\nplan") and "text/html" in data:
+                plan = data["text/html"]
+            elif output.output_type == "error":
+                failed = True
+                text.append(f"{output.ename}: {output.evalue}")
+            else:
+                text.append(output.get("text") or data.get("text/plain", ""))
+        cells.append({"source": cell.source, "text": _cut("\n".join(text))})
+    return {"title": TITLES[name], "cells": cells, "pictures": pictures, "plan": plan, "failed": failed}

@@ -1,0 +1,138 @@
+"""Small multiples: one tag each, its readings over the window, and what is worth a look shaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..config.settings import Config
+from ..errors import LakeError
+from ..formatting import plain
+from ..lake.scan import read
+from ..windows import Window, zone
+from .anomalies import Notable
+from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
+from .level_shifts import Levels, left_out, measured
+from .run_statistics import Facts, NoFacts
+from .series import gaps_of, min_max
+
+POINTS = 600  # of a line
+MOST_TAGS = 12
+SIZE = 3.6, 1.75  # inches of 72 points
+# Of years, months, days, hours, minutes and seconds; and of those that begin the next larger.
+FORMS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
+ZEROS = ["", "%b %Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+LINE, SHADE = "#767a80b0", "#d9622b38"
+
+Spans = Sequence[tuple[int, int]]
+
+
+class Line(NamedTuple):
+    """Readings of one tag that can be drawn; ``left_out`` are numbers that cannot."""
+
+    times: np.ndarray  # ms since 1970
+    values: np.ndarray
+    left_out: int
+
+
+def moved_most(config: Config, facts: Facts, window: Window) -> list[Picture]:
+    """The tags whose level left the usual furthest: every reading in grey, the level in blue, the unusual shaded."""
+
+    def draw(levels: Levels) -> Picture:
+        line = readings(config, window, levels.tagpath)
+        return panel(levels.tagpath, _words(levels, line, config.timezone), line.times, line.values, config.timezone,
+                     spans=levels.unusual(), levels=levels, group="moved")  # fmt: skip
+
+    if isinstance(facts, NoFacts):
+        return [drawn("Levels that moved most", lambda: draw(facts.moved[0]), group="moved")]
+    return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in facts.moved]
+
+
+def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]]) -> tuple[list[Picture], str]:
+    """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
+
+    def draw(path: str, notes: Sequence[Notable]) -> Picture:
+        line = readings(config, window, path)
+        text = _more([each.text for each in notes])
+        return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line.times, line.values,
+                     config.timezone, spans=[each.span_ms for each in notes], group="flagged")  # fmt: skip
+
+    try:
+        return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
+    except LakeError as error:
+        # Also a run that failed on the lake has a report.
+        return [], str(error)
+
+
+def readings(config: Config, window: Window, tagpath: str) -> Line:
+    """One tag in the lake, its numbers or, where it has none, its texts as NaN."""
+    found = read(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
+    times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
+    numbers = measured(values)
+    odd = len(values) - found.column("value").null_count - int(numbers.sum())
+    if not numbers.any():
+        return Line(times, np.full(len(times), np.nan), odd)
+    return Line(times[numbers], values[numbers], odd)
+
+
+def panel(
+    tagpath: str, text: str, times: np.ndarray, values: np.ndarray, timezone: str, *, spans: Spans = (),
+    levels: Levels | None = None, group: str = "",
+) -> Picture:  # fmt: skip
+    """One tag's picture: least and greatest of every stretch as a line that breaks at gaps, ``spans`` shaded."""
+    import matplotlib.dates as mdates
+
+    def at(milliseconds: Iterable[int] | np.ndarray) -> np.ndarray:
+        return mdates.date2num(np.asarray(milliseconds).astype("datetime64[ms]"))
+
+    with canvas(tagpath, text, size=SIZE, group=group) as drawing:
+        axes = drawing.axes
+        for begin, end in spans:
+            # With an edge, so that a minute shows in a month.
+            axes.axvspan(*at([begin, end]), facecolor=SHADE, edgecolor=REJECTED, lw=0.7)
+        shown = min_max(values, POINTS)
+        broken = np.searchsorted(times[shown], [begin for begin, _ in gaps_of(times)], side="right")
+        line, path = at(times[shown]), values[shown].astype(float)
+        # A level above says what matters; the readings then are its background.
+        colour, width = (LINE, 0.6) if levels else (KEPT, 0.8)
+        axes.plot(np.insert(line, broken, np.nan), np.insert(path, broken, np.nan), color=colour, lw=width)
+        if levels:
+            axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
+        zoned = zone(timezone)
+        axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=5))
+        axes.xaxis.set_major_formatter(
+            mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
+        )
+        axes.locator_params(axis="y", nbins=4)
+        axes.yaxis.set_major_formatter(lambda value, _: plain(value))
+        if np.isnan(values).all():
+            # Texts have a time and no height.
+            axes.plot(line, np.zeros(len(line)), "|", color=KEPT, markersize=14)
+            axes.set_yticks([])
+        axes.tick_params(colors=NEUTRAL)
+        axes.margins(x=0.01)
+    return drawing.picture()
+
+
+def _words(levels: Levels, line: Line, timezone: str) -> str:
+    """What is usual, and when it was lowest and highest."""
+    times, values, odd = line
+    if np.isnan(values).all():
+        return "No numbers in the lake now."
+
+    def told(place: np.intp) -> str:
+        moment = datetime.fromtimestamp(times[place] / 1000, UTC).astimezone(zone(timezone))
+        return f"{plain(values[place])} on {moment:%d %b %Y %H:%M}"
+
+    lowest, highest = told(values.argmin()), told(values.argmax())
+    return f"Usually {plain(levels.usual)}; lowest {lowest}, highest {highest}.{left_out(odd)}"
+
+
+def _more(texts: Sequence[str]) -> str:
+    return texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "")

@@ -1,0 +1,107 @@
+"""Plan, record and verification as tables in a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..pipeline.run_record import RunRecord, summary
+
+if TYPE_CHECKING:
+    from ..checks.result import CheckResult
+    from ..config.provenance import Value
+    from ..planning.make_plan import Plan
+    from ..publishing.compaction import Compacted
+    from ..verification.verify import Verification
+
+MOST_SLICES = 24  # rows of the table
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print what a run would read: totals, a row a slice, notes."""
+    console.print(
+        f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
+        f" ({plan.layout} layout)\npartition tables: {', '.join(t.name for t in plan.tables) or 'none'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = plan.rows()
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="left" if name in ("partition table", "from") else "right", no_wrap=True)
+    for row in rows[:MOST_SLICES]:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
+    console.print(table, markup=False)
+    if len(rows) > MOST_SLICES:
+        console.print(f"and {len(rows) - MOST_SLICES:,} slices more", highlight=False)
+    for note in plan.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_record(record: RunRecord, console: Console) -> None:
+    """Print what a run did."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in summary(record).items():
+        table.add_row(f"[bold]{name}[/]", Text(value))
+    console.print(table)
+
+
+def show_check(found: CheckResult, console: Console) -> None:
+    """Print the verdict of a check, and what does not hold."""
+    console.print(found.summary(), style="green" if found.success else "bold red", markup=False, soft_wrap=True)
+    table = Table("verdict", "expectation", "found", box=SIMPLE, pad_edge=False)
+    for finding in (*found.failed, *found.warnings):
+        table.add_row(finding.verdict, Text(finding.expectation), Text(finding.found()))
+    if table.rows:
+        console.print(table)
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_compacted(done: Compacted, console: Console) -> None:
+    """Print what compaction did."""
+    if not done.months:
+        console.print("nothing to compact: no two files of a tag and month can become one", highlight=False)
+        return
+    console.print(
+        f"{', '.join(done.months)}: {done.files_before:,} files became {done.files_after:,},"
+        f" {done.bytes_before:,} bytes became {done.bytes_after:,}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_verification(found: Verification, console: Console) -> None:
+    """Print what differs and what was repaired, the first of both."""
+    from ..verification.verify import MOST_SHOWN
+    from ..verification.verify import summary as looked_at
+
+    rows = found.rows()
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name in ("difference", "month", "repaired"))
+    for row in rows[:MOST_SHOWN]:
+        table.add_row(*(Text(cell) for cell in row.values()))
+    if rows:
+        console.print(table)
+    if len(rows) > MOST_SHOWN:
+        console.print(f"and {len(rows) - MOST_SHOWN:,} more: --json names them all", highlight=False)
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    counts = f"{len(found.differences):,} differences, {len(found.repaired):,} repaired"
+    console.print(f"{counts}, {looked_at(found)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_values(values: Sequence[Value], console: Console) -> None:
+    """Print a configuration: key, value, origin."""
+    table = Table("key", "value", "from", box=SIMPLE, pad_edge=False)
+    for value in values:
+        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
+        table.add_row(value.key, shown, value.origin)
+    console.print(table, markup=False)

@@ -1,0 +1,70 @@
+"""What ``make`` runs after the packages are installed: bytecode, and for ``--spark`` Java and the JDBC driver.
+
+A sentence each.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
+
+from sensorstream.errors import SensorStreamError
+from sensorstream.spark.java import java_home
+from sensorstream.spark.jdbc_driver import fetch_driver, find_driver
+
+# What a run, its workers, its notebooks and its checks import.
+IMPORTED = (
+    *(
+        "sensorstream.cli.main",
+        "sensorstream.notebook_run.run",
+        "sensorstream.pipeline.ingest",
+        "boto3",
+        "rich.progress",
+    ),
+    *("sensorstream.staging.this_machine", "psycopg", "pyarrow.parquet", "pandas", "obstore"),
+    *("papermill", "ipykernel", "nbconvert", "matplotlib.pyplot", "great_expectations"),
+)
+COMPILE_SECONDS = 300
+
+
+def main(spark: bool) -> None:
+    """Prepare the runtime; without the driver only the ``jdbc`` engine is missing, so that is no failure."""
+    compile_imports()
+    if not spark:
+        return
+    try:
+        java_home()
+    except SensorStreamError as error:
+        sys.exit(f"sensorstream: {error}")
+    try:
+        if find_driver(None) is None:
+            print(f"sensorstream: JDBC driver fetched to {fetch_driver()}")
+    except SensorStreamError as error:
+        print(f"sensorstream: the jdbc engine is not available, all else is: {error}", file=sys.stderr)
+
+
+def compile_imports() -> None:
+    """Have Python keep the bytecode of what a run imports, where nothing did so yet; a failure is no failure.
+
+    pip compiles what it installs, uv does not; where ``PYTHONDONTWRITEBYTECODE`` is set, as in many images, every
+    process would then compile pandas and Great Expectations again, for seconds.
+    """
+    spec = find_spec("great_expectations")
+    if spec is None or spec.origin is None or Path(cache_from_source(spec.origin)).exists():
+        return
+    print("sensorstream: keeping the bytecode of the installed packages: some seconds, once", flush=True)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    script = "import contextlib, importlib\n" + "".join(
+        f"with contextlib.suppress(Exception): importlib.import_module({name!r})\n" for name in IMPORTED
+    )
+    try:
+        subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, timeout=COMPILE_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return
+
+
+if __name__ == "__main__":
+    main(spark="--spark" in sys.argv)

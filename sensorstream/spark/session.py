@@ -1,0 +1,263 @@
+"""The Spark session: adaptive, Arrow, UTC, quiet, with the right Python and Java."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from threading import Thread
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ..config.settings import Config
+from ..errors import ConfigError, SensorStreamError, SourceError, named
+from .java import java_home
+from .jdbc_driver import find_driver, require_driver
+from .package import carry
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+APP = "sensorstream"
+LOCAL = "local[*]"
+PYTHON = "spark.pyspark.python"  # of executors
+ARROW_BATCH_BYTES = 4 << 20
+# A worker has one heap, for Arrow as well, and of what is freed it keeps little more than a slice takes. With a heap of
+# Arrow's own, each kept what the other could have used: of a month with large files 20 MB.
+HEAP = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(3 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
+
+
+def settings(config: Config) -> dict[str, str]:
+    """The Spark settings of a run; ``spark_conf`` wins over each. Pure but for the place of the JDBC driver."""
+    driver = require_driver(config.jdbc_jar) if config.engine == "jdbc" else find_driver(config.jdbc_jar)
+    chosen = {
+        "spark.app.name": APP,
+        "spark.sql.adaptive.enabled": str(config.use_aqe).lower(),
+        "spark.sql.adaptive.coalescePartitions.enabled": str(config.use_aqe).lower(),
+        "spark.sql.adaptive.skewJoin.enabled": str(config.enable_skew_handling).lower(),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Rows may be whole files: without it a worker is handed ten thousand of them at once.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.python.worker.reuse": "true",
+        **{f"spark.executorEnv.{name}": value for name, value in HEAP.items()},
+        "spark.sql.python.filterPushdown.enabled": "true",
+        # Two tasks of one share would be more connections than the historian was promised.
+        "spark.speculation": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(2 * config.jdbc_num_partitions),
+    }
+    if driver:
+        chosen["spark.jars"] = str(driver)
+    quiet = files(__package__) / "log4j2.properties"
+    chosen["spark.driver.extraJavaOptions"] = " ".join(
+        [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
+    )
+    if local(config) or re.match(r"spark://(127\.0\.0\.1|localhost):", master(config)):
+        # On one machine nothing need be reachable from outside.
+        chosen |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if local(config):
+        chosen["spark.driver.memory"] = "2g"  # driver and workers share one heap
+    else:
+        # What passes through an executor's disk, files that wait there and tasks among it, is nobody else's.
+        chosen["spark.io.encryption.enabled"] = "true"
+    return chosen | config.spark_conf
+
+
+def _compiler(config: Config) -> list[str]:
+    """The packed engine hands Java some hundred rows a run: its second compiler, made for hot loops, takes a second of
+    a first run and half a second of a later one, and gives nothing back."""
+    return ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
+
+
+def master(config: Config) -> str:
+    """Where Spark works, for what only Spark does."""
+    return config.spark_master or LOCAL
+
+
+def local(config: Config) -> bool:
+    """Whether driver and workers are processes of this machine."""
+    return master(config).startswith("local")
+
+
+def spark_session(config: Config) -> SparkSession:
+    """The session for ``config``, started where there is none yet. Sets ``JAVA_HOME`` and Spark's Python."""
+    return start_early(config).result()
+
+
+def start_early(config: Config) -> Starting:
+    """Begin to start the session for ``config`` and return at once; ``result()`` is the session.
+
+    What lies between the two (a look at the lake, the plan) costs a run no time::
+
+        with start_early(config) as starting:
+            what = make_plan(...)
+            session = starting.result()
+
+    Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
+    """
+    from pyspark import SparkContext
+
+    if SparkContext._gateway is None:
+        os.environ["JAVA_HOME"] = str(java_home())
+    # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    if local(config):
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    elif python := config.spark_conf.get(PYTHON):
+        os.environ["PYSPARK_PYTHON"] = python
+    return Starting(master(config), settings(config))
+
+
+class Starting:
+    """A session on its way: the JVM starts in a thread, everything of Python's stays in the caller's.
+
+    Two threads must not import the same packages at once: pyspark and pandas are full of circles, in which one of the
+    two would find a module half made. So the thread only waits for the JVM.
+    """
+
+    def __init__(self, master: str, settings: dict[str, str]) -> None:
+        from pyspark import SparkConf, SparkContext
+
+        self._master = master
+        self._conf = SparkConf().setMaster(master).setAll(list(settings.items()))
+        self._settings = settings
+        self._gateway: Any = None
+        self._error: BaseException | None = None
+        # Not a daemon: a process that fails early must not leave its JVM, or Spark's temporary files, half made.
+        self._thread = Thread(target=self._launch, name="spark-start")
+        if SparkContext._gateway is None:
+            self._thread.start()
+
+    def _launch(self) -> None:
+        from pyspark.java_gateway import launch_gateway
+
+        try:
+            self._gateway = launch_gateway(self._conf)
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> SparkSession:
+        """Wait for the JVM and return the session; whatever kept the JVM from starting is raised here."""
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        if self._thread.ident:
+            _import_ahead()
+            self._thread.join()
+            if self._error:
+                raise self._error
+            gateway, self._gateway = self._gateway, None
+            if SparkContext._active_spark_context is None:
+                SparkContext(conf=self._conf, gateway=gateway)
+                _note_interrupts()
+        from ..staging.datasource import HistorianSource
+
+        builder = SparkSession.builder
+        for key, value in self._settings.items():
+            builder = builder.config(key, value)
+        with spark_errors():
+            session = builder.master(self._master).getOrCreate()
+            session.dataSource.register(HistorianSource)
+            carry(session)
+        return session
+
+    def __enter__(self) -> Starting:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the JVM down again where nobody has asked for the session."""
+        if self._thread.ident:
+            self._thread.join()
+        if self._gateway:
+            self._gateway.proc.terminate()  # and takes its temporary folder along
+            self._gateway.proc.wait()
+            self._gateway = None
+
+
+_interrupted = threading.Event()
+
+
+@dataclass(frozen=True)
+class _Noting:
+    """A handler of Ctrl-C that remembers it, and leaves it to the one ``before``: Spark makes a failure of it."""
+
+    before: Callable[[int, FrameType | None], Any]
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        _interrupted.set()
+        self.before(number, frame)
+
+
+def _note_interrupts() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()  # no other may set a handler
+    if here and callable(before) and not isinstance(before, _Noting):
+        signal.signal(signal.SIGINT, _Noting(before))
+
+
+def _import_ahead() -> None:
+    """Import what pyspark will ask for, pandas among it, while there is nothing to do but wait for the JVM."""
+    for name in ("pyspark.testing.utils", "pyspark.sql.pandas.functions"):
+        try:
+            import_module(name)
+        except Exception:
+            return  # who needs it says what is wrong
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """Turn what a task or a driver of Spark says into one sentence.
+
+    A ``SensorStreamError`` raised on a worker comes back as text; here it becomes that very error again.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    _interrupted.clear()
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt from error
+        text = str(error)
+        found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)
+        if found and (ours := named(found[1])):
+            raise ours(found[2]) from error
+        if found := re.search(r"org\.postgresql\.util\.PSQLException: (.+)", text):
+            from ..historian.connection import with_remedy
+
+            raise SourceError(f"historian, through JDBC: {with_remedy(found[1], 'the reader')}") from error
+        if "ClassNotFoundException: org.postgresql.Driver" in text:
+            jar = find_driver(None) or "postgresql.jar"
+            raise ConfigError(f"this Spark was started without PostgreSQL's JDBC driver: add --jars {jar}") from error
+        if found := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text):
+            raise ConfigError(
+                f"the Python of Spark's workers has no {found[1]}: install the libraries of sensorstream there, or send"
+                f" them along as docs/spark.md says"
+            ) from error
+        if found := re.search(r"Python in worker has different version: (\S+) than that in driver: (\S+),", text):
+            raise ConfigError(
+                f"the Python of Spark's workers is {found[1]}, this one {found[2]}: name one of"
+                f' {found[2]} in "{PYTHON}" under "spark_conf"'
+            ) from error
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])
+        raise SensorStreamError(f"Spark failed: {last}: run again with --debug for the whole of it") from error

@@ -1,0 +1,1 @@
+"""Readings cleaned, fingerprinted and encoded. Pure."""

@@ -1,0 +1,137 @@
+"""The lake's objects held against its manifest: what is lost, what nobody committed, what a killed run left."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import LakeError
+from ..lake.data_files import drift
+from ..lake.keys import BOOKS, READINGS, Foreign, spelled
+from ..lake.manifest import ROOT, Entry, Manifest, StateGone, read_manifest
+from ..lake.stores import Store
+from ..publishing.lease import free, keys_of, taken_over
+from ..windows import Window
+from .differences import Difference
+
+LOOKS = 20
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An object of the manifest that is lost, the month that it was of (``None``: of all), and what is the matter."""
+
+    key: str
+    month: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class AtRest:
+    """The lake while nobody published.
+
+    ``lost`` are states that the root names and that are not what was written, or the root itself.
+    ``foreign`` objects are those of any tag path whose interval, or else whose month, meets the window.
+    """
+
+    manifest: Manifest
+    killed: tuple[Difference, ...]
+    lost: tuple[Lost, ...]
+    foreign: tuple[Foreign, ...]
+    leftovers: tuple[str, ...]
+
+
+def at_rest(
+    store: Store, window: Window, months: Sequence[str], tell: Callable[[str], None] = lambda sentence: None
+) -> AtRest:
+    """Look when nobody has a turn; what a killed run left is finished or undone first, and reported.
+
+    Raises ``WindowBusy`` as ``lease.free`` does, ``LakeError`` if others publish all the time.
+    """
+    killed: list[Difference] = []
+    for _ in range(LOOKS):
+        manifest = _free(store, tell, killed)
+        lost = tuple(_lost(manifest, months))
+        try:
+            foreign = tuple(_foreign(manifest, window, whole_months(months, lost)))
+        except StateGone:
+            continue
+        leftovers = [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in {ROOT, *manifest.root.states}]
+        if read_manifest(store).version == manifest.version:
+            return AtRest(manifest, tuple(killed), lost, foreign, tuple(leftovers))
+    raise LakeError(f"lake {store.place}: the manifest changed {LOOKS} times while it was read: try again")
+
+
+def _free(store: Store, tell: Callable[[str], None], killed: list[Difference]) -> Manifest:
+    try:
+        return free(store, tell, lambda manifest: killed.extend(_killed(manifest)))
+    except LakeError:
+        if killed and read_manifest(store).root.turn is None:
+            return free(store, tell)  # what was to come in its place has vanished: such files will be found missing
+        raise
+
+
+def _killed(manifest: Manifest) -> Iterator[Difference]:
+    what = taken_over(manifest)
+    spelt = {spelled(key).tagpath for key in keys_of(manifest) if key.startswith(READINGS)}
+    paths: list[str | None] = [*sorted(path for path in spelt if path is not None)]
+    for path in paths or [None]:
+        yield Difference("killed run", path, None, what)
+
+
+def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
+    if manifest.version is None and any(spelled(key).interval for key, _ in manifest.store.list(READINGS.rstrip("/"))):
+        yield Lost(ROOT, None, "is missing, though there are files of readings")
+    for month in months:
+        for named in (manifest.root.files, manifest.root.pieces):
+            if (key := named.get(month)) is None:
+                continue
+            data = manifest.store.get(key)
+            if data is None:
+                yield Lost(key, month, "the manifest names it, and it is missing")
+            elif not key.endswith(f"-{hashlib.sha256(data).hexdigest()[:16]}.parquet"):
+                yield Lost(key, month, "the manifest names it, and it is not what was written")
+
+
+def whole_months(months: Sequence[str], lost: Sequence[Lost]) -> list[str]:
+    """Those of ``months`` of which nothing is lost."""
+    gone = {one.month for one in lost}
+    return [] if None in gone else [month for month in months if month not in gone]
+
+
+def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Iterator[Foreign]:
+    maybe: list[Foreign] = []
+    for key, _ in manifest.store.list(READINGS.rstrip("/")):
+        if key.rsplit("/", 1)[-1].startswith(("_", ".")):  # readers skip such names
+            continue
+        found = spelled(key)
+        if found.month is None or (
+            found.month in months and (found.interval is None or found.interval.overlaps(window))
+        ):
+            maybe.append(found)
+    paths = {found.tagpath for found in maybe if found.tagpath is not None}
+    committed = {key for month in months for key in manifest.entries(month, window=window, paths=paths)}
+    return (found for found in maybe if found.key not in committed)
+
+
+def committed_bytes(store: Store, entry: Entry) -> tuple[bytes | None, str | None]:
+    """A committed file, or ``None`` and what is the matter: the rest of a sentence that begins with its name."""
+    data = store.get(entry.key)
+    if why := drift(data):
+        return None, why
+    if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
+        return None, "holds other readings than were committed"
+    return data, None
+
+
+def overlapping(entries: Sequence[Entry]) -> set[Entry]:
+    """Files of one tag path and month that share time with another of them. Pure."""
+    found: set[Entry] = set()
+    longest: Entry | None = None
+    for entry in sorted(entries, key=lambda entry: (entry.start, entry.end)):
+        if longest and entry.start < longest.end:
+            found |= {entry, longest}
+        if longest is None or entry.end > longest.end:
+            longest = entry
+    return found

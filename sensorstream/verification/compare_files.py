@@ -1,0 +1,143 @@
+"""Committed files held against what was committed, and their readings against those staged from the source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ..lake.manifest import Entry
+from ..lake.stores import Store
+from ..publishing.patch import portions
+from ..publishing.staged import Staged
+from ..transform.parquet import SCHEMA, decode
+from ..windows import Window, joined, without
+from .audit_objects import committed_bytes, overlapping
+from .differences import Compared, Difference, compare, within_all
+
+READERS = 8  # threads; each holds the files of one tag path and month
+
+Where = tuple[str, str]  # tag path, month
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared: the window, its days, the parts that tables are listed for, the tag paths that are tags."""
+
+    window: Window
+    days: tuple[Window, ...]
+    covered: tuple[Window, ...]
+    tagpaths: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was found at a tag path and month. ``damaged`` files (what is the matter with each) are not compared."""
+
+    where: Where
+    files: int
+    readings: int
+    size: int  # bytes
+    damaged: Mapping[Entry, str] = field(default_factory=dict)
+    overlaps: frozenset[Entry] = frozenset()
+    differences: tuple[Difference, ...] = ()
+    days: tuple[Window, ...] = ()  # in which readings differ
+
+    @property
+    def broken(self) -> frozenset[Entry]:
+        """Files that can only be read from the source again."""
+        return self.overlaps | frozenset(self.damaged)
+
+    def every(self) -> list[Difference]:
+        path, month = self.where
+        found = [Difference("damaged", path, month, why, key=e.key) for e, why in sorted(self.damaged.items())]
+        found += [
+            Difference("overlap", path, month, "shares time with another committed file", key=entry.key)
+            for entry in sorted(self.overlaps - set(self.damaged))
+        ]
+        return [*found, *self.differences]
+
+
+def compare_places(
+    store: Store, committed: Mapping[Where, Sequence[Entry]], staged: Staged | None, asked: Asked,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Place]:  # fmt: skip
+    """Read every committed file of the window, and compare where other files were staged.
+
+    Parameters
+    ----------
+    committed
+        All committed files of each tag path and month, whether they meet the window or not.
+    staged
+        What the source holds; ``None`` if no table covers the window.
+    """
+    kept = {(entry.key, entry.digest) for entries in committed.values() for entry in entries}
+    news: dict[Where, list[Entry]] = defaultdict(list)
+    alike: set[str] = set()
+    for entry in staged.entries if staged else ():
+        if (entry.key, entry.digest) in kept:
+            alike.add(entry.key)
+        else:
+            news[entry.place].append(entry)
+    every = sorted({*committed, *news})
+    found: list[Place] = []
+    for some in portions(every, news):
+        data = staged.data([entry for where in some for entry in news[where]]) if staged else {}
+
+        def one(where: Where, data: dict[Entry, bytes] = data) -> Place:
+            new = [decode(data[entry]) for entry in sorted(news[where])]
+            return _compare_place(store, where, committed.get(where, ()), new, alike, asked)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            found += pool.map(one, some)
+        tell(len(found), len(every))
+    return found
+
+
+def _compare_place(
+    store: Store, where: Where, committed: Sequence[Entry], new: Sequence[pa.Table], alike: set[str], asked: Asked
+) -> Place:
+    overlaps = overlapping(committed)
+    mine = [entry for entry in sorted(committed) if entry.interval.overlaps(asked.window)]
+    # A file that shares time with one of the window's has to be read again with it.
+    around = joined([entry.interval for entry in mine], touching=False)
+    overlaps = {entry for entry in overlaps if any(entry.interval.overlaps(part) for part in around)}
+    compared = where[0] in asked.tagpaths
+    damaged: dict[Entry, str] = {}
+    held: list[pa.Table] = []
+    for entry in mine:
+        data, why = committed_bytes(store, entry)
+        if why:
+            damaged[entry] = why
+        elif data is not None and compared and entry.key not in alike and entry not in overlaps:
+            held.append(within_all(decode(data), asked.covered))
+    differences: tuple[Difference, ...] = ()
+    days: tuple[Window, ...] = ()
+    if compared and (held or new):
+        parts = without(asked.covered, [entry.interval for entry in {*damaged, *overlaps}])
+        found = compare(_all(held, parts), _all(new, parts))
+        differences, days = tuple(found.differences(*where)), _days(found, asked.days)
+    return Place(
+        where,
+        files=len(mine),
+        readings=sum(entry.rows for entry in mine),
+        size=sum(entry.size for entry in mine),
+        damaged=damaged,
+        overlaps=frozenset(overlaps),
+        differences=differences,
+        days=days,
+    )
+
+
+def _all(tables: Iterable[pa.Table], parts: Sequence[Window]) -> pa.Table:
+    return within_all(pa.concat_tables([SCHEMA.empty_table(), *tables]), parts)
+
+
+def _days(found: Compared, days: Sequence[Window]) -> tuple[Window, ...]:
+    times = np.concatenate([found.missing, found.surplus, found.different])
+    places = np.unique(np.searchsorted([day.start_ms for day in days], times, side="right") - 1)
+    return tuple(days[int(place)] for place in places)
