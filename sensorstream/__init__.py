@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .notebook_run.run import run
     from .pipeline.backlog import changed_days, missing_days
     from .pipeline.dataframes import publish, readings
-    from .pipeline.ingest import ingest, plan
+    from .pipeline.ingest import ingest
+    from .pipeline.preview import plan
     from .pipeline.run_record import RunRecord
+    from .pipeline.session import spark_session
     from .planning.make_plan import Plan
-    from .spark.session import spark_session
     from .verification.verify import Verification, verify
     from .windows import Window, window_of
 
@@ -38,7 +39,7 @@ _HOME = {
     "Window": ".windows",
     "window_of": ".windows",
     "Plan": ".planning.make_plan",
-    "plan": ".pipeline.ingest",
+    "plan": ".pipeline.preview",
     "ingest": ".pipeline.ingest",
     "changed_days": ".pipeline.backlog",
     "missing_days": ".pipeline.backlog",
@@ -46,7 +47,7 @@ _HOME = {
     "readings": ".pipeline.dataframes",
     "publish": ".pipeline.dataframes",
     "RunRecord": ".pipeline.run_record",
-    "spark_session": ".spark.session",
+    "spark_session": ".pipeline.session",
     "read": ".lake.scan",
     "check_source": ".checks.check_source",
     "check_lake": ".checks.check_lake",

@@ -140,8 +140,8 @@ def plant(sandbox: Sandbox) -> Plant:
 @pytest.fixture(scope="session")
 def spark(sandbox: Sandbox):
     """The session that every test shares, with the JDBC driver."""
+    from sensorstream.pipeline.session import spark_session
     from sensorstream.spark.jdbc_driver import require_driver
-    from sensorstream.spark.session import spark_session
 
     require_driver(None)
     config = check(

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 from sensorstream.config.settings import Config
 from sensorstream.lake.data_files import read_entry
 from sensorstream.lake.keys import BOOKS, READINGS, parse_reading_key
-from sensorstream.lake.manifest import ROOT, Entry, at_one_commit, read_manifest
+from sensorstream.lake.manifest import ROOT, DataFile, at_one_commit, read_manifest
 from sensorstream.lake.source_state import Grid, days
 from sensorstream.lake.stores import Store
 from sensorstream.publishing import lease
 from sensorstream.publishing import publish as publishing
-from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known, Published, Scope, Seen
-from sensorstream.publishing.staged import HeldHere
-from sensorstream.transform.parquet import SCHEMA
+from sensorstream.staging.staged import StagedHere
+from sensorstream.transform.readings import SCHEMA, inside
 from sensorstream.transform.staged_rows import PRINTS
 from sensorstream.windows import Window
 
@@ -41,14 +41,14 @@ def scope_of(config: Config, window: Window, paths: Iterable[str]) -> Scope:
     return Scope(window, frozenset(paths), months, config.timezone, config.max_records_per_file)
 
 
-def held(store: Store, scope: Scope, values: Values) -> HeldHere:
-    files: dict[Entry, bytes] = {}
+def held(store: Store, scope: Scope, values: Values) -> StagedHere:
+    files: dict[DataFile, bytes] = {}
     for path in scope.paths:
         readings = table(values, path)
         for month in scope.months:
             part = scope.part(month)
             files |= files_of((path, month), part, inside(readings, part), scope.max_records)
-    return HeldHere(files, store)
+    return StagedHere(files, store)
 
 
 def publish(

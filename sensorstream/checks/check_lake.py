@@ -9,9 +9,10 @@ from pathlib import Path
 from ..config.settings import Config
 from ..lake.manifest import at_one_commit
 from ..lake.stores import reached_store
-from ..pipeline.ingest import covered_months, plan
+from ..pipeline.ingest import covered_months
+from ..pipeline.preview import plan
 from ..pipeline.run_record import RunRecord
-from ..transform.clean import quality_rule
+from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs

@@ -13,7 +13,7 @@ from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
 from ..pipeline.run_record import run_id
 from ..pipeline.warnings import no_known_tag, nothing_kept, reasons_of
-from ..transform.clean import quality_rule
+from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs

@@ -35,11 +35,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lake.keys import folder, parse_reading_key, spelled
-from ..lake.manifest import Entry, Manifest
+from ..lake.manifest import DataFile, Manifest
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
-from ..transform.clean import QualityRule
-from ..transform.parquet import SCHEMA, table_of
+from ..transform.parquet import table_of
+from ..transform.quality import QualityRule
+from ..transform.readings import SCHEMA
 from ..windows import Window, zone
 from .anomalies import Notable
 from .file_anomalies import NOTHING, Beside, behaviour
@@ -87,9 +88,9 @@ DTYPES = {
 class CommittedFile:
     """A manifest entry, how many others of its tag path and month it overlaps, and the one before it."""
 
-    entry: Entry
+    entry: DataFile
     overlaps: int
-    before: Entry | None = None
+    before: DataFile | None = None
 
 
 def committed_files(
@@ -98,7 +99,7 @@ def committed_files(
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []
     for month in months:
-        places: dict[str, list[Entry]] = defaultdict(list)
+        places: dict[str, list[DataFile]] = defaultdict(list)
         for entry in manifest.entries(month).values():
             if entry.tagpath in paths:
                 places[entry.tagpath].append(entry)
@@ -160,7 +161,7 @@ def files_frame(
         does = behaviour(readings, window, beside)
         return seen | does.columns(), list(does.notable(entry.tagpath, beside.range))
 
-    def earlier(entry: Entry | None) -> pa.Table | None:
+    def earlier(entry: DataFile | None) -> pa.Table | None:
         data = store.get(entry.key) if entry else None
         readings = opened(data) if data is not None else ""
         return None if isinstance(readings, str) or readings.schema != SCHEMA else readings
@@ -205,7 +206,7 @@ def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
         return {key: size for objects in listed for key, size in objects}
 
 
-def to_read(entries: Iterable[Entry], limit: int) -> frozenset[str]:
+def to_read(entries: Iterable[DataFile], limit: int) -> frozenset[str]:
     """Keys of files with about ``limit`` readings together, chosen by digest: as good as at random, always the same."""
     chosen: set[str] = set()
     readings = 0

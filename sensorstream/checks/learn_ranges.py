@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..config.settings import Config
 from ..historian import open_historian
 from ..historian.two_sensors import refuse_two_sensors
-from ..transform.clean import quality_rule
+from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .ranges import Range, learned
 from .source_summary import summarise

@@ -77,7 +77,7 @@ def plan(
     pattern: Patterns = None,
 ) -> None:
     """Show what a run would read: partition tables, tags, slices, estimated readings. Reads no reading."""
-    from ..pipeline.ingest import plan as make
+    from ..pipeline.preview import plan as make
 
     settings, window = _asked(config, config_source, date, start, end)
     found = make(settings, window, pattern)
@@ -391,7 +391,7 @@ def _use_sandbox_credentials(config: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[str, Any]] = dict) -> None:
-    """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
+    """DataFile point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     if not debug:

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from ..formatting import plain
 from ..lake.scan import measure
-from ..report.downsampling import times_ms
 from ..report.level_shifts import measured
+from ..transform.readings import times_ms
 from ..windows import Window, zone
 from .tag_search import TagList
 from .view import View

@@ -19,15 +19,16 @@ from psycopg import sql
 from ..config.credentials import Login
 from ..config.settings import Config
 from ..errors import ConfigError
-from ..extract.decode import cleaned
 from ..historian import PartitionTable, Tag, open_historian, readings_sql
 from ..historian.connection import Connection, let_go, snapshot_connection, source_errors
 from ..historian.two_sensors import refuse_two_sensors
 from ..lake.scan import labelled
 from ..planning.make_plan import OWN_CONNECTIONS
-from ..report.downsampling import Reduced, reduced, silences, times_ms
-from ..report.series import GAP_FACTOR
-from ..transform.clean import RAW, Clean, QualityRule, clean, quality_rule
+from ..report.downsampling import GAP_FACTOR, Reduced, reduced, silences
+from ..transform.clean import RAW, Clean, clean
+from ..transform.clean_packed import clean_parts
+from ..transform.quality import QualityRule, quality_rule
+from ..transform.readings import times_ms
 from ..windows import Window
 
 CONNECTIONS = 2  # that read, at most
@@ -140,7 +141,7 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
         for tagid, rows, texts, _ in connection.cursor(binary=True).execute(query):
             if rows:
                 parts.append((tagid, place, rows, texts or b""))
-    return cleaned(parts, lift, asked.rule)[0]
+    return clean_parts(parts, lift, asked.rule)[0]
 
 
 def _width(asked: Asked) -> int:

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from ..config.settings import Config
 from ..lake.data_files import read_bytes
-from ..lake.manifest import Entry, Manifest, at_one_commit
+from ..lake.manifest import DataFile, Manifest, at_one_commit
 from ..lake.scan import open_lake, present
 from ..lake.stores import Store
-from ..report.downsampling import Reduced, inside_ms, joined, reduced
-from ..transform.parquet import SCHEMA, opened
+from ..report.downsampling import Reduced, joined, reduced
+from ..transform.parquet import opened
+from ..transform.readings import SCHEMA, inside_ms
 from ..windows import Window
 from .memory import Memory
 
@@ -50,7 +51,7 @@ class LakeReader:
         self.gists: Memory[Reduced] = Memory(GISTS_BYTES)
         self.groups: Memory[pa.Table] = Memory(GROUPS_BYTES)
         self._groups_of: dict[str, tuple[Group, ...]] = {}
-        self._listed: dict[tuple[str, str], tuple[Entry, ...]] = {}
+        self._listed: dict[tuple[str, str], tuple[DataFile, ...]] = {}
 
     def look(self, tagpaths: Sequence[str], window: Window, points: int) -> dict[str, Reduced]:
         """About ``points`` readings of each tag; one that has none in the window is there with none.
@@ -71,16 +72,16 @@ class LakeReader:
             rows = sum(_rows_in(window, entry.first_ms, entry.last_ms, entry.rows) for entry in entries)
             whole = rows <= STRETCH * points // 2  # a stretch would be wider than a point
 
-            def parts_of(entry: Entry, whole: bool = whole) -> list[Reduced]:
+            def parts_of(entry: DataFile, whole: bool = whole) -> list[Reduced]:
                 return self._parts(manifest, entry, window, points, whole=whole)
 
             parts = [part for parts in pool.map(parts_of, entries) for part in parts]
             found[path] = joined(parts, window.start_ms, window.end_ms, points)
         return found
 
-    def _entries(self, manifest: Manifest, path: str, window: Window) -> list[Entry]:
+    def _entries(self, manifest: Manifest, path: str, window: Window) -> list[DataFile]:
         """Files of one tag that meet the window; a state file never changes, so its answer is kept."""
-        found: list[Entry] = []
+        found: list[DataFile] = []
         for month, _ in window.months(self.config.timezone):
             state = manifest.root.files.get(month)
             if state is None:
@@ -93,7 +94,7 @@ class LakeReader:
         return [entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms]
 
     def _parts(
-        self, manifest: Manifest, entry: Entry, window: Window, points: int, *, whole: bool
+        self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool
     ) -> list[Reduced]:  # fmt: skip
         data: pq.ParquetFile | None = None
         parts = []

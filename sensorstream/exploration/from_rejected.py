@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from ..config.settings import Config
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
-from ..report.downsampling import MOST_DOUBTFUL, inside_ms
-from ..transform.parquet import SCHEMA, table_of
+from ..report.downsampling import MOST_DOUBTFUL
+from ..transform.parquet import table_of
+from ..transform.readings import SCHEMA, inside_ms
 from ..windows import Window
 from .memory import Memory
 

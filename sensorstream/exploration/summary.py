@@ -8,8 +8,9 @@ from html import escape
 import numpy as np
 import pyarrow as pa
 
-from ..report.downsampling import MOST_DOUBTFUL, inside_ms
+from ..report.downsampling import MOST_DOUBTFUL
 from ..report.level_shifts import measured
+from ..transform.readings import inside_ms
 from ..windows import Window, zone
 from .tag_search import TagList
 from .view import View

@@ -1,4 +1,4 @@
-"""The readings of a share between the historian and its files: read by slices, gathered by tag, encoded when whole."""
+"""The readings of a share as they come from the historian: read by slices, gathered by tag until each is whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from psycopg import sql
 
@@ -21,9 +20,7 @@ from ..historian import readings_sql as queries
 from ..historian.connection import let_go, snapshot_connection, source_errors, with_password
 from ..planning.make_plan import WORK_MEM_MB, Plan
 from ..planning.slices import Order, PageCount, Share, Slice
-from ..progress.worker_messages import Mouth, Saying
-from ..transform.clean import Clean, QualityRule, Tally
-from ..transform.staged_rows import PathPrints, Target, borders_ms, staged
+from ..progress.worker_messages import ProgressSender, TaskProgress
 from .decode import Batch, Packed
 from .demultiplex import Mixed, Part
 from .spool import Spool
@@ -51,29 +48,14 @@ class Fetch:
     whole: frozenset[int]  # tables, by position, of which it wants every row: see ``Plan.passed``
     lift: int  # see ``readings_sql.lift``
     snapshot: str | None
-    rule: QualityRule
-    target: Target | None  # only where files are made
-    mouth: Mouth | None = None
+    sender: ProgressSender | None = None
 
     @classmethod
-    def of(
-        cls, plan: Plan, config: Config, snapshot: str | None, rule: QualityRule, target: Target | None = None,
-        mouth: Mouth | None = None,
-    ) -> Fetch:  # fmt: skip
+    def of(cls, plan: Plan, config: Config, snapshot: str | None, sender: ProgressSender | None = None) -> Fetch:
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
         how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
-        return cls(with_password(config), *how, snapshot, rule, target, mouth)
-
-
-@dataclass(frozen=True)
-class Done:
-    """Some stretches, cleaned and encoded."""
-
-    files: list[dict[str, object]]
-    rejected: list[tuple[str, pa.Table]]
-    prints: list[PathPrints]
-    tally: Tally
+        return cls(with_password(config), *how, snapshot, sender)
 
 
 def mixed_of(share: Share, lift: int) -> Mixed | None:
@@ -89,16 +71,18 @@ def mixed_of(share: Share, lift: int) -> Mixed | None:
     return Mixed(parts, by_pages.window, lift)
 
 
-class Gathering:
+class ShareReader:
     """The readings of a share while its slices come in."""
 
-    def __init__(self, fetch: Fetch, share: Share, spool: Spool[Key], saying: Saying | None = None) -> None:
+    def __init__(
+        self, fetch: Fetch, share: Share, spool: Spool[Key], task_progress: TaskProgress | None = None
+    ) -> None:
         self.fetch = fetch
-        self.saying = saying
+        self.task_progress = task_progress
         self.share = share
         self.spool = spool
         self.where: Login = login(fetch.config)
-        self._lock, self._one_large = Lock(), Lock()
+        self._lock = Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
         self._of_id = lru_cache(maxsize=1)(self._stretch_of_id)
         self._awaited = np.zeros(len(share.stretches), np.int64)  # slices of each stretch
@@ -143,8 +127,8 @@ class Gathering:
             for name, data in zip(COLUMNS, columns, strict=True):
                 if data:
                     self.spool.put((position, piece.table, name), key, self._order[id(piece)], data)
-            if self.saying:
-                self.saying.add(read=count)
+            if self.task_progress:
+                self.task_progress.add(read=count)
         with self._lock:
             for (tagid, position), count in counts.items():
                 self._seen[position][tagid, piece.table, position] += count
@@ -156,8 +140,8 @@ class Gathering:
         found, counts = mixed.apart(*columns)
         for name, (data, sizes) in zip(COLUMNS, found, strict=True):
             self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
-        if self.saying:
-            self.saying.add(read=int(counts.sum()))
+        if self.task_progress:
+            self.task_progress.add(read=int(counts.sum()))
         with self._lock:
             self._mixed_seen[piece.table] = self._mixed_seen.get(piece.table, 0) + counts
         return int(counted)
@@ -178,13 +162,13 @@ class Gathering:
         """The position of each tag id's stretch among these."""
         return {number: position for position in positions for number in self.share.stretches[position].tag.ids}
 
-    def clean(self, positions: Sequence[int]) -> list[tuple[str, Clean]]:
-        """The readings of complete stretches, with their tag paths."""
-        found = self._batch(positions).cleaned(self.fetch.rule)
-        paths = (self.share.stretches[position].tag.path for position in positions)
-        return [(path, readings) for path, (readings, _) in zip(paths, found, strict=True)]
+    def readings(self, positions: Sequence[int]) -> int:
+        """How many readings complete stretches have."""
+        with self._lock:
+            return sum(self._seen[position].total() for position in positions)
 
-    def _batch(self, positions: Sequence[int]) -> Batch:
+    def batch(self, positions: Sequence[int]) -> Batch:
+        """The readings of complete stretches, which are given away."""
         with self._lock:
             seen = [(p, sorted(self._seen.pop(p, ()), key=lambda key: key[:2])) for p in positions]
         wanted = [(of, table, (tagid, position)) for position, keys in seen for tagid, table, of in keys]
@@ -201,35 +185,6 @@ class Gathering:
             for _, keys in seen
         ]
         return Batch(parts, rows, texts)
-
-    def encode(self, positions: Sequence[int]) -> Done:
-        """Clean, encode and fingerprint complete stretches; of those that are large by themselves one at a time."""
-        with self._lock:
-            large = sum(self._seen[position].total() for position in positions) > TOGETHER
-        if not large:
-            return self._encode(positions)
-        with self._one_large:
-            pa.system_memory_pool().release_unused()  # no block of it would be long enough
-            return self._encode(positions)
-
-    def _encode(self, positions: Sequence[int]) -> Done:
-        target = self.fetch.target
-        assert target is not None
-        stretches = [self.share.stretches[position] for position in positions]
-        borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
-        batch = self._batch(positions)
-        done = Done([], [], [], Tally.empty())
-        prints_of_each, readings_of_each = batch.fingerprints(borders), batch.cleaned(self.fetch.rule)
-        del batch
-        found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
-        for stretch, days, prints, (readings, tally) in found:
-            path = stretch.tag.path
-            done.files.extend(staged(path, readings.kept, [stretch.window], target))
-            done.prints.append((path, days, prints))
-            done.tally.add(tally)
-            if readings.rejected.num_rows:
-                done.rejected.append((path, readings.rejected))
-        return done
 
     def _way(self, piece: Slice) -> dict[str, str]:
         if self.fetch.order == "tag":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
-from typing import Any, TypeVar
+from threading import Event
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -51,8 +51,6 @@ A_YEAR = timedelta(days=366)
 
 LOOKED_AT = 10  # times of a table, to tell their unit
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -332,15 +330,12 @@ class Historian:
             self.connection.execute("SET LOCAL random_page_cost = 1")
         return snapshot
 
-    def waited(self, future: Future[T]) -> T:
-        """The result of ``future``. PostgreSQL hears of this connection meanwhile: a role's sessions that are idle in a
-        transaction may be ended."""
-        while True:
-            try:
-                return future.result(timeout=AWAKE_SECONDS)
-            except TimeoutError:
-                with source_errors(self.login, "waiting for the readings"):
-                    self.connection.execute("SELECT")
+    def keep_awake(self, until: Event) -> None:
+        """Let PostgreSQL hear of this connection now and then: a role's sessions that are idle in a transaction may be
+        ended."""
+        while not until.wait(AWAKE_SECONDS):
+            with source_errors(self.login, "waiting for the readings"):
+                self.connection.execute("SELECT")
 
     def cancel(self) -> None:
         """End what this connection is asked: nobody wants to know it any more."""

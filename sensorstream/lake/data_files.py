@@ -7,13 +7,14 @@ import hashlib
 import pyarrow as pa
 
 from ..errors import LakeError
-from ..publishing.lease import staged_key
-from ..transform.parquet import SCHEMA, decode, opened
-from .manifest import Entry, Manifest, StateGone
+from ..transform.parquet import decode, opened
+from ..transform.readings import SCHEMA
+from .keys import staged_key
+from .manifest import DataFile, Manifest, StateGone
 from .stores import Store
 
 
-def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> pa.Table:
+def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) -> pa.Table:
     """The readings of a committed file, where it is or where it waits to be put in place.
 
     Raises ``manifest.StateGone`` if it is neither: another run has committed since, or the lake was damaged
@@ -22,7 +23,7 @@ def read_entry(store: Store, entry: Entry, manifest: Manifest | None = None) -> 
     return decode(read_bytes(store, entry, manifest))
 
 
-def read_bytes(store: Store, entry: Entry, manifest: Manifest | None = None) -> bytes:
+def read_bytes(store: Store, entry: DataFile, manifest: Manifest | None = None) -> bytes:
     """The same as the bytes of its Parquet file, for who wants a part of them."""
     data = store.get(entry.key)
     if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
@@ -35,7 +36,7 @@ def read_bytes(store: Store, entry: Entry, manifest: Manifest | None = None) -> 
     return data
 
 
-def why_gone(store: Store, entry: Entry) -> str:
+def why_gone(store: Store, entry: DataFile) -> str:
     """What stands where ``entry`` should, after ``StateGone``: the rest of a sentence that begins with its name."""
     return drift(store.get(entry.key)) or "holds other readings than were committed"
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
-from ..transform.parquet import SCHEMA
+from ..transform.readings import SCHEMA
 from .keys import READINGS, encode_tagpath, folder
 from .stores.bucket import address
 

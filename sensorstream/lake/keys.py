@@ -22,6 +22,7 @@ from ..windows import Window, from_name
 READINGS = "readings/"
 TAGS = "tags/tags.parquet"
 BOOKS = "_sensorstream/"
+STAGED = f"{BOOKS}staged/"
 PROBES = f"{BOOKS}probe/"  # tell whether a store honours conditional writes; gone at once
 
 FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest key of S3
@@ -135,3 +136,8 @@ def rejected_key(run_id: str) -> str:
 def late_rejected_key(run_id: str, data: bytes) -> str:
     """Rejected readings of the days that a run read again; those of an earlier execution stay."""
     return f"rejected/run_id={run_id}/late-{hashlib.sha256(data).hexdigest()[:12]}.parquet"
+
+
+def staged_key(lease: str, digest: str) -> str:
+    """Where a file that replaces others waits for the commit of its lease."""
+    return f"{STAGED}{lease}/{digest}"

@@ -6,7 +6,7 @@ that changes nothing leaves the same bytes. While a run publishes, the root also
 ::
 
     {"format": 1,
-     "files":  {"2026-10": "_sensorstream/state/files-2026-10-….parquet"},   what ``Entry`` says, a row a file
+     "files":  {"2026-10": "_sensorstream/state/files-2026-10-….parquet"},   what ``DataFile`` says, a row a file
      "pieces": {"2026-10": "_sensorstream/state/pieces-2026-10-….parquet"},  what is known of the source
      "marks":  {"sqlt_data_1_2026_10": {…}},                                 how far each partition table was seen
      "frames": 1,                                                            how often a DataFrame was published
@@ -65,7 +65,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, order=True)
-class Entry:
+class DataFile:
     """One committed file: tag path, month and the interval that it covers, and what it holds."""
 
     tagpath: str
@@ -94,7 +94,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Root:
-    """The root object. ``turn`` is who publishes now, as ``turns`` writes it."""
+    """The root object. ``turn`` is the lease of who publishes now, see ``publishing.lease``."""
 
     files: Mapping[str, str] = field(default_factory=dict)  # month -> key of its state file
     pieces: Mapping[str, str] = field(default_factory=dict)
@@ -146,13 +146,13 @@ class Manifest:
 
     def entries(
         self, month: str, *, window: Window | None = None, paths: Collection[str] | None = None
-    ) -> dict[str, Entry]:
+    ) -> dict[str, DataFile]:
         """What is committed for ``month``, by key: all, or only what meets ``window`` and is of ``paths``.
 
         Raises ``StateGone`` if another run has committed since the root was read.
         """
         rows = chosen(self.files(month), window, paths).to_pylist()
-        return {entry.key: entry for entry in (Entry(month=month, **row) for row in rows)}
+        return {entry.key: entry for entry in (DataFile(month=month, **row) for row in rows)}
 
     def files(self, month: str) -> pa.Table:
         """The same as a table (``FILES``)."""
@@ -227,8 +227,8 @@ def damaged(store: Store, gone: StateGone) -> LakeError:
 class MonthChange:
     """What becomes of a month: files that go and come, its pieces where they change."""
 
-    removed: frozenset[Entry] = frozenset()
-    added: frozenset[Entry] = frozenset()
+    removed: frozenset[DataFile] = frozenset()
+    added: frozenset[DataFile] = frozenset()
     pieces: pa.Table | None = None
 
 
@@ -285,5 +285,5 @@ def swap_root(manifest: Manifest, root: Root) -> Manifest:
     return Manifest(manifest.store, root, version)
 
 
-def months_of(entries: Iterable[Entry]) -> set[str]:
+def months_of(entries: Iterable[DataFile]) -> set[str]:
     return {entry.month for entry in entries}

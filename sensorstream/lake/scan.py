@@ -19,15 +19,16 @@ import pyarrow as pa
 from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
-from ..publishing.file_changes import inside as within
 from ..spark.package import guarded, here
-from ..transform.parquet import SCHEMA, table_of
+from ..transform.parquet import table_of
+from ..transform.readings import SCHEMA
+from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS_DDL
 from ..transform.staged_rows import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
 from .data_files import read_entry, why_gone
 from .keys import TAGS
-from .manifest import ROOT, Entry, Manifest, StateGone, at_one_commit, chosen, read_manifest
+from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stores import Store, open_store
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
-ENTRY_DDL = (
+DATA_FILE_DDL = (
     "tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long, size long,"
     " digest string"
 )
@@ -123,7 +124,7 @@ def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) ->
     return _polars().from_arrow(readings) if into == "polars" else readings
 
 
-def entries(config: Config, window: Window, patterns: Patterns = None) -> list[Entry]:
+def entries(config: Config, window: Window, patterns: Patterns = None) -> list[DataFile]:
     """Committed files that hold readings of ``window``, by tag path and time; none where there is no lake yet.
 
     ``patterns`` as for ``read``.
@@ -143,13 +144,13 @@ def places(config: Config) -> list[tuple[str, str]]:
     return at_one_commit(open_lake(config), look)
 
 
-def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[Entry]:
+def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[DataFile]:
     wanted = _any_of(patterns)
-    found: list[Entry] = []
+    found: list[DataFile] = []
     for month, _ in window.months(manifest.root.timezone or config.timezone):  # the lake's, whoever reads it
         files = manifest.files(month)
         paths = [path for path in files.column("tagpath").unique().to_pylist() if wanted.search(path)]
-        found += (Entry(month=month, **row) for row in chosen(files, window, paths).to_pylist())
+        found += (DataFile(month=month, **row) for row in chosen(files, window, paths).to_pylist())
     return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
 
 
@@ -157,7 +158,7 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
     store = open_lake(config)
 
     def look(manifest: Manifest) -> pa.Table:
-        def one(entry: Entry) -> pa.Table:
+        def one(entry: DataFile) -> pa.Table:
             try:
                 return labelled(entry.tagpath, within(read_entry(store, entry, manifest), window))
             except StateGone:
@@ -195,7 +196,7 @@ def _spark_readings(
         for batch in batches:
             manifest = read_manifest(store)
             for row in batch.to_pylist():
-                entry = Entry(**row)
+                entry = DataFile(**row)
                 try:
                     readings = within(read_entry(store, entry, manifest), window)
                 except StateGone:
@@ -206,7 +207,7 @@ def _spark_readings(
 
     if found:
         pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
-        files = spark.createDataFrame([astuple(entry) for entry in found], ENTRY_DDL).repartition(pieces)
+        files = spark.createDataFrame([astuple(entry) for entry in found], DATA_FILE_DDL).repartition(pieces)
         frame = files.mapInArrow(guarded(spark, fetch), READINGS_DDL)
     else:
         frame = spark.createDataFrame([], READINGS_DDL)
@@ -234,7 +235,7 @@ def last_day(config: Config) -> Window:
     """The last day, in the configured time zone, of which the lake holds a reading."""
     store = open_lake(config)
 
-    def look(manifest: Manifest) -> Entry:
+    def look(manifest: Manifest) -> DataFile:
         if not manifest.months:
             raise LakeError(f"lake {store.place} holds no reading: run ingest first")
         return max(manifest.entries(max(manifest.months)).values(), key=lambda entry: entry.last_ms)

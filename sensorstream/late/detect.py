@@ -7,7 +7,7 @@ not read again itself is noted in the manifest as not known, so that the next on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,7 +114,7 @@ def look(
     window: Window,
     paths: frozenset[str],
     detector: str = "auto",
-    counted: Callable[[], Mapping[str, int]] = dict,
+    counted: Mapping[str, int] | None = None,
 ) -> Late:
     """Find what has changed, in the run's snapshot.
 
@@ -125,11 +125,10 @@ def look(
     detector
         ``fingerprint`` to compare fingerprints whatever the heap tail says.
     counted
-        The rows of tables that the run counts whole, by name, asked for when all else that can be is done; others are
-        counted here where need be.
+        The rows of tables that the run counts whole, by name; others are counted here where need be.
     """
     ends = {table.name: _end(back, table) for table in back.tables}
-    told, rows = counted(), {}
+    told, rows = counted or {}, {}
     for table in back.tables:
         name, state = table.name, back.states[table.name]
         if isinstance(state, TableState):

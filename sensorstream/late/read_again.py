@@ -24,9 +24,10 @@ from ..planning import make_plan
 from ..planning.make_plan import Plan
 from ..publishing.guards import refuse_losses
 from ..publishing.publish import Known, Published, Scope, look, patch
-from ..publishing.staged import Staged
 from ..staging import Executor
-from ..staging.stage import Measured, parquet_or_none
+from ..staging.stage import Measured
+from ..staging.staged import Staged
+from ..transform.parquet import parquet_or_none
 from ..windows import Window, zone
 from .detect import Late
 
@@ -84,9 +85,9 @@ def scope_around(pieces: Sequence[Piece], config: Config) -> Scope:
     """The tag paths of ``pieces``, and the window from the first to the last."""
     windows = [window_of(piece) for piece in pieces]
     hull = Window(min(window.start for window in windows), max(window.end for window in windows))
-    months = tuple(month for month, _ in hull.months(config.timezone))
+    months = (month for month, _ in hull.months(config.timezone))
     paths = frozenset(path for path, *_ in pieces)
-    return Scope(hull, paths, months, config.timezone, config.max_records_per_file)
+    return Scope.of(config, hull, paths, months)
 
 
 def parts_of(pieces: Sequence[Piece]) -> list[tuple[str, Window]]:

@@ -26,7 +26,7 @@ from rich.text import Text
 from ..config.provenance import Value, explain
 from ..config.settings import OVERRIDES, Config, load
 from ..errors import LakeError, SensorStreamError
-from ..pipeline.ingest import plan as make_plan
+from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
 from ..report import index_page, run_page, storage

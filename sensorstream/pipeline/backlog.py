@@ -22,7 +22,6 @@ from ..lake.scan import open_lake
 from ..lake.source_state import window_of
 from ..lake.stores import open_store
 from ..late.detect import look, lookback
-from ..report.run_history import records
 from ..windows import Window, WindowLike, as_window, day_window, zone
 
 if TYPE_CHECKING:
@@ -66,22 +65,6 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
         late = look(back, after, paths, detector or config.late_detector)
     rows = [(piece[0], _day(window_of(piece), config)) for piece in sorted(late.again)]
     return Changed(late.detector, late.reasons, pd.DataFrame(rows, columns=["tagpath", "day"]))
-
-
-def came_late(config: Config) -> pd.DataFrame:
-    """Tag days that runs have read again, from the run records under ``reports_path``: one row each.
-
-    ``run, started, detector, tagpath, day``; days in order, no rows where no run has found any.
-    """
-    import pandas as pd
-
-    rows = []
-    for record in records(config):
-        late = record.get("late") or {}
-        for tagpath, days in late.get("tags", {}).items():
-            rows += [(record["run_id"], record["started"], late["detector"], tagpath, day) for day in days]
-    found = pd.DataFrame(rows, columns=["run", "started", "detector", "tagpath", "day"])
-    return found.sort_values(["started", "day", "tagpath"], ignore_index=True)
 
 
 def missing_days(

@@ -20,25 +20,28 @@ import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..errors import ConfigError
-from ..extract import READERS
 from ..historian import open_historian
 from ..historian.readings_sql import PLAIN
 from ..lake.keys import storable
 from ..lake.stores import reached_store
 from ..planning import make_plan
 from ..planning.make_plan import workers_of
-from ..publishing.publish import look
+from ..publishing.publish import Scope, look
 from ..publishing.publish import publish as publish_files
-from ..publishing.staged import HeldBySpark
 from ..spark.package import guarded
-from ..spark.session import spark_errors, spark_session
+from ..spark.session import spark_errors
+from ..staging.jdbc import clean_jdbc
 from ..staging.on_spark import measure, persisted
-from ..transform.clean import Tally, quality_rule
-from ..transform.parquet import SCHEMA
+from ..staging.packed import clean_packed
+from ..staging.staged import StagedOnSpark
+from ..transform.clean import Tally
+from ..transform.quality import quality_rule
+from ..transform.readings import SCHEMA
 from ..transform.staged_rows import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
 from ..windows import Window, WindowLike, as_window
-from .ingest import Clock, scope_of
+from .clock import Clock
 from .run_record import RunRecord, run_id
+from .session import spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -80,7 +83,8 @@ def readings(
         )
     if not what.tables:
         return session.createDataFrame([], READINGS_DDL)
-    return READERS[config.engine](session, what, config, rule=quality_rule(config, what.layout))
+    read = {"packed": clean_packed, "jdbc": clean_jdbc}[config.engine]
+    return read(session, what, config, rule=quality_rule(config, what.layout))
 
 
 def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[str] | None = None) -> RunRecord:
@@ -130,9 +134,9 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
                         f" {others[0]} for one: name them, or leave their readings out"
                     )
                 storable(paths, prefix=config.prefix)
-                scope = scope_of(config, window, paths, (month for month, _ in window.months(config.timezone)))
+                scope = Scope.of(config, window, paths, (month for month, _ in window.months(config.timezone)))
                 done, _ = publish_files(
-                    HeldBySpark(files, found.entries, config),
+                    StagedOnSpark(files, found.entries, config),
                     store,
                     scope,
                     look(store, scope),

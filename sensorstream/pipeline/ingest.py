@@ -1,57 +1,45 @@
-"""One run without a notebook: plan, extract, reconcile, publish, and the record of it."""
+"""A run: look before, stage and count, commit, read late days again; and the record of it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
+from threading import Event
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from ..config.settings import Config
 from ..errors import SensorStreamError, after_commit
 from ..historian import Historian, open_historian
 from ..lake.keys import TAGS, rejected_key, storable
-from ..lake.manifest import Manifest, at_one_commit
+from ..lake.manifest import Manifest, Root, at_one_commit
 from ..lake.source_state import Grid, days
+from ..lake.stores import Store
+from ..lake.tag_metadata import tags_file
 from ..late.detect import Late, Lookback, look, lookback
-from ..late.read_again import late_record, read_again
+from ..late.read_again import ReadAgain, late_record, read_again
 from ..planning import make_plan
-from ..planning.make_plan import Plan, workers_of
+from ..planning.make_plan import Plan, Workers
 from ..progress.steps import Progress
+from ..progress.worker_messages import ProgressReceiver
 from ..publishing.guards import covered_months, refuse_losses, refuse_to_empty, replaced_parts
 from ..publishing.lease import store_to_write
-from ..publishing.publish import Known, Scope, Seen, publish, seen_in
-from ..staging import executor, master_of
-from ..staging.stage import Measured, parquet, parquet_or_none
-from ..transform.clean import quality_rule
+from ..publishing.publish import Known, Published, Scope, Seen, publish, seen_in
+from ..staging import Executor, executor
+from ..staging.stage import Measured
+from ..staging.staged import Staged
+from ..transform.parquet import parquet_or_none
+from ..transform.quality import quality_rule
 from ..windows import Window, WindowLike, as_window
+from .clock import Clock
 from .run_record import RunRecord, run_id
 from .warnings import warnings_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-PHASES = ("plan", "start", "extract", "publish", "late")
-
-
-def plan(config: Config, window: WindowLike, patterns: Sequence[str] | None = None) -> Plan:
-    """What a run over ``window`` (or a day, as for ``ingest``) would read; reads no reading, writes nothing.
-
-    Raises ``SourceError`` and ``ConfigError`` as ``planning.make_plan`` does.
-    """
-    window = as_window(window, config.timezone)
-    with open_historian(config) as historian:
-        what = make_plan.make_plan(
-            historian, config, window, config.patterns(patterns), workers=workers_of(master_of(config))
-        )
-    storable((tag.path for tag in what.tags), prefix=config.prefix)
-    return what
 
 
 def ingest(
@@ -71,9 +59,9 @@ def ingest(
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     spark
-        A session to use; one is started by default.
+        A session to use; one is started by default where ``config`` names a master.
     progress
-        Told every step, see ``progress.Step``; ``progress.display`` has ways to show it.
+        Told every step, see ``progress.steps.Step``; ``progress.display`` has ways to show it.
 
     Returns
     -------
@@ -87,166 +75,179 @@ def ingest(
     """
     clock = Clock()
     window, patterns = as_window(window, config.timezone), config.patterns(patterns)
-    name = run_id(window, patterns)
+    run = run_id(window, patterns)
     # Where Spark does the work, its JVM starts while the lake is looked at and the plan is made.
     with closing(executor(config, spark)) as runs_on, open_historian(config) as historian:
         with clock.phase("plan"):
-            with ThreadPoolExecutor(1) as aside:
-                opening = aside.submit(store_to_write, config)
-                what = make_plan.make_plan(historian, config, window, patterns, workers=runs_on.workers)
-                store = opening.result()
-            paths = storable((tag.path for tag in what.tags), prefix=config.prefix)
-            scope = scope_of(config, window, paths, covered_months(what, config))
-
-            def beforehand(manifest: Manifest) -> tuple[Seen, Lookback | None]:
-                looked = lookback(historian, config, manifest, window, what.tables) if config.lookback_days else None
-                return seen_in(manifest, scope), looked
-
-            before, back = at_one_commit(store, beforehand)
-            if config.write_mode == "overwrite":
-                refuse_to_empty(historian, what, scope, before)
+            before = look_before(config, historian, window, patterns, runs_on.workers)
         with clock.phase("start"):
             runs_on.start()
-        with clock.phase("extract"):
-            what, snapshot = make_plan.pinned(historian, what, also=back.tables if back else ())
-            seen = historian.visible_snapshot()
-
-        measured: Future[Measured] = Future()
-
-        @cache
-        def counts() -> dict[str, int]:
-            # The historian counts for itself: on the connection that holds the snapshot, or as it packs.
-            passed = what.passed if config.engine == "packed" else {}
-            found = make_plan.counts(historian, what, without=passed)
-            return found | make_plan.counts_of_passed(what, historian.waited(measured).counts) if passed else found
-
-        def of_whole() -> dict[str, int]:
-            return {name: counts()[name] for name in (what.tables[n].name for n in what.whole)}
-
-        def beside() -> tuple[int, list[str], Late | None, bytes]:
-            tags = tags_bytes(historian)
-            late = look(back, window, scope.paths, config.late_detector, of_whole) if back else None
-            read, rule = counts(), quality_rule(config, what.layout)
-            warnings = [*warnings_of(historian, what, read, historian.waited(measured).tally, rule)]
-            historian.leave()
-            return sum(read.values()), warnings, late, tags
-
         with ExitStack() as until_published:
-            with clock.phase("extract"), ThreadPoolExecutor(1) as aside:
-                ear = until_published.enter_context(runs_on.listening(progress is not None))
-                with runs_on.watched("extract", progress, ear, what.estimated_readings):
-                    looking = aside.submit(beside)
-                    try:
-                        held, found = until_published.enter_context(runs_on.staged(config, what, snapshot, ear))
-                        measured.set_result(found)
-                    except BaseException as error:
-                        # What failed first ends the snapshot, of which the others then speak.
-                        if isinstance(error, Exception) and looking.done() and (first := looking.exception()):
-                            raise first from error
-                        historian.cancel()
-                        raise
-                    finally:
-                        measured.cancel()
-                    source, warnings, late, tags = looking.result()
-            found.reconcile(source)
-            tally = found.tally
-            historian.release()
-            refuse_losses(config, store, replaced_parts(scope), before.entries, found)
-            pieces = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
-            # What is read again is noted when it is published, and the marks with it.
-            noted = late if late and not late.again else None
-            with clock.phase("publish"), runs_on.watched("publish", progress, ear):
-                done, root = publish(
-                    held,
-                    store,
-                    scope,
-                    before,
-                    append=config.write_mode == "append",
-                    known=Known(
-                        pieces=pieces.counted(found.prints),
-                        marks=noted.marks if noted else {},
-                        stale=noted.elsewhere if noted else (),
-                    ),
-                    others={
-                        rejected_key(name): cache(lambda: parquet_or_none(found.rejected)),
-                        TAGS: tags,
-                    },
-                )
+            receiver = until_published.enter_context(runs_on.listening(progress is not None))
+            with clock.phase("extract"):
+                counting = stage_and_count(config, historian, before, runs_on, progress, receiver)
+                counted = until_published.enter_context(counting)
+            with clock.phase("publish"), runs_on.watched("publish", progress, receiver):
+                published, root = commit(config, before, counted, run)
         again = None
-        if late and late.again:
-            try:
-                with clock.phase("late"):
-                    again = read_again(late, config, store, runs_on, run=name, after=root)
-            except SensorStreamError as error:
-                raise after_commit(error) from error
-            done = done + again.published
+        if counted.late and counted.late.again:
+            with clock.phase("late"):
+                again = read_late_days(config, before.store, counted.late, runs_on, run, root)
+            published = published + again.published
+    measured = counted.measured
     return RunRecord(
-        run_id=name,
+        run_id=run,
         started=clock.started.isoformat(timespec="milliseconds"),
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine=config.engine,
         ran_on=runs_on.where,
         window={"start": window.start.isoformat(), "end": window.end.isoformat()},
         patterns=list(patterns),
-        tags_selected=len(what.tags),
-        partition_tables=[table.name for table in what.tables],
-        rows_read=tally.read,
-        rows_written=tally.written,
-        rows_rejected=dict(sorted(tally.rejected.items())),
-        rows_deduplicated=tally.deduplicated,
-        quality_codes=dict(sorted(tally.codes.items())),
-        digits_in_text=tally.digits,
-        **asdict(done),
+        tags_selected=len(before.plan.tags),
+        partition_tables=[table.name for table in before.plan.tables],
+        rows_read=measured.tally.read,
+        rows_written=measured.tally.written,
+        rows_rejected=dict(sorted(measured.tally.rejected.items())),
+        rows_deduplicated=measured.tally.deduplicated,
+        quality_codes=dict(sorted(measured.tally.codes.items())),
+        digits_in_text=measured.tally.digits,
+        **asdict(published),
         seconds=clock.seconds(),
-        source_snapshot=seen,
-        explain=list(what.notes),
-        late=late_record(late, again, config.timezone) if late else None,
-        warnings=warnings,
+        source_snapshot=counted.snapshot,
+        explain=list(counted.plan.notes),
+        late=late_record(counted.late, again, config.timezone) if counted.late else None,
+        warnings=counted.warnings,
     )
 
 
-def scope_of(config: Config, window: Window, paths: Iterable[str], months: Iterable[str]) -> Scope:
-    return Scope(window, frozenset(paths), tuple(months), config.timezone, config.max_records_per_file)
+@dataclass(frozen=True)
+class Before:
+    """What is known before a reading is read: the plan, what the lake holds of its scope, and where to look for late
+    readings."""
+
+    store: Store
+    plan: Plan
+    scope: Scope
+    seen: Seen
+    lookback: Lookback | None
 
 
-def tags_bytes(historian: Historian) -> bytes:
-    """The metadata of every tag of the historian as one Parquet file."""
-    schema = pa.schema(
-        [
-            ("tagpath", pa.string()),
-            ("ids", pa.list_(pa.int64())),
-            ("datatype", pa.string()),
-            ("description", pa.string()),
-            ("unit", pa.string()),
-            ("created", pa.timestamp("ms", tz="UTC")),
-            ("retired", pa.timestamp("ms", tz="UTC")),
-        ]
+def look_before(
+    config: Config, historian: Historian, window: Window, patterns: Sequence[str], workers: Workers
+) -> Before:
+    """Make the plan and look at the lake; refuse what would empty it."""
+    with ThreadPoolExecutor(1) as aside:
+        opening = aside.submit(store_to_write, config)
+        plan = make_plan.make_plan(historian, config, window, patterns, workers=workers)
+        store = opening.result()
+    paths = storable((tag.path for tag in plan.tags), prefix=config.prefix)
+    scope = Scope.of(config, window, paths, covered_months(plan, config))
+
+    def at_once(manifest: Manifest) -> tuple[Seen, Lookback | None]:
+        looked = lookback(historian, config, manifest, window, plan.tables) if config.lookback_days else None
+        return seen_in(manifest, scope), looked
+
+    seen, back = at_one_commit(store, at_once)
+    if config.write_mode == "overwrite":
+        refuse_to_empty(historian, plan, scope, seen)
+    return Before(store, plan, scope, seen, back)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Staged files that were held against the historian's own count, and what else its snapshot told."""
+
+    staged: Staged
+    measured: Measured
+    plan: Plan
+    snapshot: str
+    tags: bytes
+    late: Late | None
+    warnings: list[str]
+
+
+@contextmanager
+def stage_and_count(
+    config: Config, historian: Historian, before: Before, runs_on: Executor, progress: Progress | None,
+    receiver: ProgressReceiver | None,
+) -> Iterator[Counted]:  # fmt: skip
+    """Stage the plan's readings, in one snapshot with everything else that is read; they are kept while the block runs.
+
+    The snapshot has ended by then: nobody waits for it while the lake is written.
+    """
+    back = before.lookback
+    plan, snapshot = make_plan.pinned(historian, before.plan, also=back.tables if back else ())
+    visible = historian.visible_snapshot()
+    on_the_way = plan.passed if config.engine == "packed" else {}  # what PostgreSQL counts as it packs
+    staged = Event()
+
+    def late_of(counts: dict[str, int]) -> Late | None:
+        whole = {plan.tables[n].name: counts[plan.tables[n].name] for n in plan.whole}
+        return look(back, before.scope.window, before.scope.paths, config.late_detector, whole) if back else None
+
+    def beside() -> tuple[bytes, dict[str, int], Late | None]:
+        tags = tags_file(historian.tags())
+        counts = make_plan.counts(historian, plan, without=on_the_way)
+        late = None if on_the_way else late_of(counts)
+        historian.keep_awake(staged)
+        return tags, counts, late
+
+    with ExitStack() as kept:
+        with (
+            ThreadPoolExecutor(1) as aside,
+            runs_on.watched("extract", progress, receiver, plan.estimated_readings),
+        ):
+            looking = aside.submit(beside)
+            try:
+                files, measured = kept.enter_context(runs_on.staged(config, plan, snapshot, receiver))
+            except BaseException as error:
+                # What failed first ends the snapshot, of which the others then speak.
+                if isinstance(error, Exception) and looking.done() and (first := looking.exception()):
+                    raise first from error
+                historian.cancel()
+                raise
+            finally:
+                staged.set()
+            tags, counts, late = looking.result()
+        if on_the_way:
+            counts |= make_plan.counts_of_passed(plan, measured.counts)
+            late = late_of(counts)
+        measured.reconcile(sum(counts.values()))
+        rule = quality_rule(config, plan.layout)
+        warnings = [*warnings_of(historian, plan, counts, measured.tally, rule)]
+        historian.release()
+        refuse_losses(config, before.store, replaced_parts(before.scope), before.seen.entries, measured)
+        yield Counted(files, measured, plan, visible, tags, late, warnings)
+
+
+def commit(config: Config, before: Before, counted: Counted, run: str) -> tuple[Published, Root]:
+    """Publish the staged files, with the run's rejected readings and the tags beside them."""
+    scope, late = before.scope, counted.late
+    read = Grid(days(scope.paths, (scope.part(month) for month in scope.months), config.timezone))
+    # Where days are read again, what is known of late readings is noted with them.
+    noted = late if late and not late.again else None
+    known = Known(
+        pieces=read.counted(counted.measured.prints),
+        marks=noted.marks if noted else {},
+        stale=noted.elsewhere if noted else (),
     )
-    names = {"tagpath": "path"}
-    tags = historian.tags()
-    columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in schema]
-    return parquet(pa.table(columns, schema=schema))
+    return publish(
+        counted.staged,
+        before.store,
+        scope,
+        before.seen,
+        append=config.write_mode == "append",
+        known=known,
+        others={
+            rejected_key(run): cache(lambda: parquet_or_none(counted.measured.rejected)),
+            TAGS: counted.tags,
+        },
+    )
 
 
-class Clock:
-    """Seconds of each phase; a phase inside another is taken out of it."""
-
-    def __init__(self) -> None:
-        self.started = datetime.now(UTC)
-        self._begin = time.perf_counter()
-        self._spent: dict[str, float] = {}
-        self._inner = 0.0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begin, before = time.perf_counter(), self._inner
-        try:
-            yield
-        finally:
-            took = time.perf_counter() - begin
-            self._spent[name] = self._spent.get(name, 0.0) + took - (self._inner - before)
-            self._inner = before + took
-
-    def seconds(self) -> dict[str, float]:
-        total = time.perf_counter() - self._begin
-        return {name: round(self._spent.get(name, 0.0), 3) for name in PHASES} | {"total": round(total, 3)}
+def read_late_days(config: Config, store: Store, late: Late, runs_on: Executor, run: str, after: Root) -> ReadAgain:
+    """Read the days again that have changed in the historian since they were read."""
+    try:
+        return read_again(late, config, store, runs_on, run=run, after=after)
+    except SensorStreamError as error:
+        raise after_commit(error) from error

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_json
-from ..errors import NotReconciled
 from ..windows import Window
 
 
@@ -79,20 +78,6 @@ def run_id(window: Window, patterns: Sequence[str]) -> str:
     """The name of what is asked for: the same window and patterns give the same name, so a rerun replaces itself."""
     digest = hashlib.sha256("\n".join(patterns).encode()).hexdigest()[:8]
     return f"{window.name}_{digest}"
-
-
-def reconcile(*, read: int, written: int, rejected: int, deduplicated: int, source: int) -> None:
-    """Hold a run's counts against each other and against the source's own; ``NotReconciled`` names the difference."""
-    if read != source:
-        raise NotReconciled(
-            f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
-            " nothing of it is published, run again and report this"
-        )
-    if read != written + rejected + deduplicated:
-        raise NotReconciled(
-            f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,} deduplicated"
-            f" make {written + rejected + deduplicated:,}: nothing of it is published, run again and report this"
-        )
 
 
 def summary(record: RunRecord) -> dict[str, str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..formatting import short, size, span
-from .worker_messages import Ear, Heard
+from .worker_messages import ProgressReceiver, WorkerProgress
 
 POLL_SECONDS = 0.2
 SURE_AFTER = 0.02  # share of the work: before it a rate says nothing
@@ -71,7 +71,7 @@ Progress = Callable[[Step], None]
 def watched(
     phase: str,
     tell: Progress | None,
-    ear: Ear | None = None,
+    receiver: ProgressReceiver | None = None,
     expected: int = 0,
     tasks: Callable[[], Iterable[tuple[int, int, int]]] = lambda: ((0, 0, 1),),
 ) -> Iterator[None]:
@@ -79,7 +79,7 @@ def watched(
 
     Parameters
     ----------
-    ear
+    receiver
         Where workers say what they did beside.
     expected
         About so many readings there will be; 0: not known.
@@ -92,18 +92,18 @@ def watched(
     stop, begin = threading.Event(), time.monotonic()
     known: dict[int, tuple[int, int]] = {}
 
-    def step(heard: Heard, *, over: bool = False) -> Step:
+    def step(seen: WorkerProgress, *, over: bool = False) -> Step:
         total = sum(total for _, total in known.values())
         done = sum(done for done, _ in known.values())
         if over:
             total = done = max(total, 1)
-        return Step(phase, done, total, heard.read, heard.finished, expected, heard.size, time.monotonic() - begin)
+        return Step(phase, done, total, seen.read, seen.finished, expected, seen.size, time.monotonic() - begin)
 
     def poll() -> None:
         while not stop.wait(POLL_SECONDS):
             known.update({stage: (done, total) for stage, done, total in tasks()})
             if known:
-                tell(step(ear.heard(phase) if ear else Heard()))
+                tell(step(receiver.received(phase) if receiver else WorkerProgress()))
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()
@@ -112,4 +112,4 @@ def watched(
     finally:
         stop.set()
         thread.join()
-    tell(step(ear.heard(phase) if ear else Heard(), over=True))
+    tell(step(receiver.received(phase) if receiver else WorkerProgress(), over=True))

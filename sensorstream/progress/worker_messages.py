@@ -22,7 +22,7 @@ EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Heard:
+class WorkerProgress:
     """Readings read, those of them that are finished, and the bytes that they became."""
 
     read: int = 0
@@ -31,24 +31,24 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Mouth:
+class ProgressSender:
     """Where to say it; goes along to the workers."""
 
     host: str
     port: int
     run: bytes
 
-    def about(self, phase: str, *what: object) -> Saying:
+    def about(self, phase: str, *what: object) -> TaskProgress:
         """Say what becomes of one piece of work; said again from the start, it replaces what was said before."""
-        return Saying(self, phase, blake2b(repr(what).encode(), digest_size=8).digest())
+        return TaskProgress(self, phase, blake2b(repr(what).encode(), digest_size=8).digest())
 
 
-class Saying:
+class TaskProgress:
     """Totals of one piece of work; any of a worker's threads may add."""
 
-    def __init__(self, mouth: Mouth, phase: str, key: bytes) -> None:
-        self._head = mouth.run, phase.encode(), key
-        self._where = mouth.host, mouth.port
+    def __init__(self, sender: ProgressSender, phase: str, key: bytes) -> None:
+        self._head = sender.run, phase.encode(), key
+        self._where = sender.host, sender.port
         self._lock = threading.Lock()
         self._read = self._finished = self._size = 0
         self._next = 0.0
@@ -68,8 +68,8 @@ class Saying:
     def _say(self) -> None:
         self._next = time.monotonic() + EVERY_SECONDS
         message = MESSAGE.pack(*self._head, self._read, self._finished, self._size)
-        if ear := _ears.get(self._head[0]):  # in this process
-            ear.hear(message)
+        if receiver := _receivers.get(self._head[0]):  # in this process
+            receiver.receive(message)
             return
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
@@ -79,36 +79,36 @@ class Saying:
             return  # the driver cannot be reached this way: the run is none the worse
 
 
-_ears: dict[bytes, Ear] = {}  # of this process, by run
+_receivers: dict[bytes, ProgressReceiver] = {}  # of this process, by run
 
 
-class Ear:
+class ProgressReceiver:
     """Keeps what was said last of each piece of work."""
 
     def __init__(self, host: str, bind: str) -> None:
         self._wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._wire.bind((bind, 0))
         self._wire.settimeout(EVERY_SECONDS)
-        self.mouth = Mouth(host, self._wire.getsockname()[1], secrets.token_bytes(8))
-        self._said: dict[tuple[bytes, bytes], Heard] = {}
-        _ears[self.mouth.run] = self
+        self.sender = ProgressSender(host, self._wire.getsockname()[1], secrets.token_bytes(8))
+        self._said: dict[tuple[bytes, bytes], WorkerProgress] = {}
+        _receivers[self.sender.run] = self
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def heard(self, phase: str) -> Heard:
+    def received(self, phase: str) -> WorkerProgress:
         """The sum of what was said of a phase."""
         name = phase.encode().ljust(16, b"\0")
-        said = [heard for (of, _), heard in list(self._said.items()) if of == name]
-        return Heard(sum(h.read for h in said), sum(h.finished for h in said), sum(h.size for h in said))
+        said = [totals for (of, _), totals in list(self._said.items()) if of == name]
+        return WorkerProgress(sum(h.read for h in said), sum(h.finished for h in said), sum(h.size for h in said))
 
-    def hear(self, message: bytes) -> None:
+    def receive(self, message: bytes) -> None:
         """Take what is said of this run."""
         run, phase, key, *totals = MESSAGE.unpack(message)
-        if run == self.mouth.run:
-            self._said[phase, key] = Heard(*totals)
+        if run == self.sender.run:
+            self._said[phase, key] = WorkerProgress(*totals)
 
     def close(self) -> None:
-        _ears.pop(self.mouth.run, None)
+        _receivers.pop(self.sender.run, None)
         self._wire.close()
 
     def _listen(self) -> None:
@@ -120,20 +120,20 @@ class Ear:
             except OSError:
                 return  # closed
             if len(message) == MESSAGE.size:
-                self.hear(message)
+                self.receive(message)
 
 
 @contextmanager
-def listening(host: str, bind: str, wanted: bool) -> Iterator[Ear | None]:
-    """An ear at an address of this process while the block runs; None where nobody wants to know or none can be had."""
-    ear = None
+def listening(host: str, bind: str, wanted: bool) -> Iterator[ProgressReceiver | None]:
+    """A receiver in this process while the block runs; None where nobody wants to know or none can be had."""
+    receiver = None
     if wanted:
         try:
-            ear = Ear(host, bind)
+            receiver = ProgressReceiver(host, bind)
         except OSError:
-            ear = None
+            receiver = None
     try:
-        yield ear
+        yield receiver
     finally:
-        if ear:
-            ear.close()
+        if receiver:
+            receiver.close()

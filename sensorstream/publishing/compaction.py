@@ -17,13 +17,12 @@ import pyarrow as pa
 from ..config.settings import Config
 from ..errors import ConfigError, NotReconciled
 from ..lake.data_files import read_entry
-from ..lake.manifest import Entry, Manifest, MonthChange, StateGone, damaged, write_states
+from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged, write_states
 from ..lake.stores import Conflict, Store, open_store
 from ..progress.steps import Progress, Step
 from ..windows import Window, month_window
-from . import lease
 from .file_changes import entry_of, places
-from .lease import Turn
+from .lease import Lease, acquire, wait_until_free
 
 MEGABYTE = 1 << 20
 MERGES_AT_ONCE = 4  # each holds the readings of about one target file
@@ -84,7 +83,7 @@ def compact(
         over = month_window(month, config.timezone).end <= instant
         return 1 if months is not None or over else config.compact_over_files
 
-    there = lease.free(store).held_to(config.timezone).months
+    there = wait_until_free(store).held_to(config.timezone).months
     for month in months or ():
         if month not in there:
             raise ConfigError(f"lake {store.place} holds nothing of month {month}: it has {', '.join(there) or 'none'}")
@@ -102,36 +101,36 @@ def compact(
 
 
 def _compact_some(store: Store, month: str, size: Size, more_than: int, progress: Progress | None) -> Compacted | None:
-    """One turn's worth of a month; ``None`` if nothing is left to do."""
+    """One lease's worth of a month; ``None`` if nothing is left to do."""
     while True:
-        now = lease.free(store)
+        now = wait_until_free(store)
         todo = worthwhile(_entries(store, now, month), size, more_than)
         if not todo:
             return None
         try:
-            turn = lease.take(now, f"{month}, compacted")
+            lease = acquire(now, f"{month}, compacted")
         except Conflict:
             continue
-        with turn:
-            return _merge(turn, now, month, todo, size, progress)
+        with lease:
+            return _merge(lease, now, month, todo, size, progress)
 
 
-def _entries(store: Store, now: Manifest, month: str) -> Iterable[Entry]:
+def _entries(store: Store, now: Manifest, month: str) -> Iterable[DataFile]:
     try:
         return now.entries(month).values()
-    except StateGone as gone:  # nobody else has the turn
+    except StateGone as gone:  # nobody else has the lease
         raise damaged(store, gone) from None
 
 
-def worthwhile(entries: Iterable[Entry], size: Size, more_than: int) -> list[list[Entry]]:
+def worthwhile(entries: Iterable[DataFile], size: Size, more_than: int) -> list[list[DataFile]]:
     """Files to be merged, group by group, about ``FILES_A_TURN`` at most. Pure.
 
     Every group has two files or more, so that doing it again and again comes to an end.
     """
-    found: dict[str, list[Entry]] = defaultdict(list)
+    found: dict[str, list[DataFile]] = defaultdict(list)
     for entry in sorted(entries):
         found[entry.tagpath].append(entry)
-    todo: list[list[Entry]] = []
+    todo: list[list[DataFile]] = []
     count = 0
     for files in found.values():
         if len(files) > more_than:
@@ -143,9 +142,9 @@ def worthwhile(entries: Iterable[Entry], size: Size, more_than: int) -> list[lis
     return todo
 
 
-def groups(files: Sequence[Entry], size: Size) -> Iterator[list[Entry]]:
+def groups(files: Sequence[DataFile], size: Size) -> Iterator[list[DataFile]]:
     """Neighbours of a tag path and month that become one file: until it has the target size, or would hold too many."""
-    held: list[Entry] = []
+    held: list[DataFile] = []
     for entry in files:
         full = sum(old.size for old in held) >= size.target
         if held and (full or sum(old.rows for old in held) + entry.rows > size.max_records):
@@ -157,22 +156,22 @@ def groups(files: Sequence[Entry], size: Size) -> Iterator[list[Entry]]:
 
 
 def _merge(
-    turn: Turn, now: Manifest, month: str, todo: Sequence[Sequence[Entry]], size: Size,
+    lease: Lease, now: Manifest, month: str, todo: Sequence[Sequence[DataFile]], size: Size,
     progress: Progress | None,
 ) -> Compacted:  # fmt: skip
-    store = turn.store
-    turn.announce([])
-    removed: list[Entry] = []
-    added: list[Entry] = []
+    store = lease.store
+    lease.announce([])
+    removed: list[DataFile] = []
+    added: list[DataFile] = []
     total = sum(len(files) for files in todo)
 
-    def one(files: Sequence[Entry]) -> Entry:
+    def one(files: Sequence[DataFile]) -> DataFile:
         try:
             readings = pa.concat_tables([read_entry(store, entry) for entry in files]).combine_chunks()
         except StateGone as gone:
             raise damaged(store, gone) from None
         entry, data = entry_of(files[0].place, Window(files[0].interval.start, files[-1].interval.end), readings)
-        store.put(turn.staged_key(entry.digest), data)
+        store.put(lease.staged_key(entry.digest), data)
         return entry
 
     with ThreadPoolExecutor(MERGES_AT_ONCE) as pool:
@@ -184,8 +183,8 @@ def _merge(
     if sum(entry.rows for entry in removed) != sum(entry.rows for entry in added):
         raise NotReconciled(f"the merged files of {month} do not hold what the old ones did: the lake is untouched")
     after = write_states(now, {month: MonthChange(removed=frozenset(removed), added=frozenset(added))})
-    turn.commit(after, places(removed, added))
-    turn.settle(forget=now.root.states - after.states)
+    lease.commit(after, places(removed, added))
+    lease.settle(forget=now.root.states - after.states)
     return Compacted(
         months=(month,),
         files_before=len(removed),

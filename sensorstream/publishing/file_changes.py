@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from ..lake.manifest import Entry
-from ..transform.parquet import SCHEMA, cut, encode
+from ..lake.manifest import DataFile
+from ..transform.parquet import cut, encode
+from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window
 from .lease import Place
 
-Committed = Mapping[str, Mapping[str, Entry]]  # month -> key -> entry
+Committed = Mapping[str, Mapping[str, DataFile]]  # month -> key -> entry
 News = Sequence[tuple[Window, pa.Table]]  # parts of a tag path and month, and what is read there now
 
 
@@ -28,10 +28,12 @@ News = Sequence[tuple[Window, pa.Table]]  # parts of a tag path and month, and w
 class Changes:
     """Files that go and come. ``staged`` are those that the workers hold, ``made`` those that this process does."""
 
-    staged: list[Entry] = field(default_factory=list)  # new or different
-    made: dict[Entry, bytes] = field(default_factory=dict)
-    trimmed: list[tuple[Entry, list[Window]]] = field(default_factory=list)  # files across a border: what stays of them
-    removed: list[Entry] = field(default_factory=list)  # of the manifest; some come again under the same key
+    staged: list[DataFile] = field(default_factory=list)  # new or different
+    made: dict[DataFile, bytes] = field(default_factory=dict)
+    trimmed: list[tuple[DataFile, list[Window]]] = field(
+        default_factory=list
+    )  # files across a border: what stays of them
+    removed: list[DataFile] = field(default_factory=list)  # of the manifest; some come again under the same key
     unchanged: int = 0
 
     def __bool__(self) -> bool:
@@ -40,9 +42,9 @@ class Changes:
 
 def over(
     committed: Committed,
-    staged: Iterable[Entry],
+    staged: Iterable[DataFile],
     window: Window,
-    replaces: Callable[[Entry], bool] = lambda entry: True,
+    replaces: Callable[[DataFile], bool] = lambda entry: True,
 ) -> Changes:
     """``staged`` in place of what is ``committed`` in ``window``, where ``replaces`` says so.
 
@@ -71,7 +73,7 @@ def over(
 
 
 def within(
-    place: tuple[str, str], olds: Sequence[Entry], news: News, read: Callable[[Entry], pa.Table], *, append: bool,
+    place: tuple[str, str], olds: Sequence[DataFile], news: News, read: Callable[[DataFile], pa.Table], *, append: bool,
     max_records: int,
 ) -> Changes:  # fmt: skip
     """Readings of ``news`` brought into the files that cover their time; new files only where none does.
@@ -108,39 +110,28 @@ def within(
     return plan
 
 
-def files_of(place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int) -> dict[Entry, bytes]:
+def files_of(place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int) -> dict[DataFile, bytes]:
     """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
     found = {}
-    for part, rows in cut(times_of(readings), interval, max_records):
+    for part, rows in cut(times_ms(readings), interval, max_records):
         if rows.start < rows.stop:
             entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start))
             found[entry] = data
     return found
 
 
-def entry_of(place: tuple[str, str], interval: Window, readings: pa.Table) -> tuple[Entry, bytes]:
+def entry_of(place: tuple[str, str], interval: Window, readings: pa.Table) -> tuple[DataFile, bytes]:
     """One file of at least one reading, and its bytes."""
     data = encode(readings)
     times = readings.column("datetime").cast(pa.int64())
     digest = hashlib.sha256(data).hexdigest()
     start, end = interval.start_ms // 1000, interval.end_ms // 1000
-    return Entry(*place, start, end, readings.num_rows, times[0].as_py(), times[-1].as_py(), len(data), digest), data
-
-
-def inside(readings: pa.Table, window: Window) -> pa.Table:
-    """The readings of ``window``, of readings sorted by time."""
-    first, last = times_of(readings).searchsorted([window.start_ms, window.end_ms])
-    return readings.slice(first, last - first)
-
-
-def times_of(readings: pa.Table) -> NDArray[np.int64]:
-    """Milliseconds since 1970 UTC."""
-    return readings.column("datetime").cast(pa.int64()).to_numpy()
+    return DataFile(*place, start, end, readings.num_rows, times[0].as_py(), times[-1].as_py(), len(data), digest), data
 
 
 def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
     """``before`` with the readings of ``parts`` in place of its own there; nothing outside ``interval`` is taken in."""
-    times = times_of(before)
+    times = times_ms(before)
     found, done = [], 0
     for part, readings in parts:
         first, last = times.searchsorted([part.start_ms, part.end_ms])
@@ -151,11 +142,11 @@ def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
 
 def merged(before: pa.Table, parts: News, interval: Window) -> pa.Table:
     """``before`` and what ``parts`` have at other times; nothing outside ``interval`` is taken in."""
-    known = times_of(before)
+    known = times_ms(before)
     new = [before]
     for part, readings in parts:
         some = inside(readings, part.clip(interval) or part)
-        new.append(some.filter(pa.array(~np.isin(times_of(some), known), pa.bool_())))
+        new.append(some.filter(pa.array(~np.isin(times_ms(some), known), pa.bool_())))
     return pa.concat_tables(new).sort_by("datetime").cast(SCHEMA).combine_chunks()
 
 
@@ -171,9 +162,9 @@ def both(changes: Iterable[Changes]) -> Changes:
     return whole
 
 
-def covered(new: Iterable[Entry], removed: Iterable[Entry]) -> set[Entry]:
+def covered(new: Iterable[DataFile], removed: Iterable[DataFile]) -> set[DataFile]:
     """Those of ``new`` that come where a committed file was: readers must not meet both."""
-    old: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    old: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
     for entry in removed:
         old[entry.place].append(entry)
     return {
@@ -181,7 +172,7 @@ def covered(new: Iterable[Entry], removed: Iterable[Entry]) -> set[Entry]:
     }
 
 
-def places(removed: Iterable[Entry], come: Iterable[Entry]) -> list[Place]:
+def places(removed: Iterable[DataFile], come: Iterable[DataFile]) -> list[Place]:
     """What settling does at each tag path and month: keys that go for good, then staged files that come."""
     gone: dict[tuple[str, str], list[str]] = defaultdict(list)
     coming: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)

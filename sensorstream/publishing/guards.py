@@ -10,19 +10,19 @@ from ..errors import LakeError, SourceError
 from ..historian import Historian
 from ..historian.readings_sql import in_window
 from ..lake.data_files import read_entry
-from ..lake.manifest import Entry, StateGone
+from ..lake.manifest import DataFile, StateGone
 from ..lake.stores import Store
 from ..planning.make_plan import Plan
 from ..staging.stage import Contents, Measured
+from ..transform.readings import inside
 from ..windows import Window, without
-from .file_changes import inside
 from .publish import Scope, Seen
 
 MOST_LEFT = 2  # a tag path that keeps less than one in so many has lost most
 
 
 def refuse_losses(
-    config: Config, store: Store, parts: Iterable[tuple[str, Window]], committed: Collection[Entry], found: Measured
+    config: Config, store: Store, parts: Iterable[tuple[str, Window]], committed: Collection[DataFile], found: Measured
 ) -> None:
     """``SourceError`` where a tag path would lose all or most of what the lake holds of it in one of ``parts``.
 
@@ -59,7 +59,7 @@ def refuse_losses(
         )
 
 
-def _held(store: Store, entry: Entry, part: Window) -> Contents:
+def _held(store: Store, entry: DataFile, part: Window) -> Contents:
     """What a committed file holds of ``part``; of one that cannot be read, since it is damaged or another run has
     replaced it, what the manifest says: who puts it right must not be stopped by it."""
     try:
@@ -77,8 +77,8 @@ def _lost(before: Contents, after: Contents) -> str | None:
     return None
 
 
-def _by_path(entries: Iterable[Entry]) -> Mapping[str, Sequence[Entry]]:
-    found: dict[str, list[Entry]] = defaultdict(list)
+def _by_path(entries: Iterable[DataFile]) -> Mapping[str, Sequence[DataFile]]:
+    found: dict[str, list[DataFile]] = defaultdict(list)
     for entry in entries:
         found[entry.tagpath].append(entry)
     return found
@@ -122,7 +122,7 @@ def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen
         return
     ids = {tag.path: tag.ids for tag in what.tags}
     for part in without((scope.part(month) for month in scope.months), spans):
-        kept: dict[Window, list[Entry]] = defaultdict(list)
+        kept: dict[Window, list[DataFile]] = defaultdict(list)
         for entry in before.entries:
             if entry.first_ms < part.end_ms and entry.last_ms >= part.start_ms:
                 kept[entry.interval].append(entry)

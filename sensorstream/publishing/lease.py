@@ -1,83 +1,46 @@
-"""One publisher at a time: its turn stands in the manifest's root, and a journal says what it does.
+"""One publisher at a time: its lease stands in the manifest's root, and a journal says what it does.
 
 ::
 
-    take      the root names the turn                                  (compare-and-swap)
-    announce  journal/<turn>.json: keys that are new to the lake
-              new files are put under their keys, files that replace others under staged/<turn>/
-    commit    journal/<turn>-settle.json: what goes, what comes; the root names the new states  (compare-and-swap)
+    acquire   the root names the lease                                  (compare-and-swap)
+    announce  journal/<lease>.json: keys that are new to the lake
+              new files are put under their keys, files that replace others under staged/<lease>/
+    commit    journal/<lease>-settle.json: what goes, what comes; the root names the new states  (compare-and-swap)
     settle    a tag path and month at a time: old keys go, staged files are copied to theirs
-    end       staged files, journals and old states go, the root names no turn                  (compare-and-swap)
+    end       staged files, journals and old states go, the root names no lease                  (compare-and-swap)
 
-A turn that ends before its commit is undone, one that ends after it is settled: by the publisher itself if it can, by
-the next one if it was killed. Whoever takes over a turn changes its holder in the root, so that the old holder's next
-swap fails. Until a turn is settled, readers that keep to the manifest find under ``staged/`` what is not in place yet.
+A lease that ends before its commit is undone, one that ends after it is settled: by the publisher itself if it can, by
+the next one if it was killed. Whoever takes over a lease changes its holder in the root, so that the old holder's next
+swap fails. Until a lease is settled, readers that keep to the manifest find under ``staged/`` what is not in place yet.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Literal
 
 from ..config.settings import Config
 from ..errors import LakeError, NotSettled, WindowBusy
-from ..lake.keys import BOOKS, PROBES
+from ..lake.keys import BOOKS, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from ..lake.stores import Conflict, Store, reached_store
+from .holder import Holder, this_process
 
 JOURNAL = f"{BOOKS}journal/"
-STAGED = f"{BOOKS}staged/"
 
 BEAT_SECONDS = 10.0
-LEASE_SECONDS = 60.0  # a turn whose root does not change for so long has lost its holder
+LEASE_SECONDS = 60.0  # a lease whose root does not change for so long has lost its holder
 LONGEST_WAIT_SECONDS = 3600.0
 REQUESTS_AT_ONCE = 8
 
 Phase = Literal["writing", "settling"]
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that holds a turn. ``host`` names the machine since its last start, and the process table."""
-
-    host: str
-    pid: int
-    born: str  # when the process started, as its machine counts
-
-    def gone(self) -> bool:
-        """Whether the process is known to have ended; of other machines nothing is known."""
-        return self.host == _host() and _born(self.pid) != self.born
-
-
-def this_process() -> Holder:
-    return Holder(_host(), os.getpid(), _born(os.getpid()))
-
-
-def _host() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()}/{boot}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _born(pid: int) -> str:
-    """When the process started; empty if there is none, or only its entry is left."""
-    try:
-        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state in ("Z", "X") else rest[18]
 
 
 @dataclass(frozen=True)
@@ -88,7 +51,7 @@ class Place:
     come: tuple[tuple[str, str], ...]
 
 
-class Turn:
+class Lease:
     """The right to change the lake. As a context it beats while it lasts, and is undone where its block fails."""
 
     def __init__(self, manifest: Manifest) -> None:
@@ -111,7 +74,7 @@ class Turn:
         return staged_key(self.id, digest)
 
     def check(self) -> None:
-        """``LakeError`` if the store has not heard of this turn for so long that another may have taken it over."""
+        """``LakeError`` if the store has not heard of this lease for so long that another may have taken it over."""
         if time.monotonic() - self._beaten > LEASE_SECONDS / 2:
             raise LakeError(
                 f"lake {self.store.place} did not answer for {LEASE_SECONDS / 2:.0f} s while this run published:"
@@ -119,14 +82,14 @@ class Turn:
             )
 
     def commit(self, root: Root, places: Sequence[Place]) -> None:
-        """Make ``root`` the truth: afterwards the turn can only be settled."""
+        """Make ``root`` the truth: afterwards the lease can only be settled."""
         self.check()
         journal = json.dumps([[place.gone, place.come] for place in places]).encode()
         self.store.put(self._settling, journal)
-        self._swap(lambda turn: replace(root, turn={**turn, "phase": "settling"}))
+        self._swap(lambda lease: replace(root, turn={**lease, "phase": "settling"}))
 
     def settle(self, *, forget: Iterable[str] = ()) -> None:
-        """Bring the prefix to what the manifest says, and end the turn; state files to ``forget`` go along."""
+        """Bring the prefix to what the manifest says, and end the lease; state files to ``forget`` go along."""
         settling = self.store.get(self._settling)
         places = [Place(tuple(gone), tuple(map(tuple, come))) for gone, come in json.loads(settling or b"[]")]
 
@@ -154,11 +117,11 @@ class Turn:
             )
 
     def undo(self) -> None:
-        """Remove what this turn has written, and end it; what is committed stays.
+        """Remove what this lease has written, and end it; what is committed stays.
 
-        Raises ``WindowBusy``, and nothing is removed, if the turn was committed after all or is another's now.
+        Raises ``WindowBusy``, and nothing is removed, if the lease was committed after all or is another's now.
         """
-        # The answer to a commit may have been lost, or the turn been taken over: what the root names stays.
+        # The answer to a commit may have been lost, or the lease been taken over: what the root names stays.
         try:
             self._keep()
         except WindowBusy:
@@ -169,9 +132,9 @@ class Turn:
         self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
 
     def _leave(self) -> None:
-        """Remove what only this turn can have written and nobody will look for: the turn was ended by another."""
-        turn = read_manifest(self.store).root.turn
-        if turn is None or turn["id"] != self.id:
+        """Remove what only this lease can have written and nobody will look for: the lease was ended by another."""
+        lease = read_manifest(self.store).root.turn
+        if lease is None or lease["id"] != self.id:
             staged = [key for key, _ in self.store.list(f"{STAGED}{self.id}")]
             self.store.delete([self._journal, self._settling, *staged])
 
@@ -180,12 +143,12 @@ class Turn:
         self.store.delete(left)
         # The journals go last: while one is there, whoever takes over knows what is left to do.
         self.store.delete([self._journal, self._settling])
-        self._swap(lambda turn: replace(self._manifest.root, turn=None))
+        self._swap(lambda lease: replace(self._manifest.root, turn=None))
 
     @property
     def phase(self) -> Phase:
-        turn = self._manifest.root.turn
-        return turn["phase"] if turn else "settling"
+        lease = self._manifest.root.turn
+        return lease["phase"] if lease else "settling"
 
     @property
     def _journal(self) -> str:
@@ -212,7 +175,7 @@ class Turn:
 
     def _keep(self) -> None:
         """Say that the holder lives; ``WindowBusy`` if the root has been written by another, or is committed."""
-        self._swap(lambda turn: replace(self._manifest.root, turn={**turn, "beat": turn["beat"] + 1}))
+        self._swap(lambda lease: replace(self._manifest.root, turn={**lease, "beat": lease["beat"] + 1}))
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
@@ -223,7 +186,7 @@ class Turn:
             except WindowBusy:
                 return  # the holder's own next swap says so
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> Lease:
         self._thread = Thread(target=self._beat, daemon=True, name="sensorstream turn")
         self._thread.start()
         return self
@@ -244,7 +207,7 @@ class Turn:
 
 
 def store_to_write(config: Config) -> Store:
-    """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first turn could
+    """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first lease could
     not be taken in it."""
     store = reached_store(config)
     if read_manifest(store).version is None:
@@ -252,22 +215,22 @@ def store_to_write(config: Config) -> Store:
     return store
 
 
-def take(manifest: Manifest, what: str) -> Turn:
-    """The turn to change ``what``; ``stores.Conflict`` if somebody else has written the root since it was read."""
+def acquire(manifest: Manifest, what: str) -> Lease:
+    """The lease to change ``what``; ``stores.Conflict`` if somebody else has written the root since it was read."""
     if manifest.version is None:
         manifest.store.probe()
-    turn = {"id": uuid.uuid4().hex, "what": what, "phase": "writing", "holder": asdict(this_process()), "beat": 0}
-    return Turn(swap_root(manifest, replace(manifest.root, turn=turn)))
+    lease = {"id": uuid.uuid4().hex, "what": what, "phase": "writing", "holder": asdict(this_process()), "beat": 0}
+    return Lease(swap_root(manifest, replace(manifest.root, turn=lease)))
 
 
-def free(
+def wait_until_free(
     store: Store,
     tell: Callable[[str], None] = lambda sentence: None,
     ended: Callable[[Manifest], None] = lambda manifest: None,
 ) -> Manifest:
-    """The manifest when nobody has a turn: waits while somebody publishes, recovers what nobody will end.
+    """The manifest when nobody has a lease: waits while somebody publishes, recovers what nobody will end.
 
-    ``ended`` is told of a turn that a killed run left, before it is finished or undone.
+    ``ended`` is told of a lease that a killed run left, before it is finished or undone.
 
     Raises ``WindowBusy`` after an hour.
     """
@@ -275,19 +238,19 @@ def free(
     version, pause = None, 0.05
     while True:
         manifest = read_manifest(store)
-        turn = manifest.root.turn
-        if turn is None:
+        lease = manifest.root.turn
+        if lease is None:
             return manifest
         now = time.monotonic()
         if manifest.version != version:
             version, changed = manifest.version, now
-            tell(f"waiting for the run that publishes {turn['what']}")
-        if Holder(**turn["holder"]).gone() or now - changed > LEASE_SECONDS:
+            tell(f"waiting for the run that publishes {lease['what']}")
+        if Holder(**lease["holder"]).gone() or now - changed > LEASE_SECONDS:
             ended(manifest)
             take_over(manifest)
             continue
         if now - began > LONGEST_WAIT_SECONDS:
-            raise WindowBusy(f"a run has been publishing {turn['what']} for an hour: wait for it, then run again")
+            raise WindowBusy(f"a run has been publishing {lease['what']} for an hour: wait for it, then run again")
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
 
@@ -295,46 +258,42 @@ def free(
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
-    manifest = free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    manifest = wait_until_free(store, ended=lambda manifest: did.append(taken_over(manifest)))
     if manifest.version is None:  # a first run, which asks more of the store than others, came no further
         store.delete([key for key, _ in store.list(PROBES)])
     return did[-1] if did else None
 
 
 def taken_over(manifest: Manifest) -> str:
-    """What becomes of a turn whose holder is gone, in a sentence. Pure."""
-    turn = manifest.root.turn or {}
-    did = "finished" if turn["phase"] == "settling" else "undone"
-    return f"a run that ended while it published {turn['what']} was {did}"
+    """What becomes of a lease whose holder is gone, in a sentence. Pure."""
+    lease = manifest.root.turn or {}
+    did = "finished" if lease["phase"] == "settling" else "undone"
+    return f"a run that ended while it published {lease['what']} was {did}"
 
 
 def take_over(manifest: Manifest) -> None:
-    """End the turn of a holder that is gone. Whoever is first does it; for the others there is nothing left."""
+    """End the lease of a holder that is gone. Whoever is first does it; for the others there is nothing left."""
     held = {**(manifest.root.turn or {}), "holder": asdict(this_process())}
     try:
-        turn = Turn(swap_root(manifest, replace(manifest.root, turn=held)))
+        lease = Lease(swap_root(manifest, replace(manifest.root, turn=held)))
     except Conflict:
         return
-    with turn:
-        turn.store.sweep()
-        if turn.phase == "writing":
-            turn.undo()
+    with lease:
+        lease.store.sweep()
+        if lease.phase == "writing":
+            lease.undo()
         else:
-            turn.settle(forget=[key for key in _unnamed(turn.store, manifest.root) if not key.startswith(JOURNAL)])
+            lease.settle(forget=[key for key in _unnamed(lease.store, manifest.root) if not key.startswith(JOURNAL)])
 
 
 def keys_of(manifest: Manifest) -> list[str]:
-    """The objects that the turn in progress has said it would write, replace or remove."""
-    store, turn = manifest.store, str((manifest.root.turn or {}).get("id"))
-    journal, settling = (store.get(f"{JOURNAL}{turn}{kind}.json") for kind in ("", "-settle"))
+    """The objects that the lease in progress has said it would write, replace or remove."""
+    store, lease = manifest.store, str((manifest.root.turn or {}).get("id"))
+    journal, settling = (store.get(f"{JOURNAL}{lease}{kind}.json") for kind in ("", "-settle"))
     found = set(json.loads(journal)["new"]) if journal else set()
     for gone, come in json.loads(settling or b"[]"):
         found |= {*gone, *(key for _, key in come)}
     return sorted(found)
-
-
-def staged_key(turn: str, digest: str) -> str:
-    return f"{STAGED}{turn}/{digest}"
 
 
 def _unnamed(store: Store, root: Root) -> list[str]:

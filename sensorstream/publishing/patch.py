@@ -9,18 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from ..lake.data_files import read_entry
-from ..lake.manifest import Entry
+from ..lake.manifest import DataFile
 from ..lake.stores import Store
-from ..transform.parquet import SCHEMA, decode
+from ..staging.staged import Staged
+from ..transform.parquet import decode
+from ..transform.readings import SCHEMA, inside
 from ..windows import Window
-from .file_changes import Changes, Committed, both, covered, inside, within
-from .staged import Staged
+from .file_changes import Changes, Committed, both, covered, within
 
 REQUESTS_AT_ONCE = 8
 HELD_BYTES = 64 << 20  # staged files brought to this process at once
 
 
-def appended(staged: Staged, entries: Sequence[Entry], committed: Committed, store: Store, max_records: int) -> Changes:
+def appended(
+    staged: Staged, entries: Sequence[DataFile], committed: Committed, store: Store, max_records: int
+) -> Changes:
     """Those staged ``entries`` added to what is ``committed``: nothing that is there is changed."""
     there = [entry for month in committed.values() for entry in month.values()]
     meeting = covered(entries, there)
@@ -36,11 +39,11 @@ def patched(
     max_records: int, append: bool,
 ) -> Changes:  # fmt: skip
     """Bring staged readings into committed files, as many tag paths at once as may be held."""
-    news: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    news: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
     for entry in staged.entries:
         if entry.place in parts:
             news[entry.place].append(entry)
-    olds: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    olds: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
     for month in committed.values():
         for entry in month.values():
             if any(part.overlaps(entry.interval) for part in parts.get(entry.place, ())):
@@ -49,7 +52,7 @@ def patched(
     for some in portions(sorted(parts), news):
         data = staged.data([entry for place in some for entry in news[place]])
 
-        def one(place: tuple[str, str], data: dict[Entry, bytes] = data) -> Changes:
+        def one(place: tuple[str, str], data: dict[DataFile, bytes] = data) -> Changes:
             readings = [decode(data[entry]) for entry in sorted(news[place])] or [SCHEMA.empty_table()]
             now = pa.concat_tables(readings)
             read = [(part, inside(now, part)) for part in parts[place]]
@@ -62,7 +65,7 @@ def patched(
 
 
 def portions(
-    every: Sequence[tuple[str, str]], news: Mapping[tuple[str, str], Sequence[Entry]]
+    every: Sequence[tuple[str, str]], news: Mapping[tuple[str, str], Sequence[DataFile]]
 ) -> Iterator[list[tuple[str, str]]]:
     """Tag paths and months, as many at once as ``HELD_BYTES`` of their staged files allow."""
     some: list[tuple[str, str]] = []

@@ -1,7 +1,7 @@
-"""From staged files to committed ones: work out what changes, take the turn, write, commit the manifest, settle.
+"""From staged files to committed ones: work out what changes, take the lease, write, commit the manifest, settle.
 
 A file that is new to the lake is put under the key of its interval; one that comes where another was waits beside until
-the commit, so that a run that ends at any point can be undone before it and finished after it (see ``turns``). An
+the commit, so that a run that ends at any point can be undone before it and finished after it (see ``lease``). An
 unchanged file is not touched.
 """
 
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..config.settings import Config
 from ..errors import WindowBusy
 from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import (
-    Entry,
+    DataFile,
     Manifest,
     MonthChange,
     Root,
@@ -33,12 +34,12 @@ from ..lake.manifest import (
     write_states,
 )
 from ..lake.stores import Conflict, Store
+from ..staging.staged import Staged
+from ..transform.readings import inside
 from ..windows import Window
-from . import lease
-from .file_changes import Changes, both, covered, files_of, inside, over, places
-from .lease import Place, Turn
+from .file_changes import Changes, both, covered, files_of, over, places
+from .lease import Lease, Place, acquire, wait_until_free
 from .patch import appended, patched
-from .staged import Staged
 
 REQUESTS_AT_ONCE = 8
 
@@ -55,6 +56,11 @@ class Scope:
     timezone: str
     max_records: int
 
+    @classmethod
+    def of(cls, config: Config, window: Window, paths: Iterable[str], months: Iterable[str]) -> Scope:
+        """The scope of a run."""
+        return cls(window, frozenset(paths), tuple(months), config.timezone, config.max_records_per_file)
+
     def part(self, month: str) -> Window:
         """The part of the window in ``month``."""
         return dict(self.window.months(self.timezone))[month]
@@ -65,7 +71,7 @@ class Seen:
     """The scope as it was committed before the source was read."""
 
     root: Root
-    entries: frozenset[Entry]
+    entries: frozenset[DataFile]
     pieces: pa.Table
 
 
@@ -156,7 +162,7 @@ def publish(
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
     after: Root, append: bool = False, others: Mapping[str, Beside] | None = None,
-    damaged: Collection[Entry] = (), tell: Callable[[str], None] = lambda sentence: None,
+    damaged: Collection[DataFile] = (), tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
 
@@ -203,7 +209,7 @@ def _publish(
     tell: Callable[[str], None], *, frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
     while True:
-        now = lease.free(store, tell)
+        now = wait_until_free(store, tell)
         try:
             _not_busy(seen, seen_in(now, scope), scope)
             todo = work_out(now)
@@ -218,31 +224,31 @@ def _publish(
             return Published(0, todo.unchanged, 0, 0), now.root
         root = replace(root, frames=root.frames + frame)
         try:
-            turn = lease.take(now, str(scope.window))
+            lease = acquire(now, str(scope.window))
         except Conflict:
             continue
-        with turn:
-            return _carry_out(turn, now, root, staged, todo, noted, others, there)
+        with lease:
+            return _carry_out(lease, now, root, staged, todo, noted, others, there)
 
 
 def _carry_out(
-    turn: Turn, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
+    lease: Lease, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
     others: Mapping[str, Beside], there: Mapping[str, bytes | None],
 ) -> tuple[Published, Root]:  # fmt: skip
-    store = turn.store
+    store = lease.store
     waiting = covered([*todo.staged, *todo.made], todo.removed)
     direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
-    turn.announce([*direct, *(key for key, old in there.items() if old is None)])
+    lease.announce([*direct, *(key for key, old in there.items() if old is None)])
 
-    def place_of(entry: Entry) -> str:
-        return turn.staged_key(entry.digest) if entry in waiting else entry.key
+    def place_of(entry: DataFile) -> str:
+        return lease.staged_key(entry.digest) if entry in waiting else entry.key
 
     with at_once(REQUESTS_AT_ONCE) as pool:
-        few = pool.map(lambda key: _put_beside(turn, key, there[key], others[key]), others)  # beside the workers
+        few = pool.map(lambda key: _put_beside(lease, key, there[key], others[key]), others)  # beside the workers
         if todo.staged:
             staged.put({entry: place_of(entry) for entry in todo.staged})
         list(pool.map(lambda made: store.put(place_of(made[0]), made[1]), todo.made.items()))
-        trims = list(pool.map(lambda trim: list(_trim(turn, *trim)), todo.trimmed))
+        trims = list(pool.map(lambda trim: list(_trim(lease, *trim)), todo.trimmed))
         settled_beside = [place for place in few if place]
     trimmed = [entry for found in trims for entry in found]
     written = [*todo.staged, *todo.made, *trimmed]
@@ -256,8 +262,8 @@ def _carry_out(
         for month in {*months_of([*written, *todo.removed]), *noted}
     }
     after = write_states(replace(now, root=root), changed)
-    turn.commit(after, settled)
-    turn.settle(forget=now.root.states - after.states)
+    lease.commit(after, settled)
+    lease.settle(forget=now.root.states - after.states)
     published = Published(
         files_written=len(written),
         files_unchanged=todo.unchanged,
@@ -319,26 +325,26 @@ def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def _trim(turn: Turn, old: Entry, rest: Sequence[Window]) -> Iterator[Entry]:
+def _trim(lease: Lease, old: DataFile, rest: Sequence[Window]) -> Iterator[DataFile]:
     """Write what stays of a file that lies across the window's border, to come when the old one goes."""
     try:
-        readings = read_entry(turn.store, old)
+        readings = read_entry(lease.store, old)
     except StateGone as gone:
-        raise damaged(turn.store, gone) from None
+        raise damaged(lease.store, gone) from None
     for part in rest:
         for entry, data in files_of(old.place, part, inside(readings, part), max(old.rows, 1)).items():
-            turn.store.put(turn.staged_key(entry.digest), data)
+            lease.store.put(lease.staged_key(entry.digest), data)
             yield entry
 
 
-def _put_beside(turn: Turn, key: str, old: bytes | None, data: Beside) -> Place | None:
+def _put_beside(lease: Lease, key: str, old: bytes | None, data: Beside) -> Place | None:
     """Write an object beside the readings where it is not as it should be; where it is settled, if it is not new."""
     data = _made(data)
     if data == old:
         return None
     if data is None:
         return Place((key,), ())
-    turn.store.put(key if old is None else turn.staged_key(_digest(data)), data)
+    lease.store.put(key if old is None else lease.staged_key(_digest(data)), data)
     return None if old is None else Place((), ((_digest(data), key),))
 
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..historian.readings_sql import PLAIN
-from ..transform.parquet import SCHEMA
+from ..transform.readings import SCHEMA, inside_ms, times_ms
 from .level_shifts import measured
-from .series import GAP_FACTOR
 
+GAP_FACTOR = 20  # a silence is this many times the usual step
 MOST_DOUBTFUL = 1000  # marks of a tag; more are one line anyway
 MOST_GAPS = 500
 
@@ -46,8 +46,7 @@ def reduced(readings: pa.Table, points: int) -> Reduced:
     values = readings.column("value")
     strange = values.is_valid().to_numpy() & ~measured(values.to_numpy())
     odd = np.flatnonzero(strange | (readings.column("quality").to_numpy() != PLAIN))
-    steps = np.diff(times)
-    step = float(np.median(steps)) if len(steps) > 1 else 0.0
+    step = usual_step(times)
     return Reduced(
         readings=thinned(readings, points),
         doubtful=readings.take(pa.array(_every(odd, MOST_DOUBTFUL))),
@@ -75,6 +74,11 @@ def thinned(readings: pa.Table, points: int) -> pa.Table:
     return readings.take(pa.array(np.unique(np.concatenate(places)).astype(np.int64)))
 
 
+def usual_step(times: np.ndarray) -> float:
+    """The median of the steps between times; 0 where there are fewer than two."""
+    return float(np.median(np.diff(times))) if len(times) > 2 else 0.0
+
+
 def silences(times: np.ndarray, step: float) -> np.ndarray:
     """Pairs of the readings (ms) around a silence much longer than the usual ``step``, the longest where many."""
     if step <= 0:
@@ -84,17 +88,6 @@ def silences(times: np.ndarray, step: float) -> np.ndarray:
     if len(wide) > MOST_GAPS:
         wide = np.sort(wide[np.argsort(-steps[wide])[:MOST_GAPS]])
     return np.stack([times[wide], times[wide + 1]], axis=1) if len(wide) else np.empty((0, 2), np.int64)
-
-
-def inside_ms(readings: pa.Table, start_ms: int, end_ms: int) -> pa.Table:
-    """Those of sorted ``readings`` in ``[start, end)``, without a copy."""
-    first, last = np.searchsorted(times_ms(readings), [start_ms, end_ms])
-    return readings.slice(first, last - first)
-
-
-def times_ms(readings: pa.Table) -> np.ndarray:
-    """Times as milliseconds since 1970 UTC."""
-    return readings.column("datetime").cast(pa.int64()).to_numpy()
 
 
 def joined(parts: list[Reduced], start_ms: int, end_ms: int, points: int) -> Reduced:
@@ -118,6 +111,20 @@ def joined(parts: list[Reduced], start_ms: int, end_ms: int, points: int) -> Red
         step=float(np.median(steps)) if steps else 0.0,
         rows=sum(part.rows for part in parts),
     )
+
+
+def min_max(values: np.ndarray, points: int) -> np.ndarray:
+    """Places of at most about ``points`` values that keep every extreme: least and greatest of each stretch. Pure.
+
+    NaN is neither, but where there is nothing else.
+    """
+    if len(values) <= points:
+        return np.arange(len(values))
+    none = np.isnan(values)
+    low, high = np.where(none, np.inf, values), np.where(none, -np.inf, values)
+    stretches = np.array_split(np.arange(len(values)), points // 2)
+    kept = [place for part in stretches for place in (part[0] + low[part].argmin(), part[0] + high[part].argmax())]
+    return np.unique([0, *kept, len(values) - 1])
 
 
 def _extremes(times: np.ndarray, values: np.ndarray, points: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ..config.settings import Config
 from ..errors import SensorStreamError
 from ..lake.keys import rejected_key
-from ..lake.manifest import Entry
+from ..lake.manifest import DataFile
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
 from ..pipeline.run_record import RunRecord
@@ -78,7 +78,7 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Fac
     files = [entry for entry in entries(config, window) if entry.tagpath in chosen]
     width = bar_width(window)
     edges = np.arange(window.start_ms, window.end_ms + width * 1000, width * 1000)
-    by_tag: dict[str, list[Entry]] = defaultdict(list)
+    by_tag: dict[str, list[DataFile]] = defaultdict(list)
     for entry in files:
         by_tag[entry.tagpath].append(entry)
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
@@ -113,7 +113,7 @@ def bar_width(window: Window) -> int:
     return next((width for width in WIDTHS if seconds / width <= MOST_BARS), WIDTHS[-1])
 
 
-def _counted(store: Store, files: Sequence[Entry], edges: np.ndarray, window: Window) -> tuple[np.ndarray, Tally]:
+def _counted(store: Store, files: Sequence[DataFile], edges: np.ndarray, window: Window) -> tuple[np.ndarray, Tally]:
     """Readings of one tag in each bar, and its values in stretches of their own."""
     first = max(min(entry.first_ms for entry in files), window.start_ms)
     last = min(max(entry.last_ms for entry in files), window.end_ms - 1)

@@ -11,6 +11,7 @@ from ..config.settings import Config
 from ..lake.scan import area, measure
 from ..windows import zone
 from .charts import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
+from .downsampling import min_max, silences, usual_step
 from .level_shifts import left_out, measured
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 POINTS = 1200  # of a line; more than a screen has in width
 MOST_TAGS = 8
-GAP_FACTOR = 20  # a gap is this many times the usual step
 
 
 def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)) -> Picture:
@@ -36,7 +36,7 @@ def _series(
 ) -> Picture:
     import matplotlib.dates as mdates
 
-    gaps = {name: gaps_of(times) for name, (times, _, _) in chosen.items()}
+    gaps = {name: silences(times, usual_step(times)) for name, (times, _, _) in chosen.items()}
     alt = f"{len(chosen)} tags; {sum(map(len, gaps.values()))} gaps are shaded."
     alt += left_out(sum(int(np.isnan(values).sum()) for _, values, _ in chosen.values()))
     with canvas(title, alt, size=(WIDTH, 0.5 + 1.15 * max(len(chosen), 1)), rows=max(len(chosen), 1)) as drawing:
@@ -75,29 +75,6 @@ def daily(readings: pa.Table, config: Config) -> pd.DataFrame:
     grouped = frame.groupby(["day", "area", "measure"])["value"]
     found = grouped.agg(["count", "min", "mean", "max"])
     return pd.DataFrame(found.assign(left_out=grouped.size() - found["count"]))
-
-
-def gaps_of(times_ms: np.ndarray) -> list[tuple[int, int]]:
-    """Where a tag is silent for much longer than usual: pairs of the readings around it (ms). Pure."""
-    if len(times_ms) < 3:
-        return []
-    steps = np.diff(times_ms)
-    wide = np.flatnonzero(steps > GAP_FACTOR * max(float(np.median(steps)), 1.0))
-    return [(int(times_ms[place]), int(times_ms[place + 1])) for place in wide]
-
-
-def min_max(values: np.ndarray, points: int) -> np.ndarray:
-    """Places of at most about ``points`` values that keep every extreme: least and greatest of each stretch. Pure.
-
-    NaN is neither, but where there is nothing else.
-    """
-    if len(values) <= points:
-        return np.arange(len(values))
-    none = np.isnan(values)
-    low, high = np.where(none, np.inf, values), np.where(none, -np.inf, values)
-    stretches = np.array_split(np.arange(len(values)), points // 2)
-    kept = [place for part in stretches for place in (part[0] + low[part].argmin(), part[0] + high[part].argmax())]
-    return np.unique([0, *kept, len(values) - 1])
 
 
 def _numeric(readings: pa.Table) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

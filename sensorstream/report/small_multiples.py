@@ -18,9 +18,9 @@ from ..lake.scan import read
 from ..windows import Window, zone
 from .anomalies import Notable
 from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
+from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
 from .run_statistics import Facts, NoFacts
-from .series import gaps_of, min_max
 
 POINTS = 600  # of a line
 MOST_TAGS = 12
@@ -97,7 +97,7 @@ def panel(
             # With an edge, so that a minute shows in a month.
             axes.axvspan(*at([begin, end]), facecolor=SHADE, edgecolor=REJECTED, lw=0.7)
         shown = min_max(values, POINTS)
-        broken = np.searchsorted(times[shown], [begin for begin, _ in gaps_of(times)], side="right")
+        broken = np.searchsorted(times[shown], silences(times, usual_step(times))[:, 0], side="right")
         line, path = at(times[shown]), values[shown].astype(float)
         # A level above says what matters; the readings then are its background.
         colour, width = (LINE, 0.6) if levels else (KEPT, 0.8)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.settings import Config
 from ..errors import ConfigError, SensorStreamError, SourceError, named
+from ..historian.connection import with_remedy
 from .java import java_home
 from .jdbc_driver import find_driver, require_driver
 from .package import carry
@@ -165,14 +166,11 @@ class Starting:
             if SparkContext._active_spark_context is None:
                 SparkContext(conf=self._conf, gateway=gateway)
                 _note_interrupts()
-        from ..staging.datasource import HistorianSource
-
         builder = SparkSession.builder
         for key, value in self._settings.items():
             builder = builder.config(key, value)
         with spark_errors():
             session = builder.master(self._master).getOrCreate()
-            session.dataSource.register(HistorianSource)
             carry(session)
         return session
 
@@ -242,8 +240,6 @@ def spark_errors() -> Iterator[None]:
         if found and (ours := named(found[1])):
             raise ours(found[2]) from error
         if found := re.search(r"org\.postgresql\.util\.PSQLException: (.+)", text):
-            from ..historian.connection import with_remedy
-
             raise SourceError(f"historian, through JDBC: {with_remedy(found[1], 'the reader')}") from error
         if "ClassNotFoundException: org.postgresql.Driver" in text:
             jar = find_driver(None) or "postgresql.jar"

@@ -42,10 +42,11 @@ from ..historian import open_historian
 from ..planning.make_plan import make_plan, workers_of
 from ..planning.slices import Share
 from ..spark.session import master
-from ..transform.clean import quality_rule
+from ..transform.quality import QualityRule, quality_rule
 from ..transform.staged_rows import READINGS, READINGS_DDL
 from ..windows import Window, window_of
-from .packed import BATCH_READINGS, read_clean
+from .encode_share import clean_share
+from .packed import BATCH_READINGS
 
 OPTIONS = ("config", "config_source", "date", "start", "end", "patterns")
 
@@ -73,6 +74,7 @@ class SharePartition(InputPartition):
 
     fetch: Fetch
     share: Share
+    rule: QualityRule
 
 
 class HistorianReader(DataSourceReader):
@@ -105,14 +107,13 @@ class HistorianReader(DataSourceReader):
         with open_historian(self.config) as historian:
             workers, only = workers_of(master(self.config)), self.wanted.takes
             plan = make_plan(historian, self.config, window, self.patterns, workers=workers, only=only, alone=True)
-        rule = quality_rule(self.config, plan.layout)
-        fetch = Fetch.of(plan, self.config, None, rule)
-        return [SharePartition(fetch, share) for share in plan.shares]
+        rule, fetch = quality_rule(self.config, plan.layout), Fetch.of(plan, self.config, None)
+        return [SharePartition(fetch, share, rule) for share in plan.shares]
 
     def read(self, partition: InputPartition | None) -> Iterator[pa.RecordBatch]:
         if not isinstance(partition, SharePartition):
             return  # Spark's stand-in where the plan has no share
-        for table in read_clean(partition.fetch, partition.share):
+        for table in clean_share(partition.fetch, partition.share, partition.rule):
             yield from table.select(self.columns).to_batches(max_chunksize=BATCH_READINGS)
 
 

@@ -8,9 +8,9 @@ from typing import Protocol
 from ..config.settings import Config
 from ..planning.make_plan import Plan, Workers
 from ..progress.steps import Progress
-from ..progress.worker_messages import Ear
-from ..publishing.staged import Staged
+from ..progress.worker_messages import ProgressReceiver
 from .stage import Measured
+from .staged import Staged
 
 
 class Executor(Protocol):
@@ -27,16 +27,16 @@ class Executor(Protocol):
     def start(self) -> None:
         """Be ready; what takes long may have been begun before."""
 
-    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+    def listening(self, wanted: bool) -> AbstractContextManager[ProgressReceiver | None]:
         """What hears how far the shares are while the block runs; ``None`` where nobody wants to know."""
 
     def watched(
-        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+        self, phase: str, tell: Progress | None, receiver: ProgressReceiver | None = None, expected: int = 0
     ) -> AbstractContextManager[None]:
         """While the block runs, tell how far its tasks are; once more at its end."""
 
     def staged(
-        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+        self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> AbstractContextManager[tuple[Staged, Measured]]:
         """The plan's readings as files, kept until the block ends, and what they hold."""
 

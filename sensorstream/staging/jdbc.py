@@ -13,14 +13,15 @@ from psycopg import sql
 
 from ..config.credentials import Login, login
 from ..config.settings import Config
-from ..extract.decode import fingerprints_of_raw
 from ..historian import readings_sql as queries
 from ..historian.connection import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
 from ..historian.watch import watched
 from ..planning.make_plan import OWN_CONNECTIONS, Plan
-from ..progress.worker_messages import Mouth
+from ..progress.worker_messages import ProgressSender
 from ..spark.package import Sent, guarded
-from ..transform.clean import RAW, QualityRule, clean
+from ..transform.clean import RAW, clean
+from ..transform.fingerprint import fingerprints_of_raw
+from ..transform.quality import QualityRule
 from ..transform.staged_rows import (
     READINGS_DDL,
     STAGED,
@@ -126,7 +127,7 @@ def stage_jdbc(
     snapshot: str,
     rule: QualityRule,
     target: Target,
-    mouth: Mouth | None = None,
+    sender: ProgressSender | None = None,
 ) -> DataFrame:
     """A lazy DataFrame of ``staged_rows.STAGED``: readings repartitioned by tag path and stretch, a group of each."""
     ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
@@ -139,8 +140,8 @@ def stage_jdbc(
         borders = borders_ms(window, target.timezone)
         prints = prints_row([(path, borders, fingerprints_of_raw(raw, borders))])
         files = list(staged(path, readings.kept, [window], target))
-        if mouth:
-            mouth.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))
+        if sender:
+            sender.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))
         found = [*files, prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))

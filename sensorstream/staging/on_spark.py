@@ -8,18 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..config.settings import Config
-from ..extract import ENGINES
 from ..planning.make_plan import Plan, Workers, workers_of
 from ..progress.steps import Progress, watched
-from ..progress.worker_messages import Ear, listening
-from ..publishing.staged import HeldBySpark, Staged
+from ..progress.worker_messages import ProgressReceiver, listening
 from ..spark.session import Starting, master, spark_errors, start_early
-from ..transform.clean import quality_rule
+from ..transform.quality import quality_rule
 from ..transform.staged_rows import Target
+from .jdbc import stage_jdbc
+from .packed import stage_packed
 from .stage import Measured, measured
+from .staged import Staged, StagedOnSpark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+ENGINES = {"packed": stage_packed, "jdbc": stage_jdbc}  # each reads the same plan and stages the same files
 
 
 class OnSpark:
@@ -51,15 +55,15 @@ class OnSpark:
         if self._starting:
             self._starting.close()
 
-    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+    def listening(self, wanted: bool) -> AbstractContextManager[ProgressReceiver | None]:
         conf = self.session.sparkContext.getConf()
         host = conf.get("spark.driver.host") or "127.0.0.1"
         return listening(host, conf.get("spark.driver.bindAddress") or host, wanted)
 
     def watched(
-        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+        self, phase: str, tell: Progress | None, receiver: ProgressReceiver | None = None, expected: int = 0
     ) -> AbstractContextManager[None]:
-        return watched(phase, tell, ear, expected, self._tasks)
+        return watched(phase, tell, receiver, expected, self._tasks)
 
     def _tasks(self) -> Iterator[tuple[int, int, int]]:
         """Of each stage at work its number, how many of its tasks are done, and how many it has."""
@@ -70,15 +74,15 @@ class OnSpark:
 
     @contextmanager
     def staged(
-        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+        self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> Iterator[tuple[Staged, Measured]]:
-        mouth = ear.mouth if ear else None
+        sender = receiver.sender if receiver else None
         rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
         engine = ENGINES[config.engine]
-        lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, mouth=mouth)
+        lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)
         with spark_errors(), persisted(lazy) as files:
             found = measure(files)
-            yield HeldBySpark(files, found.entries, config, mouth), found
+            yield StagedOnSpark(files, found.entries, config, sender), found
 
 
 @contextmanager

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..lake.manifest import Entry
-from ..pipeline.run_record import reconcile
+from ..errors import NotReconciled
+from ..lake.manifest import DataFile
 from ..planning.slices import PageCount
 from ..transform.clean import Tally
 from ..transform.staged_rows import read_counts, read_prints, read_rejected, read_tally
@@ -41,7 +39,7 @@ class Measured:
     """What the staged files hold: their statistics, the counts of their readings, what each (by its key) contains, the
     rejected readings, the fingerprints of all that was read (``staged_rows.PRINTS``), and what PostgreSQL counted."""
 
-    entries: list[Entry]
+    entries: list[DataFile]
     contents: Mapping[str, Contents]
     tally: Tally
     rejected_streams: list[bytes]
@@ -65,16 +63,16 @@ class Measured:
         )
 
 
-def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[Entry, bytes], None] | None = None) -> Measured:
+def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[DataFile, bytes], None] | None = None) -> Measured:
     """What rows of ``staged_rows.STAGED`` say; where they come with the bytes of files, ``keep`` takes these."""
-    columns = list(Entry.__dataclass_fields__)
+    columns = list(DataFile.__dataclass_fields__)
     contents: dict[str, Contents] = {}
-    entries: list[Entry] = []
+    entries: list[DataFile] = []
     total = Tally.empty()
     small: dict[str, list[Any]] = {"rejected": [], "prints": [], "counts": []}
     for row in rows:
         if row["kind"] == "file":
-            entry = Entry(*(row[column] for column in columns))
+            entry = DataFile(*(row[column] for column in columns))
             entries.append(entry)
             contents[entry.key] = Contents(entry.rows, row["valued"], row["worded"])
             if keep:
@@ -93,21 +91,15 @@ def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[Entry, bytes], N
     )
 
 
-def parquet_or_none(table: pa.Table) -> bytes | None:
-    return parquet(table) if table.num_rows else None
-
-
-def parquet(table: pa.Table) -> bytes:
-    """A table as one Parquet file; as in ``encode``, what hardly repeats gets no dictionary."""
-    times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
-    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    sink = io.BytesIO()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        use_dictionary=[name for name in table.schema.names if name not in (*times, *numbers)],
-        column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
-        row_group_size=1_000_000,
-    )
-    return sink.getvalue()
+def reconcile(*, read: int, written: int, rejected: int, deduplicated: int, source: int) -> None:
+    """Hold a run's counts against each other and against the source's own; ``NotReconciled`` names the difference."""
+    if read != source:
+        raise NotReconciled(
+            f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
+            " nothing of it is published, run again and report this"
+        )
+    if read != written + rejected + deduplicated:
+        raise NotReconciled(
+            f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,} deduplicated"
+            f" make {written + rejected + deduplicated:,}: nothing of it is published, run again and report this"
+        )

@@ -9,16 +9,16 @@ from contextlib import AbstractContextManager, contextmanager
 
 from ..config.settings import Config
 from ..extract.share_reader import Fetch
-from ..lake.manifest import Entry
+from ..lake.manifest import DataFile
 from ..lake.stores import open_store
 from ..planning.make_plan import Plan, workers_of
 from ..progress.steps import Progress, watched
-from ..progress.worker_messages import Ear, listening
-from ..publishing.staged import HeldHere, Staged
-from ..transform.clean import quality_rule
+from ..progress.worker_messages import ProgressReceiver, listening
+from ..transform.quality import quality_rule
 from ..transform.staged_rows import Target
-from .packed import work
+from .encode_share import encode_share
 from .stage import Measured, measured
+from .staged import Staged, StagedHere
 
 HOST = "127.0.0.1"
 IN_MEMORY_BYTES = 64 << 20  # of staged files; what is more waits in a file on disk
@@ -36,37 +36,41 @@ class ThisMachine:
     def close(self) -> None:
         return
 
-    def listening(self, wanted: bool) -> AbstractContextManager[Ear | None]:
+    def listening(self, wanted: bool) -> AbstractContextManager[ProgressReceiver | None]:
         return listening(HOST, HOST, wanted)
 
     def watched(
-        self, phase: str, tell: Progress | None, ear: Ear | None = None, expected: int = 0
+        self, phase: str, tell: Progress | None, receiver: ProgressReceiver | None = None, expected: int = 0
     ) -> AbstractContextManager[None]:
-        return watched(phase, tell, ear, expected)
+        return watched(phase, tell, receiver, expected)
 
     @contextmanager
     def staged(
-        self, config: Config, plan: Plan, snapshot: str, ear: Ear | None = None
+        self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> Iterator[tuple[Staged, Measured]]:
-        mouth = ear.mouth if ear else None
+        sender = receiver.sender if receiver else None
         rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
-        fetch = Fetch.of(plan, config, snapshot, rule, target, mouth)
+        fetch = Fetch.of(plan, config, snapshot, sender)
         with StagedFiles() as files:
-            rows = (row for number, share in enumerate(plan.shares) for row in work(fetch, share, number))
+            rows = (
+                row
+                for number, share in enumerate(plan.shares)
+                for row in encode_share(fetch, share, rule, target, number)
+            )
             found = measured(rows, files.keep)
-            yield HeldHere(files, open_store(config), mouth), found
+            yield StagedHere(files, open_store(config), sender), found
 
 
-class StagedFiles(Mapping[Entry, bytes]):
+class StagedFiles(Mapping[DataFile, bytes]):
     """The bytes of staged files, in memory up to a bound and then in one nameless file on disk."""
 
     def __init__(self, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
         self._free = in_memory_bytes
-        self._files: dict[Entry, bytes | tuple[int, int]] = {}  # the bytes, or their place and size on disk
+        self._files: dict[DataFile, bytes | tuple[int, int]] = {}  # the bytes, or their place and size on disk
         self._disk: int | None = None
         self._end = 0
 
-    def keep(self, entry: Entry, data: bytes) -> None:
+    def keep(self, entry: DataFile, data: bytes) -> None:
         """Keep the bytes of a file."""
         if len(data) <= self._free:
             self._free -= len(data)
@@ -81,7 +85,7 @@ class StagedFiles(Mapping[Entry, bytes]):
             written = os.pwrite(self._disk, rest, self._end)
             rest, self._end = rest[written:], self._end + written
 
-    def __getitem__(self, entry: Entry) -> bytes:
+    def __getitem__(self, entry: DataFile) -> bytes:
         found = self._files[entry]
         if isinstance(found, bytes):
             return found
@@ -91,7 +95,7 @@ class StagedFiles(Mapping[Entry, bytes]):
             raise EOFError("the file of staged files is shorter than what was written to it")
         return data
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[DataFile]:
         return iter(self._files)
 
     def __len__(self) -> int:

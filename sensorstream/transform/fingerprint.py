@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..hashing.postgres_hash import Hashes, hash_float8, hash_hex, hash_int4
@@ -144,3 +146,21 @@ def by_piece(t_stamp: NDArray[np.int64], hashes: Hashes, borders: Sequence[int])
     if len(there := np.flatnonzero(counts)):
         totals[there] = np.add.reduceat(hashes[: places[-1]], places[there])
     return Prints(counts, totals)
+
+
+def fingerprints_of_raw(raw: pa.Table, borders: Sequence[int]) -> Prints:
+    """Fingerprints of the pieces between ``borders``, of rows of ``clean.RAW``."""
+    raw = raw.combine_chunks()
+    times = raw.column("t_stamp").to_numpy()
+    value, text, quality = (raw.column(name).combine_chunks() for name in ("value", "text", "dataintegrity"))
+    utf8 = text.cast(pa.binary())
+    hashes = row_hashes(
+        times,
+        value.fill_null(0.0).to_numpy(zero_copy_only=False),
+        value.is_valid().to_numpy(zero_copy_only=False),
+        quality.fill_null(0).to_numpy(zero_copy_only=False),
+        quality.is_valid().to_numpy(zero_copy_only=False),
+        pc.binary_length(utf8).fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False),
+        b"".join(utf8.drop_null().to_pylist()),
+    )
+    return by_piece(times, hashes, borders)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ..errors import LakeError
 from ..lake.data_files import drift
 from ..lake.keys import BOOKS, READINGS, Foreign, spelled
-from ..lake.manifest import ROOT, Entry, Manifest, StateGone, read_manifest
+from ..lake.manifest import ROOT, DataFile, Manifest, StateGone, read_manifest
 from ..lake.stores import Store
-from ..publishing.lease import free, keys_of, taken_over
+from ..publishing.lease import keys_of, taken_over, wait_until_free
 from ..windows import Window
 from .differences import Difference
 
@@ -45,9 +45,9 @@ class AtRest:
 def at_rest(
     store: Store, window: Window, months: Sequence[str], tell: Callable[[str], None] = lambda sentence: None
 ) -> AtRest:
-    """Look when nobody has a turn; what a killed run left is finished or undone first, and reported.
+    """Look when nobody has a lease; what a killed run left is finished or undone first, and reported.
 
-    Raises ``WindowBusy`` as ``lease.free`` does, ``LakeError`` if others publish all the time.
+    Raises ``WindowBusy`` as ``lease.wait_until_free`` does, ``LakeError`` if others publish all the time.
     """
     killed: list[Difference] = []
     for _ in range(LOOKS):
@@ -65,10 +65,11 @@ def at_rest(
 
 def _free(store: Store, tell: Callable[[str], None], killed: list[Difference]) -> Manifest:
     try:
-        return free(store, tell, lambda manifest: killed.extend(_killed(manifest)))
+        return wait_until_free(store, tell, lambda manifest: killed.extend(_killed(manifest)))
     except LakeError:
         if killed and read_manifest(store).root.turn is None:
-            return free(store, tell)  # what was to come in its place has vanished: such files will be found missing
+            # What was to come in its place has vanished: such files will be found missing.
+            return wait_until_free(store, tell)
         raise
 
 
@@ -115,7 +116,7 @@ def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Itera
     return (found for found in maybe if found.key not in committed)
 
 
-def committed_bytes(store: Store, entry: Entry) -> tuple[bytes | None, str | None]:
+def committed_bytes(store: Store, entry: DataFile) -> tuple[bytes | None, str | None]:
     """A committed file, or ``None`` and what is the matter: the rest of a sentence that begins with its name."""
     data = store.get(entry.key)
     if why := drift(data):
@@ -125,10 +126,10 @@ def committed_bytes(store: Store, entry: Entry) -> tuple[bytes | None, str | Non
     return data, None
 
 
-def overlapping(entries: Sequence[Entry]) -> set[Entry]:
+def overlapping(entries: Sequence[DataFile]) -> set[DataFile]:
     """Files of one tag path and month that share time with another of them. Pure."""
-    found: set[Entry] = set()
-    longest: Entry | None = None
+    found: set[DataFile] = set()
+    longest: DataFile | None = None
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.end)):
         if longest and entry.start < longest.end:
             found |= {entry, longest}

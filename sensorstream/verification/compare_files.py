@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ..lake.manifest import Entry
+from ..lake.manifest import DataFile
 from ..lake.stores import Store
 from ..publishing.patch import portions
-from ..publishing.staged import Staged
-from ..transform.parquet import SCHEMA, decode
+from ..staging.staged import Staged
+from ..transform.parquet import decode
+from ..transform.readings import SCHEMA
 from ..windows import Window, joined, without
 from .audit_objects import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
@@ -42,13 +43,13 @@ class Place:
     files: int
     readings: int
     size: int  # bytes
-    damaged: Mapping[Entry, str] = field(default_factory=dict)
-    overlaps: frozenset[Entry] = frozenset()
+    damaged: Mapping[DataFile, str] = field(default_factory=dict)
+    overlaps: frozenset[DataFile] = frozenset()
     differences: tuple[Difference, ...] = ()
     days: tuple[Window, ...] = ()  # in which readings differ
 
     @property
-    def broken(self) -> frozenset[Entry]:
+    def broken(self) -> frozenset[DataFile]:
         """Files that can only be read from the source again."""
         return self.overlaps | frozenset(self.damaged)
 
@@ -63,7 +64,7 @@ class Place:
 
 
 def compare_places(
-    store: Store, committed: Mapping[Where, Sequence[Entry]], staged: Staged | None, asked: Asked,
+    store: Store, committed: Mapping[Where, Sequence[DataFile]], staged: Staged | None, asked: Asked,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Place]:  # fmt: skip
     """Read every committed file of the window, and compare where other files were staged.
@@ -76,7 +77,7 @@ def compare_places(
         What the source holds; ``None`` if no table covers the window.
     """
     kept = {(entry.key, entry.digest) for entries in committed.values() for entry in entries}
-    news: dict[Where, list[Entry]] = defaultdict(list)
+    news: dict[Where, list[DataFile]] = defaultdict(list)
     alike: set[str] = set()
     for entry in staged.entries if staged else ():
         if (entry.key, entry.digest) in kept:
@@ -88,7 +89,7 @@ def compare_places(
     for some in portions(every, news):
         data = staged.data([entry for where in some for entry in news[where]]) if staged else {}
 
-        def one(where: Where, data: dict[Entry, bytes] = data) -> Place:
+        def one(where: Where, data: dict[DataFile, bytes] = data) -> Place:
             new = [decode(data[entry]) for entry in sorted(news[where])]
             return _compare_place(store, where, committed.get(where, ()), new, alike, asked)
 
@@ -99,7 +100,7 @@ def compare_places(
 
 
 def _compare_place(
-    store: Store, where: Where, committed: Sequence[Entry], new: Sequence[pa.Table], alike: set[str], asked: Asked
+    store: Store, where: Where, committed: Sequence[DataFile], new: Sequence[pa.Table], alike: set[str], asked: Asked
 ) -> Place:
     overlaps = overlapping(committed)
     mine = [entry for entry in sorted(committed) if entry.interval.overlaps(asked.window)]
@@ -107,7 +108,7 @@ def _compare_place(
     around = joined([entry.interval for entry in mine], touching=False)
     overlaps = {entry for entry in overlaps if any(entry.interval.overlaps(part) for part in around)}
     compared = where[0] in asked.tagpaths
-    damaged: dict[Entry, str] = {}
+    damaged: dict[DataFile, str] = {}
     held: list[pa.Table] = []
     for entry in mine:
         data, why = committed_bytes(store, entry)

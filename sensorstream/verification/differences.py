@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..publishing.file_changes import inside
-from ..transform.parquet import SCHEMA
+from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window
 
 Kind = Literal[
@@ -101,7 +100,7 @@ class Compared:
 
 def compare(lake: pa.Table, source: pa.Table) -> Compared:
     """Hold readings (``SCHEMA``, times rising) against readings, to the bit of each value."""
-    theirs, ours = times_of(source), times_of(lake)
+    theirs, ours = times_ms(source), times_ms(lake)
     both, here, there = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
     one, other = lake.take(pa.array(here)), source.take(pa.array(there))
     unlike = np.zeros(len(both), bool)
@@ -114,11 +113,6 @@ def compare(lake: pa.Table, source: pa.Table) -> Compared:
         surplus=np.setdiff1d(ours, theirs, assume_unique=True),
         different=both[unlike],
     )
-
-
-def times_of(readings: pa.Table) -> np.ndarray:
-    """Times, ms since 1970."""
-    return readings.column("datetime").cast(pa.int64()).to_numpy()
 
 
 def within_all(readings: pa.Table, parts: Sequence[Window]) -> pa.Table:
@@ -136,7 +130,7 @@ def _unlike(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:
 
 
 def _reading(readings: pa.Table, time: int) -> Shown | None:
-    times = times_of(readings)
+    times = times_ms(readings)
     place = int(np.searchsorted(times, time))
     if place == len(times) or times[place] != time:
         return None

@@ -21,20 +21,19 @@ from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
 from ..lake.data_files import drift
 from ..lake.keys import READINGS
-from ..lake.manifest import Entry, Manifest, MonthChange, write_states
+from ..lake.manifest import DataFile, Manifest, MonthChange, write_states
 from ..lake.source_state import Piece
 from ..lake.stores import Conflict, Store
 from ..late.read_again import counted, rejected_again, scope_around, staged_again
 from ..pipeline.run_record import run_id
 from ..progress.steps import Progress
-from ..publishing import lease
-from ..publishing.lease import Place
+from ..publishing.lease import Place, acquire
 from ..publishing.publish import Known, look, patch
 from ..staging import Executor
 from ..transform.parquet import decode
+from ..transform.readings import times_ms
 from ..windows import Window, joined, month_window, without
 from .audit_objects import Foreign, at_rest, overlapping, spelled
-from .differences import times_of
 
 if TYPE_CHECKING:
     from .verify import Found
@@ -84,7 +83,7 @@ def repair(
 # -- readings ----------------------------------------------------------------------------------------------------------
 
 
-def to_read_again(found: Found, historian: Historian, config: Config) -> tuple[list[Piece], set[Entry]]:
+def to_read_again(found: Found, historian: Historian, config: Config) -> tuple[list[Piece], set[DataFile]]:
     """What is read from the source: damaged files as far as they reach, else the days in which readings differ.
 
     Returns
@@ -101,11 +100,11 @@ def to_read_again(found: Found, historian: Historian, config: Config) -> tuple[l
     hull = Window(min(part.start for part in intervals), max(part.end for part in intervals))
     covered = coverage(historian.partition_tables(hull), hull)
     again: list[Piece] = []
-    gone: set[Entry] = set()
+    gone: set[DataFile] = set()
     wanted: dict[str, list[Window]] = defaultdict(list)
     for path, day in days:
         wanted[path].append(day)
-    by_path: dict[str, list[Entry]] = defaultdict(list)
+    by_path: dict[str, list[DataFile]] = defaultdict(list)
     for entry in broken:
         by_path[entry.tagpath].append(entry)
     for path in sorted({*wanted, *by_path} & tags):
@@ -132,12 +131,12 @@ def sweep(store: Store, window: Window, foreign: Sequence[Foreign], config: Conf
         if not gone:
             return
         try:
-            turn = lease.take(rest.manifest, f"{window}, repaired")
+            lease = acquire(rest.manifest, f"{window}, repaired")
         except Conflict:
             continue
-        with turn:
-            turn.commit(rest.manifest.root, [Place((key,), ()) for key in gone])
-            turn.settle()
+        with lease:
+            lease.commit(rest.manifest.root, [Place((key,), ()) for key in gone])
+            lease.settle()
         return
 
 
@@ -169,14 +168,14 @@ def rebuild(store: Store, window: Window, config: Config) -> None:
         held = _without_lost(rest.manifest, {one.key for one in rest.lost})
         changed = {month: _rebuilt(store, held, month, config) for month in sorted(lost)}
         try:
-            turn = lease.take(rest.manifest, f"the manifest of {', '.join(sorted(lost))}, rebuilt")
+            lease = acquire(rest.manifest, f"the manifest of {', '.join(sorted(lost))}, rebuilt")
         except Conflict:
             continue
-        with turn:
-            turn.announce([])
+        with lease:
+            lease.announce([])
             after = write_states(held, changed)
-            turn.commit(after, [])
-            turn.settle(forget=rest.manifest.root.states - after.states)
+            lease.commit(after, [])
+            lease.settle(forget=rest.manifest.root.states - after.states)
         return
 
 
@@ -189,7 +188,7 @@ def _without_lost(manifest: Manifest, lost: Collection[str]) -> Manifest:
 
 def _rebuilt(store: Store, held: Manifest, month: str, config: Config) -> MonthChange:
     if month in held.root.files:
-        entries, added = list(held.entries(month).values()), frozenset[Entry]()
+        entries, added = list(held.entries(month).values()), frozenset[DataFile]()
     else:
         added = frozenset(_files_there(store, month))
         entries = sorted(added)
@@ -204,25 +203,25 @@ def _rebuilt(store: Store, held: Manifest, month: str, config: Config) -> MonthC
     return MonthChange(added=added, pieces=unknown)
 
 
-def _files_there(store: Store, month: str) -> list[Entry]:
+def _files_there(store: Store, month: str) -> list[DataFile]:
     """Files of a month that hold readings of their interval, none of which shares time with another."""
     named = [spelled(key) for key, _ in store.list(READINGS.rstrip("/")) if f"/month={month}/" in key]
 
-    def entry(one: Foreign) -> Entry | None:
+    def entry(one: Foreign) -> DataFile | None:
         data = store.get(one.key)
         if one.tagpath is None or one.interval is None or data is None or drift(data):
             return None
-        times = times_of(decode(data))
+        times = times_ms(decode(data))
         if not len(times) or times[0] < one.interval.start_ms or times[-1] >= one.interval.end_ms:
             return None
         start, end = one.interval.start_ms // 1000, one.interval.end_ms // 1000
         digest = hashlib.sha256(data).hexdigest()
-        found = Entry(one.tagpath, month, start, end, len(times), int(times[0]), int(times[-1]), len(data), digest)
+        found = DataFile(one.tagpath, month, start, end, len(times), int(times[0]), int(times[-1]), len(data), digest)
         return found if found.key == one.key else None
 
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         found = [one for one in pool.map(entry, named) if one]
-    by_path: dict[str, list[Entry]] = defaultdict(list)
+    by_path: dict[str, list[DataFile]] = defaultdict(list)
     for one in found:
         by_path[one.tagpath].append(one)
     return [one for entries in by_path.values() for one in set(entries) - overlapping(entries)]

@@ -17,7 +17,7 @@ from ..errors import LakeCheckFailed, LakeError
 from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
 from ..lake.keys import storable
-from ..lake.manifest import PIECES, Entry, Manifest, StateGone
+from ..lake.manifest import PIECES, DataFile, Manifest, StateGone
 from ..lake.source_state import Grid
 from ..lake.stores import Store, reached_store
 from ..planning import make_plan
@@ -256,7 +256,7 @@ def _look(
     else:
         measured = None
         places = compare_places(store, committed, None, asked, tell)
-    after = lease.free(store)
+    after = lease.wait_until_free(store)
     seen = seen_in(after, scope)
     if seen.entries != before.entries or not of_source.same(seen.pieces, before.pieces):
         return None
@@ -293,8 +293,8 @@ def _count(historian: Historian, what: make_plan.Plan) -> int:
     return found
 
 
-def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) -> dict[Where, list[Entry]]:
-    found: dict[Where, list[Entry]] = defaultdict(list)
+def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) -> dict[Where, list[DataFile]]:
+    found: dict[Where, list[DataFile]] = defaultdict(list)
     for month in months:
         for entry in manifest.entries(month, paths=paths).values():
             found[entry.place].append(entry)
@@ -304,13 +304,13 @@ def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) 
 # -- what is said beside the differences -------------------------------------------------------------------------------
 
 
-def _uncovered(scope: Scope, covered: Sequence[Window], entries: frozenset[Entry]) -> Iterator[str]:
+def _uncovered(scope: Scope, covered: Sequence[Window], entries: frozenset[DataFile]) -> Iterator[str]:
     for part in without([scope.part(month) for month in scope.months], covered):
         count = sum(entry.interval.overlaps(part) for entry in entries)
         yield f"no partition table covers {part}: the readings of {count:,} committed files there are not compared"
 
 
-def _no_tags(paths: frozenset[str], entries: frozenset[Entry]) -> Iterator[str]:
+def _no_tags(paths: frozenset[str], entries: frozenset[DataFile]) -> Iterator[str]:
     if kept := {entry.tagpath for entry in entries if entry.tagpath in paths}:
         yield f"{_named(kept)} no tag of the historian any more: readings are not compared"
 

@@ -18,8 +18,8 @@ from sensorstream.errors import LakeCheckFailed
 from sensorstream.lake.scan import read
 from sensorstream.notebook_run.run import run
 from sensorstream.report import run_page as report_page
+from sensorstream.report.downsampling import silences, usual_step
 from sensorstream.report.index_page import build
-from sensorstream.report.series import gaps_of
 from tests.unit.test_report_index import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -45,7 +45,10 @@ def pages(plant, tmp_path_factory) -> dict[str, Path]:
     done = run(folder / "config.json", start=plant.window.start.isoformat(), end=plant.window.end.isoformat())
     found = read(config, plant.window.start, plant.window.end, into="pandas")
     times = {path: own["datetime"].astype("int64").to_numpy() for path, own in found.groupby("tagpath", observed=True)}
-    gaps = sorted(((b - a, path, a, b) for path, own in times.items() for a, b in gaps_of(own)), reverse=True)
+    gaps = sorted(
+        ((b - a, path, a, b) for path, own in times.items() for a, b in silences(own, usual_step(own)).tolist()),
+        reverse=True,
+    )
     check = Path(done.folder) / "check_lake.json"
     noted = [
         {"kind": "gap", "tagpath": path, "text": f"silent for {silent // 60_000:,} min", "start": at(a), "end": at(b)}

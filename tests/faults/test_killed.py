@@ -22,7 +22,7 @@ LATER = ("first publication", "append", "compaction")  # the same steps as the o
 
 def test_a_run_that_lives_is_waited_for_and_not_called_undone(make_config):
     store = open_store(make_config())
-    with ThreadPoolExecutor(1) as aside, lease.take(read_manifest(store), "a window") as turn:
+    with ThreadPoolExecutor(1) as aside, lease.acquire(read_manifest(store), "a window") as turn:
         recovering = aside.submit(lease.recover, store)
         time.sleep(0.3)
         assert not recovering.done()

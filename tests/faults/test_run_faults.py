@@ -186,13 +186,13 @@ def test_a_commit_whose_answer_is_lost_is_no_failure(fault, faulty):
 def test_a_commit_of_which_nothing_is_heard_any_more_keeps_its_files(faulty, monkeypatch):
     """The swap is done, its answer is lost, the root cannot be read to know, and then the store is well again."""
     lake = faulty("overwrite across borders")
-    undo = lease.Turn.undo
+    undo = lease.Lease.undo
 
     def in_better_times(turn):
         lake.proxy.heal()
         undo(turn)
 
-    monkeypatch.setattr(lease.Turn, "undo", in_better_times)
+    monkeypatch.setattr(lease.Lease, "undo", in_better_times)
     lake.proxy.fail(Kind.SWAP, Fault.LOST, skip=1)
     lake.proxy.fail(Kind.GET, Fault.RESET, key=ROOT, skip=2)
     with pytest.raises(LakeError, match=r"cannot be reached|break off"):
@@ -205,14 +205,14 @@ def test_a_commit_of_which_nothing_is_heard_any_more_keeps_its_files(faulty, mon
 
 def test_a_run_that_has_lost_its_turn_removes_nothing_of_who_has_it_now(faulty, monkeypatch):
     lake = faulty("overwrite across borders")
-    commit = lease.Turn.commit
+    commit = lease.Lease.commit
 
     def after_another(turn, *arguments):
         monkeypatch.undo()
         publish_new(lake.store, lake.config)
         commit(turn, *arguments)
 
-    monkeypatch.setattr(lease.Turn, "commit", after_another)
+    monkeypatch.setattr(lease.Lease, "commit", after_another)
     with pytest.raises(WindowBusy, match="another run has taken over"):
         publish_new(lake.store, lake.config)
     assert_whole(lake.store, NEW)

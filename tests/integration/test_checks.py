@@ -17,12 +17,12 @@ from sensorstream.checks.result import CheckResult
 from sensorstream.config.settings import Config, load
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
 from sensorstream.lake.keys import encode_tagpath, reading_key
-from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.manifest import DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.run_record import RunRecord
 from sensorstream.publishing.file_changes import entry_of
-from sensorstream.transform.parquet import SCHEMA
+from sensorstream.transform.readings import SCHEMA
 from sensorstream.windows import Window, window_of
 
 DAY = window_of("UTC", day="2026-10-14")
@@ -177,7 +177,7 @@ def table(times: list[int | None], quality: int = 192) -> pa.Table:
 GOOD = table([DAY.start_ms, DAY.start_ms + MINUTE])
 
 
-def write_lake(config: Config, files: dict[tuple[str, Window], pa.Table]) -> list[Entry]:
+def write_lake(config: Config, files: dict[tuple[str, Window], pa.Table]) -> list[DataFile]:
     """Committed files of October, whatever is in them."""
     store = open_store(config)
     entries = []

@@ -278,13 +278,13 @@ def test_executors_that_are_lost_with_staged_files_leave_the_lake_as_it_was(engi
     workers = [cluster.state.spark[name].process.pid for name in sandbox_spark.WORKERS]
     killing = f"""
 import psutil
-from sensorstream.publishing.staged import HeldBySpark
-put = HeldBySpark.put
+from sensorstream.staging.staged import StagedOnSpark
+put = StagedOnSpark.put
 def kill_first(self, keys):
     for executor in [child for pid in {workers} for child in psutil.Process(pid).children(recursive=True)]:
         executor.kill()
     put(self, keys)
-HeldBySpark.put = kill_first
+StagedOnSpark.put = kill_first
 """
     run = cluster.start(config, plant, before=killing)
     _, err = run.communicate(timeout=RUN_SECONDS)

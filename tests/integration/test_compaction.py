@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from sensorstream.cli.main import app
 from sensorstream.config.settings import Config
 from sensorstream.errors import ConfigError
-from sensorstream.lake.manifest import Entry, read_manifest
+from sensorstream.lake.manifest import DataFile, read_manifest
 from sensorstream.lake.source_state import whole
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing.compaction import MEGABYTE, compact
-from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import look, publish
-from sensorstream.publishing.staged import HeldHere
+from sensorstream.staging.staged import StagedHere
+from sensorstream.transform.readings import inside
 from sensorstream.windows import Window, day_window, month_window
 from tests import lakes
 from tests.oracle import objects
@@ -80,13 +81,13 @@ def test_a_month_of_daily_runs_becomes_one_file_a_tag_and_the_open_month_waits(d
 def publish_in_days(config: Config, tags: list[str], values: dict[tuple[str, int], float]) -> None:
     """October at once, in files as a run a day leaves them."""
     store = open_store(config)
-    files: dict[Entry, bytes] = {}
+    files: dict[DataFile, bytes] = {}
     for tag in tags:
         readings = lakes.table(values, tag)
         for day in whole(OCTOBER, "UTC"):
             files |= files_of((tag, "2026-10"), day, inside(readings, day), 2000)
     scope = lakes.scope_of(config, OCTOBER, tags)
-    publish(HeldHere(files, store), store, scope, look(store, scope))
+    publish(StagedHere(files, store), store, scope, look(store, scope))
 
 
 def test_files_stop_growing_at_the_size_or_the_number_that_was_asked_for(make_config):

@@ -22,7 +22,8 @@ from sensorstream.historian import open_historian
 from sensorstream.historian.connection import APPLICATION, let_go, snapshot_connection
 from sensorstream.late import read_again
 from sensorstream.pipeline import ingest as pipeline
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State

@@ -11,7 +11,7 @@ import pytest
 from sensorstream.cli.main import main
 from sensorstream.lake.ddl import statements
 from sensorstream.lake.keys import encode_tagpath
-from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.manifest import DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import open_store
 from sensorstream.windows import month_window
 
@@ -30,9 +30,11 @@ def commit(config, added=(), removed=()) -> None:
     swap_root(manifest, write_states(manifest, changes))
 
 
-def entry(path: str, month: str) -> Entry:
+def entry(path: str, month: str) -> DataFile:
     whole = month_window(month, "UTC")
-    return Entry(path, month, whole.start_ms // 1000, whole.end_ms // 1000, 1, whole.start_ms, whole.start_ms, 1, "0")
+    return DataFile(
+        path, month, whole.start_ms // 1000, whole.end_ms // 1000, 1, whole.start_ms, whole.start_ms, 1, "0"
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sensorstream.historian import open_historian
 from sensorstream.pipeline.ingest import ingest
-from sensorstream.pipeline.ingest import plan as planned
+from sensorstream.pipeline.preview import plan as planned
 from sensorstream.planning import make_plan
 from sensorstream.planning.make_plan import workers_of
 from sensorstream.verification.verify import verify

@@ -20,10 +20,10 @@ from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
-from sensorstream.publishing.staged import HeldHere
-from sensorstream.report.downsampling import inside_ms, times_ms
+from sensorstream.staging.staged import StagedHere
 from sensorstream.transform import parquet
 from sensorstream.transform.clean import readings
+from sensorstream.transform.readings import inside_ms, times_ms
 from sensorstream.windows import Window, window_of
 from tests.lakes import publish, scope_of
 
@@ -126,7 +126,7 @@ def test_a_year_at_one_reading_a_second_is_zoomed_in_less_than_a_second(kind, ma
         table = readings(times, pa.array(values), None, 192)
         scope = scope_of(config, part, [TAG])
         files = files_of((TAG, month), part, table, config.max_records_per_file)
-        publishing.publish(HeldHere(dict(files), store), store, scope, publishing.look(store, scope), append=False)
+        publishing.publish(StagedHere(dict(files), store), store, scope, publishing.look(store, scope), append=False)
     reader = view.Reader(config)
     assert reader.look([TAG], year, 3000).rows == {TAG: 365 * 86_400}
     middle = year.start + timedelta(days=200)

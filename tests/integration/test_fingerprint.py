@@ -12,14 +12,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.extract.decode import Batch, Packed, cleaned
+from sensorstream.extract.decode import Batch, Packed
 from sensorstream.extract.wire_format import readings_in, units_of
 from sensorstream.hashing.postgres_hash import STRETCH, hash_float8, hash_hex, hash_int4
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
-from sensorstream.transform.clean import QualityRule
+from sensorstream.transform.clean_packed import clean_parts, fingerprint_batch
 from sensorstream.transform.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
+from sensorstream.transform.quality import QualityRule
 from sensorstream.windows import Window
 
 HOUR = 3_600_000
@@ -117,7 +118,7 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     parts = [Packed(tagid, 0, len(rows or b""), lift) for tagid, rows, *_ in found]
     assert [readings_in(units_of(rows)) for _, rows, *_ in found] == [counted for *_, counted in found]
     rows, texts = (b"".join(row[column] or b"" for row in found) for column in (1, 2))
-    found = Batch([[part] for part in parts], rows, texts).fingerprints([BORDERS] * len(parts))
+    found = fingerprint_batch(Batch([[part] for part in parts], rows, texts), [BORDERS] * len(parts))
     of_each = (of_pieces(part.tagid, prints) for part, prints in zip(parts, found, strict=True))
     return dict(ChainMap(*of_each))
 
@@ -205,7 +206,7 @@ def test_texts_are_the_same_in_every_encoding_of_the_server(database, sandbox, e
         with psycopg.connect(_admin_dsn(sandbox), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name}")
     assert client([(1, 5, (None, None, text, None), 192)]) == {(1, 1): Fingerprint(1, found % 2**64)}
-    kept = cleaned([(packed[0], 0, *packed[1:3])], 0, QualityRule((192,), ()))[0].kept
+    kept = clean_parts([(packed[0], 0, *packed[1:3])], 0, QualityRule((192,), ()))[0].kept
     assert kept.column("text").to_pylist() == [text]
 
 

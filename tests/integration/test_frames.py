@@ -9,12 +9,12 @@ import pytest
 
 from sensorstream import publish, readings
 from sensorstream.errors import ConfigError
-from sensorstream.extract.share_reader import Fetch, Gathering
+from sensorstream.extract.share_reader import Fetch, ShareReader
 from sensorstream.historian import open_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.planning.make_plan import make_plan, workers_of
-from sensorstream.staging.packed import read_clean
-from sensorstream.transform.clean import quality_rule
+from sensorstream.staging.encode_share import clean_share
+from sensorstream.transform.quality import quality_rule
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of
@@ -137,7 +137,7 @@ def test_readings_that_move_to_other_pages_meanwhile_are_read_once(database, mak
         plan = make_plan(historian, config, DAY, [".*"], workers=workers_of("local[2]"), alone=True)
     (share,) = plan.shares
     assert [piece.pages is not None for piece in share.slices].count(True) > 2
-    left, reading = iter(range(99)), Gathering.read
+    left, reading = iter(range(99)), ShareReader.read
 
     def slowly(self, piece):
         yield from reading(self, piece)
@@ -146,6 +146,6 @@ def test_readings_that_move_to_other_pages_meanwhile_are_read_once(database, mak
             database.execute("VACUUM sqlt_data_1_2026_10")
             database.execute(f"UPDATE sqlt_data_1_2026_10 SET intvalue = 1 WHERE t_stamp >= {DAY.start_ms + 5700}")
 
-    monkeypatch.setattr(Gathering, "read", slowly)
-    fetch = replace(Fetch.of(plan, config, None, quality_rule(config, plan.layout)), connections=1)
-    assert sum(table.num_rows for table in read_clean(fetch, share)) == 6000
+    monkeypatch.setattr(ShareReader, "read", slowly)
+    fetch = replace(Fetch.of(plan, config, None), connections=1)
+    assert sum(table.num_rows for table in clean_share(fetch, share, quality_rule(config, plan.layout))) == 6000

@@ -14,7 +14,8 @@ from sensorstream.errors import ConfigError, SourceCheckFailed, SourceError
 from sensorstream.exploration import from_historian
 from sensorstream.lake.scan import tags as known_tags
 from sensorstream.pipeline.dataframes import readings
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
 from sensorstream.windows import day_window, window_of
 from tests.conftest import Database

@@ -18,7 +18,8 @@ from sensorstream.exploration import from_historian as explored
 from sensorstream.historian.readings_sql import EVERY_ROW
 from sensorstream.pipeline import ingest as pipeline
 from sensorstream.pipeline.dataframes import readings
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan
 from sensorstream.staging.datasource import HistorianSource
 from sensorstream.verification import verify

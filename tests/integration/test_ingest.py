@@ -16,7 +16,8 @@ from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceErr
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
 from sensorstream.lake.scan import read
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.publishing.compaction import compact
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.staging import this_machine

@@ -13,7 +13,8 @@ from sensorstream.exploration import from_historian
 from sensorstream.historian import open_historian
 from sensorstream.historian.statistics import statistics
 from sensorstream.notebook_run.run import run
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
 from sensorstream.windows import Window, window_of
 from tests.integration.test_ingest import DAY, T0, small_historian

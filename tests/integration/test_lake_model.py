@@ -24,9 +24,10 @@ from sensorstream.lake.source_state import same, whole
 from sensorstream.lake.stores import Store, open_store
 from sensorstream.publishing import compaction, lease
 from sensorstream.publishing import publish as publishing
-from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known, Seen
-from sensorstream.publishing.staged import HeldHere
+from sensorstream.staging.staged import StagedHere
+from sensorstream.transform.readings import inside
 from sensorstream.windows import Window, midnight, month_window
 from tests.faults.killed import CHANGES
 from tests.lakes import as_committed, assert_whole, ended, in_prefix, publish, scope_of, table
@@ -324,7 +325,7 @@ class Lake(RuleBasedStateMachine):
         seen = seen or publishing.look(store, scope)
         known = Known(prints_table(self.prints(again)))
         publishing.patch(
-            HeldHere(files, store), store, scope, seen, again, known, after=seen.root, append=step.append
+            StagedHere(files, store), store, scope, seen, again, known, after=seen.root, append=step.append
         )  # fmt: skip
         return True
 

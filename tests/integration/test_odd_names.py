@@ -11,7 +11,8 @@ from sensorstream.checks.check_source import check_source
 from sensorstream.checks.learn_ranges import learn_ranges
 from sensorstream.historian import open_historian
 from sensorstream.lake.scan import read
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.oracle import objects, readings_of, without_marks

@@ -15,18 +15,21 @@ from psycopg import conninfo, sql
 
 from sensorstream.checks.check_source import check_source
 from sensorstream.exploration.from_historian import look
-from sensorstream.extract.decode import Batch, Packed, cleaned, fingerprints_of_raw
+from sensorstream.extract.decode import Batch, Packed
 from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import fingerprints
 from sensorstream.historian.model import PartitionTable
 from sensorstream.lake.keys import rejected_key
 from sensorstream.lake.stores import open_store
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.pipeline.run_record import summary
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
-from sensorstream.transform.clean import RAW, QualityRule, clean
-from sensorstream.transform.fingerprint import Fingerprint, read_fingerprints
+from sensorstream.transform.clean import RAW, clean
+from sensorstream.transform.clean_packed import clean_parts, fingerprint_batch
+from sensorstream.transform.fingerprint import Fingerprint, fingerprints_of_raw, read_fingerprints
+from sensorstream.transform.quality import QualityRule
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.conftest import Database, numbers
@@ -308,13 +311,13 @@ def test_rows_packed_mixed_and_fingerprinted_are_the_rows_one_by_one(database, f
     wanted, tally = clean(raw, rule)
     shift = 1 << readings_sql.MIXED_BITS
     for parts, base in (([row[1:3] for row in packed], 0), ([row[:2] for row in mixed if row[0]], shift)):
-        got, counts = cleaned([(1, 0, data, texts or b"") for data, texts in parts], base, rule)
+        got, counts = clean_parts([(1, 0, data, texts or b"") for data, texts in parts], base, rule)
         assert got.kept.equals(wanted.kept) or repr(got.kept.to_pylist()) == repr(wanted.kept.to_pylist())
         assert repr(got.rejected.to_pylist()) == repr(wanted.rejected.to_pylist())
         assert counts == tally
         batch = [Packed(1, 0, len(data), base) for data, _ in parts]
         mine = Batch([batch], b"".join(d for d, _ in parts), b"".join(t or b"" for _, t in parts))
-        (sums,) = mine.fingerprints([[T0, DAY.end_ms]])
+        (sums,) = fingerprint_batch(mine, [[T0, DAY.end_ms]])
         assert {(1, 0): Fingerprint(int(sums.counts[0]), int(sums.hashes[0]))} == (prints or {(1, 0): Fingerprint()})
     own = fingerprints_of_raw(raw, [T0, DAY.end_ms])
     assert Fingerprint(int(own.counts[0]), int(own.hashes[0])) == prints.get((1, 0), Fingerprint())

@@ -14,7 +14,8 @@ from sensorstream.config.credentials import login
 from sensorstream.errors import SourceError
 from sensorstream.historian import connect
 from sensorstream.historian.connection import LIMITS_MS, SETTINGS
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import objects, readings_of, without_marks

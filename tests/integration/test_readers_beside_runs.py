@@ -19,9 +19,10 @@ from sensorstream.errors import WindowBusy
 from sensorstream.lake.source_state import days as pieces_of
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing import publish as publishing
-from sensorstream.publishing.file_changes import files_of, inside
+from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known
-from sensorstream.publishing.staged import HeldHere
+from sensorstream.staging.staged import StagedHere
+from sensorstream.transform.readings import inside
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values
 from tests.lakes import as_committed, assert_whole, publish, scope_of, table
@@ -72,7 +73,7 @@ def late_patch(config: Config, window: Window, new: Values) -> None:
     seen = publishing.look(store, scope)
     known = Known(pieces_of([path], [window], config.timezone))
     piece = (path, window.start_ms // 1000, window.end_ms // 1000)
-    publishing.patch(HeldHere(files, store), store, scope, seen, [piece], known, after=seen.root)
+    publishing.patch(StagedHere(files, store), store, scope, seen, [piece], known, after=seen.root)
 
 
 def changes(config: Config, state: Values) -> Iterator[tuple[Values, Callable[[], None]]]:

@@ -14,11 +14,12 @@ import sensorstream
 from sensorstream.errors import ConfigError, LakeError
 from sensorstream.lake import scan
 from sensorstream.lake.data_files import read_entry
-from sensorstream.lake.manifest import Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.manifest import DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.scan import places
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
-from sensorstream.transform.parquet import SCHEMA, decode
+from sensorstream.transform.parquet import decode
+from sensorstream.transform.readings import SCHEMA
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.oracle import Row, bits, objects, readings_of
@@ -153,7 +154,7 @@ def test_a_committed_file_with_another_schema_is_refused(make_config):
     store = open_store(config)
     data = parquet(datetime=pa.array([T0], pa.timestamp("ms", "UTC")), value=pa.array([1], pa.int32()))
     digest = hashlib.sha256(data).hexdigest()
-    entry = Entry("a", "2026-10", T0 // 1000, T0 // 1000 + 1, 1, T0, T0, len(data), digest)
+    entry = DataFile("a", "2026-10", T0 // 1000, T0 // 1000 + 1, 1, T0, T0, len(data), digest)
     store.put(entry.key, data)
     empty = read_manifest(store)
     swap_root(empty, write_states(empty, {"2026-10": MonthChange(added=frozenset([entry]))}))

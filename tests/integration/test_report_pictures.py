@@ -13,7 +13,7 @@ import pytest
 from sensorstream import report
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.report import run_page
-from sensorstream.report.series import min_max
+from sensorstream.report.downsampling import min_max
 from sensorstream.report.small_multiples import POINTS, readings
 from sensorstream.sandbox.replay import replay
 from sensorstream.windows import Window, window_of

@@ -8,7 +8,8 @@ from sensorstream.checks.check_source import check_source
 from sensorstream.errors import SourceError
 from sensorstream.exploration import from_historian as explored
 from sensorstream.pipeline.dataframes import readings
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of

@@ -20,7 +20,8 @@ from sensorstream.checks.check_source import check_source
 from sensorstream.config.settings import Config
 from sensorstream.errors import SourceError
 from sensorstream.historian import standby
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.processes import HOST, Process, as_user, free_port, spawn, wait_until

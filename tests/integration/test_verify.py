@@ -15,7 +15,7 @@ import pytest
 from sensorstream.config.settings import Config
 from sensorstream.errors import LakeCheckFailed
 from sensorstream.lake.keys import READINGS, reading_key
-from sensorstream.lake.manifest import ROOT, Entry, MonthChange, read_manifest, swap_root, write_states
+from sensorstream.lake.manifest import ROOT, DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import Store, open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import compaction, lease
@@ -173,7 +173,7 @@ def name_a_file_that_is_not_there(lake: Lake) -> None:
     commit(lake, replace(entry_of(lake, ODD), digest="0" * 64), start=0, end=12)
 
 
-def commit(lake: Lake, like: Entry, *, start: int, end: int) -> None:
+def commit(lake: Lake, like: DataFile, *, start: int, end: int) -> None:
     before = read_manifest(lake.store)
     first = like.start
     bogus = replace(like, start=first + start * 3600 + 1, end=first + end * 3600)
@@ -181,7 +181,7 @@ def commit(lake: Lake, like: Entry, *, start: int, end: int) -> None:
     lake.store.delete(sorted(before.root.states - after.root.states))
 
 
-def entry_of(lake: Lake, path: str) -> Entry:
+def entry_of(lake: Lake, path: str) -> DataFile:
     return read_manifest(lake.store).entries("2026-10")[FIRST[path]]
 
 

@@ -11,7 +11,8 @@ from sensorstream.checks.check_source import check_source
 from sensorstream.cli.main import main
 from sensorstream.errors import SourceError
 from sensorstream.historian import open_historian
-from sensorstream.pipeline.ingest import ingest, plan
+from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import DAY, T0, small_historian

@@ -13,8 +13,8 @@ import sensorstream
 from sensorstream.cli.local_servers import NOTEBOOKS
 from sensorstream.config.settings import load
 from sensorstream.notebook_run import execute
-from sensorstream.pipeline import backlog
 from sensorstream.pipeline.ingest import ingest
+from sensorstream.report.late_history import came_late
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
 from tests.integration.test_late import PATHS, T0, agrees, day, every_hour, insert
@@ -80,7 +80,7 @@ def test_late_readings_names_the_tag_days_that_changed_and_those_that_were_read_
     assert changed.days.values.tolist() == [["a", "2026-10-10"], ["c", "2026-10-10"]]
     ingest(config, day(1)).save(Path(config.reports_path) / "run" / "time" / "record.json")
     assert sensorstream.changed_days(config, "fingerprint").days.empty
-    found = backlog.came_late(config)
+    found = came_late(config)
     assert found[["detector", "tagpath", "day"]].values.tolist() == [
         ["heap tail", "a", "2026-10-10"],
         ["heap tail", "c", "2026-10-10"],

@@ -12,9 +12,10 @@ from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
 from sensorstream.checks.source_summary_sql import Group
 from sensorstream.historian import Tag
 from sensorstream.lake.keys import reading_key
-from sensorstream.lake.manifest import Entry
-from sensorstream.transform.clean import QualityRule
-from sensorstream.transform.parquet import SCHEMA, encode
+from sensorstream.lake.manifest import DataFile
+from sensorstream.transform.parquet import encode
+from sensorstream.transform.quality import QualityRule
+from sensorstream.transform.readings import SCHEMA
 from sensorstream.windows import window_of
 
 DAY = window_of("UTC", day="2026-10-14")
@@ -104,7 +105,7 @@ def test_only_files_that_readers_of_the_window_would_see_are_foreign() -> None:
 
 
 def test_the_choice_of_files_to_read_is_bounded_and_always_the_same() -> None:
-    entries = [Entry("a", "2026-10", n, n + 1, 10, 0, 0, 1, f"{n * 7 % 10}") for n in range(10)]
+    entries = [DataFile("a", "2026-10", n, n + 1, 10, 0, 0, 1, f"{n * 7 % 10}") for n in range(10)]
     chosen = to_read(entries, 35)
     assert len(chosen) == 3
     assert chosen == to_read(reversed(entries), 35)

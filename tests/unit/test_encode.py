@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.transform.parquet import SCHEMA, decode, encode
+from sensorstream.transform.parquet import decode, encode
+from sensorstream.transform.readings import SCHEMA
 
 ODD = st.one_of(st.none(), st.floats(width=64, allow_nan=False), st.sampled_from([0.0, -0.0, float("nan")]))
 

@@ -21,11 +21,10 @@ from sensorstream.historian import Tag
 from sensorstream.lake.scan import READINGS
 from sensorstream.report import charts
 from sensorstream.report import run_statistics as gathering
-from sensorstream.report.downsampling import reduced
+from sensorstream.report.downsampling import min_max, reduced
 from sensorstream.report.level_shifts import Tally, measured, most_moved
-from sensorstream.report.series import min_max
 from sensorstream.report.small_multiples import panel
-from sensorstream.transform.parquet import SCHEMA
+from sensorstream.transform.readings import SCHEMA
 from tests.unit.test_report import CONFIG, DAY, FACTS, RECORD
 
 ODD = [sys.float_info.max, -sys.float_info.max, MOST_MEASURED, 5e-324, -5e-324, 0.0, float("inf"), -float("inf")]

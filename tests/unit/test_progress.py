@@ -6,7 +6,7 @@ import time
 
 from sensorstream.progress.display import Line, lines
 from sensorstream.progress.steps import Step
-from sensorstream.progress.worker_messages import Ear
+from sensorstream.progress.worker_messages import ProgressReceiver
 
 
 def test_a_step_says_readings_bytes_rate_and_time_left():
@@ -38,18 +38,18 @@ def test_a_notebook_shows_a_bar_only_of_what_is_not_over():
 
 
 def test_work_that_is_done_again_is_counted_once():
-    ear = Ear("127.0.0.1", "127.0.0.1")
+    receiver = ProgressReceiver("127.0.0.1", "127.0.0.1")
     try:
         for _ in range(2):
-            again = ear.mouth.about("extract", 1)
+            again = receiver.sender.about("extract", 1)
             again.add(read=70)
             again.add(read=30, finished=100, size=7)
             again.done()
-        ear.mouth.about("extract", 2).add(read=5)
-        ear.mouth.about("publish", 1).add(size=9)
+        receiver.sender.about("extract", 2).add(read=5)
+        receiver.sender.about("publish", 1).add(size=9)
         end = time.monotonic() + 10
-        while (heard := ear.heard("extract")).read != 105 and time.monotonic() < end:
+        while (heard := receiver.received("extract")).read != 105 and time.monotonic() < end:
             time.sleep(0.01)
         assert (heard.read, heard.finished, heard.size) == (105, 100, 7)
     finally:
-        ear.close()
+        receiver.close()

@@ -26,8 +26,8 @@ from sensorstream.pipeline.run_record import RunRecord
 from sensorstream.planning.make_plan import Plan
 from sensorstream.report import run_page
 from sensorstream.report.charts import MOST_ROWS, MOST_TICKS, time_ticks
+from sensorstream.report.downsampling import min_max, silences, usual_step
 from sensorstream.report.run_statistics import MOST_BARS, Facts, bar_width
-from sensorstream.report.series import gaps_of, min_max
 from sensorstream.windows import Window, day_window, window_of
 
 CONFIG = check(
@@ -226,7 +226,8 @@ def readings(name: str, times_s: list[int], values: list[float]) -> pa.Table:
 
 def test_gaps_are_found_and_shaded():
     times = [*range(0, 600, 10), *range(3600, 4200, 10)]
-    assert gaps_of(1000 * np.array(times)) == [(590_000, 3_600_000)]
+    times = 1000 * np.array(times)
+    assert silences(times, usual_step(times)).tolist() == [[590_000, 3_600_000]]
     picture = report.series(readings("a/b/c", times, [float(t) for t in times]), CONFIG)
     assert picture.alt == "1 tags; 1 gaps are shaded." and "a/b/c" in picture.svg
 

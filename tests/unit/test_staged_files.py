@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.lake.manifest import Entry
+from sensorstream.lake.manifest import DataFile
 from sensorstream.staging.this_machine import StagedFiles
 
 
-def entry(number: int, size: int) -> Entry:
-    return Entry("a", "2026-10", number, number + 1, 1, number, number, size, f"{number}")
+def entry(number: int, size: int) -> DataFile:
+    return DataFile("a", "2026-10", number, number + 1, 1, number, number, size, f"{number}")
 
 
 @given(st.lists(st.binary(max_size=200), max_size=40), st.integers(0, 2000))

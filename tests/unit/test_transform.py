@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.transform.clean import RAW, QualityRule, clean
+from sensorstream.transform.clean import RAW, clean
 from sensorstream.transform.parquet import cut, decode, encode
+from sensorstream.transform.quality import QualityRule
 from sensorstream.windows import from_name
 from tests.oracle import Row, bits, expect
 

@@ -11,14 +11,13 @@ from engine import configuration, window
 from query import where
 from speak import serve, versions
 
-from sensorstream.extract.share_reader import SETTINGS, Fetch, Gathering
+from sensorstream.extract.share_reader import SETTINGS, Fetch, ShareReader
 from sensorstream.extract.spool import Spool
 from sensorstream.historian import open_historian
 from sensorstream.historian.connection import snapshot_connection
 from sensorstream.planning import make_plan
 from sensorstream.planning.make_plan import Workers
 from sensorstream.planning.slices import Share, Slice
-from sensorstream.transform.clean import quality_rule
 
 CONNECTIONS = 2
 
@@ -35,7 +34,7 @@ def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
             historian, config, window(order), config.patterns(order["patterns"]), workers=workers
         )
         plan, snapshot = make_plan.pinned(historian, plan)
-        fetch = Fetch.of(plan, config, snapshot, quality_rule(config, plan.layout))
+        fetch = Fetch.of(plan, config, snapshot)
         begin = time.perf_counter()
         packed = sum(receive(fetch, share) for share in plan.shares)
         told = {"wall": time.perf_counter() - begin, "readings": 0}
@@ -55,14 +54,14 @@ def receive(fetch: Fetch, share: Share) -> int:
     """Run the queries of a share; how many readings they have packed."""
     with (
         Spool() as spool,
-        closing(Gathering(fetch, share, spool)) as gathering,
+        closing(ShareReader(fetch, share, spool)) as reader,
         ThreadPoolExecutor(CONNECTIONS) as pool,
     ):
 
         def one(piece: Slice) -> int:
-            query = gathering._query(piece, list(gathering._of_id(piece.stretches)))
-            settings = SETTINGS | gathering._way(piece)
-            with snapshot_connection(gathering.where, fetch.snapshot, settings) as connection:
+            query = reader._query(piece, list(reader._of_id(piece.stretches)))
+            settings = SETTINGS | reader._way(piece)
+            with snapshot_connection(reader.where, fetch.snapshot, settings) as connection:
                 return sum(row[-1] for row in connection.cursor(binary=True).stream(query))
 
         return sum(pool.map(one, share.slices))

@@ -14,9 +14,9 @@ from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import LakeError
 from ..lake.concurrency import at_once
-from ..lake.manifest import Entry
+from ..lake.manifest import DataFile
 from ..lake.stores import Store, open_store
-from ..progress.worker_messages import Mouth
+from ..progress.worker_messages import ProgressSender
 from ..spark.package import guarded, here
 
 if TYPE_CHECKING:
@@ -31,30 +31,32 @@ LAST_TASKS_SECONDS = 30.0
 class Staged(Protocol):
     """Encoded files that are not in the lake yet, wherever they are held."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[DataFile]
 
-    def put(self, keys: Mapping[Entry, str]) -> None:
+    def put(self, keys: Mapping[DataFile, str]) -> None:
         """Write those files under those keys."""
 
-    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+    def data(self, entries: Sequence[DataFile]) -> dict[DataFile, bytes]:
         """The bytes of those files."""
 
 
-class HeldBySpark:
+class StagedOnSpark:
     """Files in a persisted DataFrame of ``staged_rows.STAGED``; the workers write them."""
 
-    def __init__(self, staged: DataFrame, entries: Sequence[Entry], config: Config, mouth: Mouth | None = None) -> None:
+    def __init__(
+        self, staged: DataFrame, entries: Sequence[DataFile], config: Config, sender: ProgressSender | None = None
+    ) -> None:
         self.staged = staged
         self.entries = entries
         self.config = config
-        self.mouth = mouth
+        self.sender = sender
 
-    def put(self, keys: Mapping[Entry, str]) -> None:
+    def put(self, keys: Mapping[DataFile, str]) -> None:
         wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
         if self.config.local_path and not here(self.staged.sparkSession):
             self._put_by_this_process(wanted)
             return
-        config, mouth = without_password(self.config), self.mouth
+        config, sender = without_password(self.config), self.sender
 
         def put(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             store = open_store(config)
@@ -62,8 +64,8 @@ class HeldBySpark:
             def one(row: Mapping[str, Any]) -> None:
                 if key := wanted.get((row["tagpath"], row["month"], row["start"])):  # of what is no file: none
                     store.put(key, row["data"])
-                    if mouth:
-                        mouth.about("publish", key).add(size=len(row["data"]))
+                    if sender:
+                        sender.about("publish", key).add(size=len(row["data"]))
 
             with at_once(PUTS_AT_ONCE) as pool:
                 before: list[Future[None]] = []
@@ -96,10 +98,10 @@ class HeldBySpark:
         for path, month, start, data in files.toLocalIterator():
             if key := wanted.get((path, month, start)):
                 store.put(key, bytes(data))
-                if self.mouth:
-                    self.mouth.about("publish", key).add(size=len(data))
+                if self.sender:
+                    self.sender.about("publish", key).add(size=len(data))
 
-    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+    def data(self, entries: Sequence[DataFile]) -> dict[DataFile, bytes]:
         from pyspark.sql import functions as F
 
         if not entries:
@@ -122,27 +124,27 @@ def _wait_for_tasks(spark: SparkSession) -> None:
         time.sleep(0.1)
 
 
-class HeldHere:
+class StagedHere:
     """Files that this process holds, in memory or on its disk."""
 
-    def __init__(self, files: Mapping[Entry, bytes], store: Store, mouth: Mouth | None = None) -> None:
+    def __init__(self, files: Mapping[DataFile, bytes], store: Store, sender: ProgressSender | None = None) -> None:
         self.files = files
-        self.entries: Sequence[Entry] = sorted(files)
+        self.entries: Sequence[DataFile] = sorted(files)
         self.store = store
-        self.mouth = mouth
+        self.sender = sender
 
-    def put(self, keys: Mapping[Entry, str]) -> None:
-        saying = self.mouth.about("publish") if self.mouth else None
+    def put(self, keys: Mapping[DataFile, str]) -> None:
+        task_progress = self.sender.about("publish") if self.sender else None
 
-        def one(entry: Entry) -> None:
+        def one(entry: DataFile) -> None:
             self.store.put(keys[entry], self.files[entry])
-            if saying:
-                saying.add(size=entry.size)
+            if task_progress:
+                task_progress.add(size=entry.size)
 
         with at_once(PUTS_AT_ONCE) as pool:
             list(pool.map(one, keys))
-        if saying:
-            saying.done()
+        if task_progress:
+            task_progress.done()
 
-    def data(self, entries: Sequence[Entry]) -> dict[Entry, bytes]:
+    def data(self, entries: Sequence[DataFile]) -> dict[DataFile, bytes]:
         return {entry: self.files[entry] for entry in entries}
