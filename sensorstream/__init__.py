@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .checks.check_lake import check_lake
     from .checks.check_source import check_source
-    from .config.settings import Config, load
+    from .config.settings import Config
+    from .config.sources import load
     from .errors import SensorStreamError
     from .exploration import explore
     from .lake.scan import read
@@ -26,19 +27,20 @@ if TYPE_CHECKING:
     from .pipeline.preview import plan
     from .pipeline.run_record import RunRecord
     from .pipeline.session import spark_session
-    from .planning.make_plan import Plan
-    from .verification.verify import Verification, verify
+    from .planning.plan import Plan
+    from .verification.result import Verification
+    from .verification.verify import verify
     from .windows import Window, window_of
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Config": ".config.settings",
-    "load": ".config.settings",
+    "load": ".config.sources",
     "SensorStreamError": ".errors",
     "Window": ".windows",
     "window_of": ".windows",
-    "Plan": ".planning.make_plan",
+    "Plan": ".planning.plan",
     "plan": ".pipeline.preview",
     "ingest": ".pipeline.ingest",
     "changed_days": ".pipeline.backlog",
@@ -52,7 +54,7 @@ _HOME = {
     "check_source": ".checks.check_source",
     "check_lake": ".checks.check_lake",
     "run": ".notebook_run.run",
-    "Verification": ".verification.verify",
+    "Verification": ".verification.result",
     "verify": ".verification.verify",
 }
 

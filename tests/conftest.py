@@ -16,7 +16,8 @@ import pytest
 from hypothesis import settings
 from psycopg import conninfo, sql
 
-from sensorstream.config.settings import Config, check
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import check
 from sensorstream.sandbox import Sandbox, down, up
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, SeedSummary, seed

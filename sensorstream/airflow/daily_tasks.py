@@ -65,7 +65,7 @@ def _failure(told: Path) -> SensorStreamError:
 
 
 def _asked(parameters: dict[str, Any]) -> tuple[Config, Window]:
-    from ..config.settings import load
+    from ..config.sources import load
     from ..windows import window_of
 
     arguments = {name: parameters[name] for name in OVERRIDES}

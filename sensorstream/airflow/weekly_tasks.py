@@ -53,7 +53,7 @@ def rotation_step(step: str, config_path: str | None, config_source: Any) -> dic
 
 
 def _config(path: str | None, source: Any) -> Config:
-    from ..config.settings import load
+    from ..config.sources import load
 
     return _done(lambda: load(path, source=source))
 

@@ -25,7 +25,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..lake.concurrency import at_once
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import DataFile, Manifest
 from ..lake.rejected import rejected_objects
@@ -166,7 +166,7 @@ def files_frame(
         readings = opened(data) if data is not None else ""
         return None if isinstance(readings, str) or readings.schema != SCHEMA else readings
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with at_once(READERS) as pool:
         found = list(pool.map(read, files))
     rows = [_row(file, stored.get(file.entry.key)) | seen for file, (seen, _) in zip(files, found, strict=True)]
     known = {file.entry.key for file in files}
@@ -188,7 +188,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with at_once(READERS) as pool:
         found = list(pool.map(times, [key for key, _ in rejected_objects(store, window, lookback_days)]))
     if not found:
         return {}
@@ -201,7 +201,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
 
 def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
     """Keys in ``folders`` with their sizes in bytes."""
-    with ThreadPoolExecutor(LISTERS) as pool:
+    with at_once(LISTERS) as pool:
         listed = pool.map(lambda place: list(store.list(place)), folders)
         return {key: size for objects in listed for key, size in objects}
 

@@ -42,7 +42,7 @@ from ..formatting import span
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connection import source_errors
 from ..historian.gateways import matches, tag_rows
-from ..historian.readings_sql import unreadable_columns
+from ..historian.values_sql import unreadable_columns
 from ..transform.quality import QualityRule
 from ..windows import Window
 from . import source_summary_sql as queries

@@ -13,17 +13,8 @@ from psycopg import sql
 from ..formatting import MOST_MEASURED
 from ..historian import PartitionTable
 from ..historian.arrays import array, asked, hull
-from ..historian.readings_sql import (
-    DATE,
-    STRING,
-    in_window,
-    plain_text,
-    quality_of,
-    table_name,
-    text_of,
-    unreadable_columns,
-    value_of,
-)
+from ..historian.readings_sql import in_window, table_name
+from ..historian.values_sql import DATE, STRING, plain_text, quality_of, text_of, unreadable_columns, value_of
 from ..windows import Window
 from .clock_steps import Pieces
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..config.settings import load
+from ..config.sources import load
 from ..errors import LakeCheckFailed
 from ..lake.keys import BOOKS
 from ..lake.stores import open_store

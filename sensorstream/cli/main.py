@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from ..config.settings import Config, load
+from ..config.settings import Config
+from ..config.sources import load
 from ..errors import STOPPED, ConfigError, SensorStreamError
 from ..progress.display import shown
 from ..report.terminal import show_check, show_compacted, show_plan, show_record, show_verification

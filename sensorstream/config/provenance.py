@@ -9,7 +9,8 @@ from typing import Any
 
 from .credentials import login
 from .masking import MASK, flat
-from .settings import Config, Layer, Source, layers, load
+from .settings import Config
+from .sources import Layer, Source, layers, load
 
 DEFAULT = "default"
 

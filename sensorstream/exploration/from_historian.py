@@ -19,7 +19,7 @@ from psycopg import sql
 from ..config.credentials import Login
 from ..config.settings import Config
 from ..errors import ConfigError
-from ..historian import PartitionTable, Tag, open_historian, readings_sql
+from ..historian import PartitionTable, Tag, open_historian, readings_sql, values_sql
 from ..historian.connection import Connection, let_go, snapshot_connection, source_errors
 from ..historian.two_sensors import refuse_two_sensors
 from ..lake.scan import labelled
@@ -164,10 +164,10 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
             last=sql.Literal(asked.window.end_ms - 1),
             end=sql.Literal(asked.window.end_ms),
             width=sql.Literal(width),
-            value=readings_sql.value_of(table),
-            text=readings_sql.text_of(table),
-            quality=readings_sql.quality_of(table),
-            unreadable=readings_sql.unreadable(table),
+            value=values_sql.value_of(table),
+            text=values_sql.text_of(table),
+            quality=values_sql.quality_of(table),
+            unreadable=values_sql.unreadable(table),
             table=readings_sql.table_name(asked.schema, table),
             most=sql.Literal(OF_EACH),
         )

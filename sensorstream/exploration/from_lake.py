@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..config.settings import Config
+from ..lake.concurrency import at_once
 from ..lake.data_files import read_bytes
 from ..lake.manifest import DataFile, Manifest, at_one_commit
 from ..lake.scan import open_lake, present
@@ -58,7 +59,7 @@ class LakeReader:
 
         Raises ``LakeError`` as ``sensorstream.read`` does.
         """
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        with at_once(FETCHES_AT_ONCE) as pool:
             return at_one_commit(
                 self.store, lambda now: self._look(present(now, self.config), pool, tagpaths, window, points)
             )

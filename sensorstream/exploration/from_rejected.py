@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..config.settings import Config
+from ..lake.concurrency import at_once
 from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
 from ..report.downsampling import MOST_DOUBTFUL
@@ -34,7 +34,7 @@ class RejectedReader:
     def look(self, tagpaths: Sequence[str], window: Window) -> dict[str, pa.Table]:
         """At most 1,000 rejected readings (``REJECTED``) of each tag, in order of time."""
         kept = rejected_objects(self.store, window, self.config.lookback_days)[-MOST_RUNS:]
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        with at_once(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), kept))
         every = pa.concat_tables(parts) if parts else pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
         found = {}

@@ -18,7 +18,8 @@ from ..config.settings import Config
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
 from ..historian.connection import let_go, snapshot_connection, source_errors, with_password
-from ..planning.make_plan import WORK_MEM_MB, Plan
+from ..planning.make_plan import WORK_MEM_MB
+from ..planning.plan import Plan
 from ..planning.slices import Order, PageCount, Share, Slice
 from ..progress.worker_messages import ProgressSender, TaskProgress
 from .decode import Batch, Packed

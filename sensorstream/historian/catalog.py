@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 from threading import Event
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -17,32 +16,27 @@ from ..config.credentials import Login, login
 from ..config.settings import Config
 from ..errors import ConfigError, SourceError
 from ..windows import Window
-from . import readings_sql
+from . import readings_sql, values_sql
 from .connection import BEGIN, Connection, connect, source_errors
 from .gateways import matches, tag_rows
-from .model import TO_MILLISECONDS, YEAR_1990, YEAR_2100, Layout, LeftOut, PartitionTable, Tag, series_of, unit_of
+from .layout import INTEGERS, REQUIRED, TAG_COLUMNS, VALUES, lacks, layout_of, refuse_other_type
+from .model import (
+    TO_MILLISECONDS,
+    YEAR_1990,
+    YEAR_2100,
+    Layout,
+    LeftOut,
+    PartitionTable,
+    Tag,
+    series_of,
+    tag_of,
+    unit_of,
+)
 from .standby import refuse_lagging
 from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
 
-NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
-INTEGERS = ("smallint", "integer", "bigint")
-REQUIRED = {"tagid": INTEGERS, "t_stamp": ("bigint",), "dataintegrity": INTEGERS}
-VALUES: dict[Layout, dict[str, tuple[str, ...]]] = {
-    "ignition": {
-        "floatvalue": NUMERIC_TYPES,
-        "intvalue": INTEGERS,
-        "stringvalue": ("character varying", "text", "character"),
-        "datevalue": ("timestamp without time zone", "timestamp with time zone"),
-    },
-    "generic": {"value": NUMERIC_TYPES},
-}
-TAG_COLUMNS: dict[Layout, tuple[str, ...]] = {
-    "ignition": ("tagpath", "id", "datatype", "created", "retired"),
-    "generic": ("tagpath", "id", "description", "unit"),
-}
 PARTITION_COLUMNS = ("pname", "start_time", "end_time", "blocksize")
-DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}
 
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
 # at an odd hour), so tables this near to the window are asked whether they do.
@@ -84,9 +78,9 @@ class Historian:
             columns = self._columns(table)
         for column in wanted:
             if column not in columns:
-                raise SourceError(_lacks(table, column, columns, self.layout))
+                raise SourceError(lacks(table, column, columns, self.layout))
         if ids:
-            _right_type(table, "id", columns["id"], INTEGERS)
+            refuse_other_type(table, "id", columns["id"], INTEGERS)
 
     # -- tags ---------------------------------------------------------------------------------------------------
 
@@ -105,7 +99,7 @@ class Historian:
             query = "SELECT {}, id, NULL, {description}, {unit}, NULL, NULL, {} FROM {} tags WHERE {}"
         table = tag_rows(self)
         path, description, unit = (
-            readings_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
+            values_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
         )
         with source_errors(self.login, f"reading {self.tags_name}"):
             # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
@@ -119,7 +113,7 @@ class Historian:
             first = f"{self.tags_name} has rows without an id, {len(without):,} of them"
             notes.append(f"{first}, {without[0]} for one: left out")
         self.notes.extend(note for note in notes if note not in self.notes)
-        found = tuple(_tag(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
+        found = tuple(tag_of(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         if not found:
             with source_errors(self.login, f"counting {self.tags_name}"):
                 every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
@@ -246,8 +240,8 @@ class Historian:
         wanted = REQUIRED | values
         for column, types in wanted.items():
             if column not in columns:
-                raise SourceError(_lacks(table.name, column, columns, self.layout))
-            _right_type(table.name, column, columns[column], types)
+                raise SourceError(lacks(table.name, column, columns, self.layout))
+            refuse_other_type(table.name, column, columns[column], types)
         kinds = tuple((column, columns[column]) for column in wanted)
         table = replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
         if table.name not in self.judged:
@@ -298,7 +292,7 @@ class Historian:
         query = sql.SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY 1")
         with source_errors(self.login, f"counting the quality codes of {table.name}"):
             name = readings_sql.table_name(self.schema, table)
-            return dict(self.connection.execute(query.format(readings_sql.quality_of(table), name, where)).fetchall())
+            return dict(self.connection.execute(query.format(values_sql.quality_of(table), name, where)).fetchall())
 
     def holds_only(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> bool:
         """Whether every row of a table with indexes on time and tag is in the window and of ``ids``, in the snapshot
@@ -372,7 +366,7 @@ def open_historian(config: Config) -> Iterator[Historian]:
     where = login(config)
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
-            layout = _layout(config, existing_tables(connection, config.db_schema))
+            layout = layout_of(config, existing_tables(connection, config.db_schema))
         names = config.db_schema, layout, config.timezone, config.tags_table
         yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
 
@@ -387,36 +381,6 @@ def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None
             raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
         except UnicodeEncodeError:
             raise ConfigError(f"pattern {pattern!a} is no text: write it in UTF-8") from None
-
-
-def _layout(config: Config, names: Sequence[str]) -> Layout:
-    if config.layout != "auto":
-        needed = "sqlth_te" if config.layout == "ignition" else config.tags_table
-        if needed not in names:
-            raise SourceError(
-                f'schema "{config.db_schema}" has no table {needed}, which layout "{config.layout}" needs:'
-                ' check "db_schema" and "layout", and that the reader may see it'
-            )
-        return config.layout
-    if "sqlth_te" in names:
-        return "ignition"
-    if config.tags_table in names:
-        return "generic"
-    raise SourceError(
-        f'schema "{config.db_schema}" holds neither sqlth_te (Ignition) nor {config.tags_table} (generic):'
-        ' check "dbname", "db_schema" and "tags_table"'
-    )
-
-
-def _lacks(table: str, column: str, columns: Collection[str], layout: Layout) -> str:
-    return f'table {table} has no column {column} (it has {", ".join(columns)}): is "layout" ({layout}) right?'
-
-
-def _right_type(table: str, column: str, found: str, allowed: Sequence[str]) -> None:
-    if found not in allowed:
-        raise SourceError(
-            f"table {table} column {column} is of type {found}, not {' or '.join(allowed)}: cast it in a view"
-        )
 
 
 def _around(window: Window) -> Window:
@@ -434,19 +398,3 @@ def _before(listing: Listing, window: Window) -> set[PartitionTable]:
         if table.span and window.start - A_YEAR <= table.span.start <= window.start:
             last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
     return {table for table in last.values() if table.span and table.span.end <= window.start}
-
-
-def _tag(path: str, rows: list[tuple[Any, ...]]) -> Tag:
-    """One path of several ids: the newest id's metadata, the first ``created``, ``retired`` only if all are."""
-    newest = rows[-1]
-    created = [row[5] for row in rows if row[5] is not None]
-    retired = [row[6] for row in rows]
-    return Tag(
-        path=path,
-        ids=tuple(row[1] for row in rows),
-        datatype=DATATYPES.get(newest[2], str(newest[2])) if newest[2] is not None else None,
-        description=newest[3],
-        unit=newest[4],
-        created=min(created) if created else None,
-        retired=max(retired) if retired and all(r is not None for r in retired) else None,
-    )

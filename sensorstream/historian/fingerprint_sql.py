@@ -12,7 +12,8 @@ from psycopg import sql
 
 from . import readings_sql
 from .model import PartitionTable
-from .readings_sql import by_kind, has_text, has_value, quality_of, table_name, text_of, value_of
+from .readings_sql import table_name
+from .values_sql import by_kind, has_text, has_value, quality_of, text_of, value_of
 
 SETTINGS = {
     "work_mem": "64MB",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from ..windows import Window, joined, midnight
 
@@ -116,3 +116,22 @@ def coverage(tables: Iterable[PartitionTable], window: Window) -> list[Window]:
     """The parts of ``window`` that tables are listed for, in order of time."""
     parts = [part for table in tables if (part := (table.span or window).clip(window))]
     return joined(parts, touching=True)
+
+
+DATATYPES = {0: "int", 1: "float", 2: "string", 3: "date"}  # as Ignition numbers them
+
+
+def tag_of(path: str, rows: list[tuple[Any, ...]]) -> Tag:
+    """One path of several ids: the newest id's metadata, the first ``created``, ``retired`` only if all are."""
+    newest = rows[-1]
+    created = [row[5] for row in rows if row[5] is not None]
+    retired = [row[6] for row in rows]
+    return Tag(
+        path=path,
+        ids=tuple(row[1] for row in rows),
+        datatype=DATATYPES.get(newest[2], str(newest[2])) if newest[2] is not None else None,
+        description=newest[3],
+        unit=newest[4],
+        created=min(created) if created else None,
+        retired=max(retired) if retired and all(r is not None for r in retired) else None,
+    )

@@ -25,7 +25,8 @@ from .arrays import array, asked, hull
 from .connection import source_errors
 from .gateways import Gateway, gateway_names, gateways_of
 from .model import PartitionTable, Tag
-from .readings_sql import table_name, text_of, value_of
+from .readings_sql import table_name
+from .values_sql import text_of, value_of
 
 if TYPE_CHECKING:
     from .catalog import Historian

@@ -19,7 +19,6 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,6 +31,7 @@ import pyarrow.parquet as pq
 from ..errors import ConfigError, LakeError
 from ..transform.parquet import table_of
 from ..windows import Window
+from .concurrency import at_once
 from .keys import BOOKS, reading_key
 from .stores import Conflict, Store
 
@@ -250,7 +250,7 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
             name("files", month, files, _after(manifest.files(month), change))
         if change.pieces is not None:
             name("pieces", month, pieces, change.pieces.sort_by([("tagpath", "ascending"), ("start", "ascending")]))
-    with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+    with at_once(PUTS_AT_ONCE) as pool:
         written = [pool.submit(manifest.store.put, key, data) for key, data in states.items()]
         for one in written:
             one.result()

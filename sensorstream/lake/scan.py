@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import timedelta
 from itertools import islice
@@ -26,6 +25,7 @@ from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS_DDL
 from ..transform.staged_rows import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
+from .concurrency import at_once
 from .data_files import read_entry, why_gone
 from .keys import TAGS
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
@@ -168,7 +168,7 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
                 raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
 
         chosen = _entries(present(manifest, config), config, window, patterns)
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        with at_once(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(one, chosen))
         return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
 

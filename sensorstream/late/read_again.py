@@ -21,7 +21,7 @@ from ..lake.manifest import Root
 from ..lake.source_state import Grid, Piece, days, window_of
 from ..lake.stores import Store
 from ..planning import make_plan
-from ..planning.make_plan import Plan
+from ..planning.plan import Plan
 from ..publishing.guards import refuse_losses
 from ..publishing.publish import Known, Published, Scope, look, patch
 from ..staging import Executor

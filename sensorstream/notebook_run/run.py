@@ -24,7 +24,8 @@ from rich.table import Column
 from rich.text import Text
 
 from ..config.provenance import Value, explain
-from ..config.settings import OVERRIDES, Config, load
+from ..config.settings import OVERRIDES, Config
+from ..config.sources import load
 from ..errors import LakeError, SensorStreamError
 from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id

@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 from ..config.settings import Config
 from ..errors import ConfigError
 from ..historian import open_historian
-from ..historian.readings_sql import PLAIN
+from ..historian.values_sql import PLAIN
 from ..lake.keys import storable
 from ..lake.stores import reached_store
 from ..planning import make_plan
-from ..planning.make_plan import workers_of
+from ..planning.plan import workers_of
 from ..publishing.publish import Scope, look
 from ..publishing.publish import publish as publish_files
 from ..spark.package import guarded

@@ -21,8 +21,8 @@ from ..lake.stores import Store
 from ..lake.tag_metadata import tags_file
 from ..late.detect import Late, Lookback, look, lookback
 from ..late.read_again import ReadAgain, late_record, read_again
-from ..planning import make_plan
-from ..planning.make_plan import Plan, Workers
+from ..planning import make_plan, row_counts
+from ..planning.plan import Plan, Workers
 from ..progress.steps import Progress
 from ..progress.worker_messages import ProgressReceiver
 from ..publishing.guards import covered_months, refuse_losses, refuse_to_empty, replaced_parts
@@ -176,7 +176,7 @@ def stage_and_count(
     The snapshot has ended by then: nobody waits for it while the lake is written.
     """
     back = before.lookback
-    plan, snapshot = make_plan.pinned(historian, before.plan, also=back.tables if back else ())
+    plan, snapshot = row_counts.pinned(historian, before.plan, also=back.tables if back else ())
     visible = historian.visible_snapshot()
     on_the_way = plan.passed if config.engine == "packed" else {}  # what PostgreSQL counts as it packs
     staged = Event()
@@ -187,7 +187,7 @@ def stage_and_count(
 
     def beside() -> tuple[bytes, dict[str, int], Late | None]:
         tags = tags_file(historian.tags())
-        counts = make_plan.counts(historian, plan, without=on_the_way)
+        counts = row_counts.counts(historian, plan, without=on_the_way)
         late = None if on_the_way else late_of(counts)
         historian.keep_awake(staged)
         return tags, counts, late
@@ -210,7 +210,7 @@ def stage_and_count(
                 staged.set()
             tags, counts, late = looking.result()
         if on_the_way:
-            counts |= make_plan.counts_of_passed(plan, measured.counts)
+            counts |= row_counts.counts_of_passed(plan, measured.counts)
             late = late_of(counts)
         measured.reconcile(sum(counts.values()))
         rule = quality_rule(config, plan.layout)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..config.settings import Config
 from ..historian import open_historian
 from ..lake.keys import storable
-from ..planning.make_plan import Plan, make_plan, workers_of
+from ..planning.make_plan import make_plan
+from ..planning.plan import Plan, workers_of
 from ..staging import master_of
 from ..windows import WindowLike, as_window
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ..historian import Historian
 from ..historian.readings_sql import in_window
-from ..planning.make_plan import Plan
+from ..planning.plan import Plan
 from ..transform.clean import Tally
 from ..transform.quality import QualityRule
 

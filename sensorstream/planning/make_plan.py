@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import itemgetter
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from ..config.settings import Config
-from ..errors import NotReconciled
-from ..historian import Historian, LeftOut, PartitionTable, Tag
+from ..historian import Historian, PartitionTable, Tag
 from ..historian.catalog import NEIGHBOUR
-from ..historian.readings_sql import EVERY_ROW, in_window
 from ..historian.statistics import Statistics, count_by_tag, statistics
 from ..historian.two_sensors import refuse_two_sensors
 from ..windows import Window
+from .plan import Plan, Workers
 from .slices import (
     Order,
-    PageCount,
     Reach,
     Share,
     Stretch,
@@ -39,101 +34,6 @@ MARGIN, MARGIN_OF_MOST = 4, 2
 WORK_MEM_MB = 64
 MOST_NAMED = 10  # busy tags
 OWN_CONNECTIONS = 2  # of a run beside those that read slices: one that plans and counts, one that watches
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who does the shares of a plan: so many tasks at once, and so many threads of all of them together; ``None`` is as
-    many as connections may be held. Tasks on several machines are two at least, so that no single one does it all."""
-
-    tasks: int | None
-    threads: int | None
-    machines: bool = False
-
-    def within(self, connections: int) -> tuple[int, int]:
-        """Tasks and threads where each thread has a connection."""
-        tasks, threads = (
-            connections if most is None else min(most, connections) for most in (self.tasks, self.threads)
-        )
-        return tasks, threads
-
-
-def workers_of(master: str | None) -> Workers:
-    """What a Spark master, as far as its address tells, or this machine (``None``) does at once."""
-    here = len(os.sched_getaffinity(0))
-    if master is None:
-        return Workers(tasks=1, threads=here)
-    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", master)
-    if not local:
-        return Workers(tasks=None, threads=None, machines=True)
-    cores = here if local[1] == "*" else int(local[1] or 1)
-    return Workers(tasks=cores, threads=cores)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The whole of a run's reading, as decided before the first reading is read."""
-
-    window: Window
-    patterns: tuple[str, ...]
-    layout: str
-    tables: tuple[PartitionTable, ...]
-    tags: tuple[Tag, ...]
-    every_tag: bool  # whether the historian has no other
-    indexed: frozenset[int]  # tables, by position, of which most is wanted, and indexes tell whether it is all
-    order: Order
-    shares: tuple[Share, ...]
-    connections: int  # of each share
-    estimated_readings: int
-    notes: tuple[str, ...]
-    whole: frozenset[int] = frozenset()  # tables, by position, that hold nothing but what is wanted: see ``pinned``
-    left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def ids(self) -> list[int]:
-        return [number for tag in self.tags for number in tag.ids]
-
-    @property
-    def passed(self) -> dict[int, list[tuple[int, int | None]]]:
-        """Tables, by position, that one share reads from end to end, every row wanted; and the pages of each slice."""
-        pages = defaultdict(list)
-        if len(self.shares) == 1:
-            for piece in self.shares[0].slices:
-                pages[piece.table].append(piece.pages)
-        return {n: [p for p in found if p] for n, found in pages.items() if n in self.whole and None not in found}
-
-    def rows(self) -> list[dict[str, object]]:
-        """One row a slice, for a table on a screen: from which time or page, how many readings (estimate)."""
-        return [
-            {
-                "task": number,
-                "partition table": self.tables[piece.table].name,
-                "from": f"{piece.window.start:%Y-%m-%d %H:%M}",
-                "page": f"{piece.pages[0]:,}" if piece.pages else "",
-                "tags": len({share.stretches[p].tag.path for p in piece.stretches}),
-                "readings": piece.estimated_readings,
-            }
-            for number, share in enumerate(self.shares)
-            for piece in share.slices
-        ]
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        def row(cells: Sequence[object], kind: str = "td") -> str:
-            shown = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-            return "<tr>" + "".join(f"<{kind} style='text-align:left'>{escape(c)}</{kind}>" for c in shown) + "</tr>"
-
-        rows = self.rows()
-        head = (
-            f"<p><b>{len(self.tags):,} tags</b>, about <b>{self.estimated_readings:,} readings</b>,"
-            f" {self.window}, from {escape(', '.join(t.name for t in self.tables)) or 'no table'} ({self.layout})</p>"
-        )
-        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        table = (
-            f"<table>{row(list(rows[0]), 'th')}{''.join(row(list(r.values())) for r in rows)}</table>" if rows else ""
-        )
-        return f"{head}{table}<ul>{notes}</ul>"
 
 
 def make_plan(
@@ -243,49 +143,6 @@ def make_late_plan(
         estimated_readings=round(sum(part.estimated_readings for part in parts)),
         notes=(),
     )
-
-
-def pinned(historian: Historian, plan: Plan, also: Collection[PartitionTable] = ()) -> tuple[Plan, str]:
-    """Begin the run's transaction; the plan with what only its snapshot tells, and the snapshot's name.
-
-    Tables that are looked at ``also`` are held as those of the plan are.
-
-    Of a table that holds nothing but what is wanted no row needs to be looked at whether it is, which is a tenth of
-    what packing it costs, and what is packed can be counted on the way, which is a sixth.
-    """
-    snapshot = historian.export_snapshot(sorted({*plan.tables, *also}))
-    whole = [n for n in sorted(plan.indexed) if historian.holds_only(plan.tables[n], plan.window, plan.ids)]
-    names = ", ".join(plan.tables[n].name for n in whole)
-    notes = [f"every row of {names} is wanted, as the indexes show: none is filtered"] if whole else []
-    return replace(plan, whole=frozenset(whole), notes=(*plan.notes, *notes)), snapshot
-
-
-def counts(historian: Historian, plan: Plan, *, without: Collection[int] = ()) -> dict[str, int]:
-    """The historian's own count of what a pinned plan reads of each of its tables, by name, ``without`` some."""
-    wanted = in_window(plan.window, plan.ids)
-    return {
-        table.name: historian.count(table, EVERY_ROW if n in plan.whole else wanted)
-        for n, table in enumerate(plan.tables)
-        if n not in without
-    }
-
-
-def counts_of_passed(plan: Plan, counted: Iterable[PageCount]) -> dict[str, int]:
-    """The same of those that were ``passed``, from what PostgreSQL counted in each slice. Pure.
-
-    Raises ``NotReconciled`` where the slices that were read are not the whole table, each part of it once.
-    """
-    rows: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for table, page, count in counted:
-        rows[table].append((page, count))
-    for n, pages in plan.passed.items():
-        starts, ends = zip(*sorted(pages, key=itemgetter(0)), strict=True)
-        if not sorted(page for page, _ in rows[n]) == [*starts] == [0, *ends[:-1]] or ends[-1] is not None:
-            raise NotReconciled(
-                f"{plan.tables[n].name} was not read from end to end, each page once:"
-                " nothing of it is published, run again and report this"
-            )
-    return {plan.tables[n].name: sum(count for _, count in rows[n]) for n in plan.passed}
 
 
 def estimate_by_tag(known: Sequence[Statistics], tags: Sequence[Tag], every_id: Collection[int]) -> list[int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from ..config.settings import Config
 from ..errors import ConfigError, NotReconciled
+from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged, write_states
 from ..lake.stores import Conflict, Store, open_store
@@ -174,7 +174,7 @@ def _merge(
         store.put(lease.staged_key(entry.digest), data)
         return entry
 
-    with ThreadPoolExecutor(MERGES_AT_ONCE) as pool:
+    with at_once(MERGES_AT_ONCE) as pool:
         for files, entry in zip(todo, pool.map(one, todo), strict=True):
             removed += files
             added.append(entry)

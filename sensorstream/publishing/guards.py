@@ -12,7 +12,7 @@ from ..historian.readings_sql import in_window
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, StateGone
 from ..lake.stores import Store
-from ..planning.make_plan import Plan
+from ..planning.plan import Plan
 from ..staging.stage import Contents, Measured
 from ..transform.readings import inside
 from ..windows import Window, without

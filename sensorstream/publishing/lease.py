@@ -20,7 +20,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -28,6 +27,7 @@ from typing import Any, Literal
 
 from ..config.settings import Config
 from ..errors import LakeError, NotSettled, WindowBusy
+from ..lake.concurrency import at_once
 from ..lake.keys import BOOKS, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from ..lake.stores import Conflict, Store, reached_store
@@ -102,7 +102,8 @@ class Lease:
             lost.extend(key for digest, key in place.come if not self.store.copy(self.staged_key(digest), key))
 
         try:
-            _at_once(settle, places)
+            with at_once(REQUESTS_AT_ONCE) as pool:
+                list(pool.map(settle, places))
         except LakeError as error:
             raise NotSettled(
                 f"{error}: the run is committed, the next one or recover puts its files in place"
@@ -300,9 +301,3 @@ def _unnamed(store: Store, root: Root) -> list[str]:
     """Objects of the bookkeeping that the root does not name."""
     named: Collection[str] = {ROOT, *root.states}
     return [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in named]
-
-
-def _at_once(work: Callable[[Any], None], items: Sequence[Any]) -> None:
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        for _ in pool.map(work, items):
-            pass

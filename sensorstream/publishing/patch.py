@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
+from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile
 from ..lake.stores import Store
@@ -59,7 +59,7 @@ def patched(
             old = olds[place]
             return within(place, old, read, lambda e: read_entry(store, e), append=append, max_records=max_records)
 
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        with at_once(REQUESTS_AT_ONCE) as pool:
             found += pool.map(one, some)
     return both(found)
 

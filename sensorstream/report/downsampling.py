@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..historian.readings_sql import PLAIN
+from ..historian.values_sql import PLAIN
 from ..transform.readings import SCHEMA, inside_ms, times_ms
 from .level_shifts import measured
 

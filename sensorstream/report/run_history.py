@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ..config.settings import Config
 from ..errors import ConfigError
+from ..lake.concurrency import at_once
 from ..lake.scan import FETCHES_AT_ONCE
 from ..lake.stores import Store
 from ..pipeline.run_record import RunRecord
@@ -58,7 +58,7 @@ def runs(config: Config) -> list[Run]:
     with of_reports():
         store = open_shelf(config)
         found = folders(config)
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        with at_once(FETCHES_AT_ONCE) as pool:
             ended = pool.map(lambda item: _ended(store, *item), found.items())
             kept = [
                 Run(folder, outcome, "report.html" in names)
@@ -69,7 +69,7 @@ def runs(config: Config) -> list[Run]:
 
 def records(config: Config) -> list[dict[str, Any]]:
     """The record of every run that is kept and came to one, as JSON; ``ConfigError`` names one that cannot be read."""
-    with of_reports(), ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+    with of_reports(), at_once(FETCHES_AT_ONCE) as pool:
         store = open_shelf(config)
         keys = sorted(f"{folder}/{RECORD}" for folder, names in folders(config).items() if RECORD in names)
         texts = [*zip(keys, pool.map(store.get, keys), strict=True)]

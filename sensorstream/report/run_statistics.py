@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..errors import SensorStreamError
+from ..lake.concurrency import at_once
 from ..lake.keys import rejected_key
 from ..lake.manifest import DataFile
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
@@ -81,7 +81,7 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Fac
     by_tag: dict[str, list[DataFile]] = defaultdict(list)
     for entry in files:
         by_tag[entry.tagpath].append(entry)
-    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+    with at_once(FETCHES_AT_ONCE) as pool:
         counted = list(pool.map(lambda own: _counted(store, own, edges, window), by_tag.values()))
     kept = sum((counts for counts, _ in counted), np.zeros(len(edges) - 1, np.int64))
     tags, times = _rejected(store, record.run_id)

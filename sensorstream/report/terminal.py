@@ -16,9 +16,9 @@ from ..pipeline.run_record import RunRecord, summary
 if TYPE_CHECKING:
     from ..checks.result import CheckResult
     from ..config.provenance import Value
-    from ..planning.make_plan import Plan
+    from ..planning.plan import Plan
     from ..publishing.compaction import Compacted
-    from ..verification.verify import Verification
+    from ..verification.result import Verification
 
 MOST_SLICES = 24  # rows of the table
 
@@ -79,8 +79,8 @@ def show_compacted(done: Compacted, console: Console) -> None:
 
 def show_verification(found: Verification, console: Console) -> None:
     """Print what differs and what was repaired, the first of both."""
-    from ..verification.verify import MOST_SHOWN
-    from ..verification.verify import summary as looked_at
+    from ..verification.result import MOST_SHOWN
+    from ..verification.result import summary as looked_at
 
     rows = found.rows()
     table = Table(box=SIMPLE, pad_edge=False)

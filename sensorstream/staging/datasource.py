@@ -35,11 +35,13 @@ from pyspark.sql.datasource import (
 )
 from pyspark.sql.types import StructType
 
-from ..config.settings import Config, load
+from ..config.settings import Config
+from ..config.sources import load
 from ..errors import ConfigError
 from ..extract.share_reader import Fetch
 from ..historian import open_historian
-from ..planning.make_plan import make_plan, workers_of
+from ..planning.make_plan import make_plan
+from ..planning.plan import workers_of
 from ..planning.slices import Share
 from ..spark.session import master
 from ..transform.quality import QualityRule, quality_rule

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ..config.settings import Config
-from ..planning.make_plan import Plan, Workers
+from ..planning.plan import Plan, Workers
 from ..progress.steps import Progress
 from ..progress.worker_messages import ProgressReceiver
 from .stage import Measured

@@ -16,7 +16,8 @@ from ..config.settings import Config
 from ..historian import readings_sql as queries
 from ..historian.connection import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
 from ..historian.watch import watched
-from ..planning.make_plan import OWN_CONNECTIONS, Plan
+from ..planning.make_plan import OWN_CONNECTIONS
+from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
 from ..spark.package import Sent, guarded
 from ..transform.clean import RAW, clean

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..config.settings import Config
-from ..planning.make_plan import Plan, Workers, workers_of
+from ..planning.plan import Plan, Workers, workers_of
 from ..progress.steps import Progress, watched
 from ..progress.worker_messages import ProgressReceiver, listening
 from ..spark.session import Starting, master, spark_errors, start_early

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ..config.settings import Config
 from ..extract.share_reader import Fetch
-from ..planning.make_plan import Plan
+from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
 from ..spark.package import Sent, guarded
 from ..transform.quality import QualityRule

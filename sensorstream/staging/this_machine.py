@@ -11,7 +11,7 @@ from ..config.settings import Config
 from ..extract.share_reader import Fetch
 from ..lake.manifest import DataFile
 from ..lake.stores import open_store
-from ..planning.make_plan import Plan, workers_of
+from ..planning.plan import Plan, workers_of
 from ..progress.steps import Progress, watched
 from ..progress.worker_messages import ProgressReceiver, listening
 from ..transform.quality import quality_rule

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..extract.decode import Batch, Bytes, Packed, texts_of
 from ..hashing.postgres_hash import Hashes
-from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, PLAIN, UNREADABLE
+from ..historian.readings_sql import HAS_QUALITY, HAS_VALUE, UNREADABLE
+from ..historian.values_sql import PLAIN
 from .clean import RAW, Clean, Tally, clean_each, readings
 from .fingerprint import Prints, by_piece, plain_hashes, row_hashes
 from .quality import QualityRule

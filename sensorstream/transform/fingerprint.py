@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..hashing.postgres_hash import Hashes, hash_float8, hash_hex, hash_int4
-from ..historian.readings_sql import PLAIN
+from ..historian.values_sql import PLAIN
 
 HAS_VALUE, HAS_QUALITY, HAS_TEXT = 1, 2, 4
 FLAGS_SHIFT = 56

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from ..lake.concurrency import at_once
 from ..lake.manifest import DataFile
 from ..lake.stores import Store
 from ..publishing.patch import portions
@@ -93,7 +93,7 @@ def compare_places(
             new = [decode(data[entry]) for entry in sorted(news[where])]
             return _compare_place(store, where, committed.get(where, ()), new, alike, asked)
 
-        with ThreadPoolExecutor(READERS) as pool:
+        with at_once(READERS) as pool:
             found += pool.map(one, some)
         tell(len(found), len(every))
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from ..config.settings import Config
 from ..errors import WindowBusy
 from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
+from ..lake.concurrency import at_once
 from ..lake.data_files import drift
 from ..lake.keys import READINGS
 from ..lake.manifest import DataFile, Manifest, MonthChange, write_states
@@ -219,7 +219,7 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
         found = DataFile(one.tagpath, month, start, end, len(times), int(times[0]), int(times[-1]), len(data), digest)
         return found if found.key == one.key else None
 
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+    with at_once(READS_AT_ONCE) as pool:
         found = [one for one in pool.map(entry, named) if one]
     by_path: dict[str, list[DataFile]] = defaultdict(list)
     for one in found:

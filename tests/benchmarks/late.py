@@ -17,7 +17,8 @@ from unittest import mock
 import psycopg
 from psycopg import conninfo, sql
 
-from sensorstream.config.settings import Config, check
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import check
 from sensorstream.pipeline import ingest
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox import up

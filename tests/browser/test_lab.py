@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from sensorstream.cli.local_servers import NOTEBOOKS, lab_command, lab_environment
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.processes import HOST, answers, free_port, spawn, wait_until
 

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.errors import LakeCheckFailed
 from sensorstream.lake.scan import read
 from sensorstream.notebook_run.run import run

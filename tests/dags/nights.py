@@ -18,7 +18,8 @@ from psycopg import conninfo, sql
 
 from sensorstream.cli.airflow_server import Server
 from sensorstream.cli.local_servers import airflow_environment
-from sensorstream.config.settings import Config, load
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import load
 from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, seed

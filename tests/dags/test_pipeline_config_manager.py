@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from sensorstream.config.credentials import login
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.historian import connect
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from sensorstream.cli.local_servers import DAGS
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from tests.dags.airflow_home import said
 from tests.dags.listeners import http_server, mail_server
 from tests.oracle import readings_of

@@ -50,7 +50,7 @@ def right(config: Config, plant, wanted) -> None:
 
 @pytest.fixture(scope="module")
 def wanted(plant, tmp_path_factory, sandbox):
-    from sensorstream.config.settings import load
+    from sensorstream.config.sources import load
 
     lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": str(tmp_path_factory.mktemp("undisturbed"))}
     config = load(plant.config_path).model_copy(update=lake)

@@ -14,7 +14,8 @@ import pytest
 from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
 from sensorstream.checks.result import CheckResult
-from sensorstream.config.settings import Config, load
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import load
 from sensorstream.errors import ConfigError, LakeCheckFailed, SourceCheckFailed
 from sensorstream.lake.keys import encode_tagpath, reading_key
 from sensorstream.lake.manifest import DataFile, MonthChange, read_manifest, swap_root, write_states

@@ -107,7 +107,7 @@ def on_cluster(cluster, make_config) -> Callable[..., Config]:
 @pytest.fixture(scope="module")
 def wanted(plant, sandbox, tmp_path_factory) -> dict[str, bytes]:
     """The lake that this machine leaves."""
-    from sensorstream.config.settings import load
+    from sensorstream.config.sources import load
 
     folder = str(tmp_path_factory.mktemp("here"))
     lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": folder}

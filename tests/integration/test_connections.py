@@ -24,7 +24,7 @@ from sensorstream.late import read_again
 from sensorstream.pipeline import ingest as pipeline
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
-from sensorstream.planning import make_plan
+from sensorstream.planning import row_counts
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
 from sensorstream.verification import verify
@@ -79,7 +79,7 @@ def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
 def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
-    real = make_plan.pinned
+    real = row_counts.pinned
 
     def ended_after(*arguments, **words):
         found = real(*arguments, **words)
@@ -90,7 +90,7 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, 
             )
         return found
 
-    monkeypatch.setattr(make_plan, "pinned", ended_after)
+    monkeypatch.setattr(row_counts, "pinned", ended_after)
     with pytest.raises(SourceError) as said:
         ingest(make_config(dbname=database.name, engine=engine), DAY)
     assert str(said.value).endswith(
@@ -102,14 +102,14 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, 
 @pytest.mark.parametrize("name", ["transaction_timeout", "idle_in_transaction_session_timeout"])
 def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {name} = '700ms'")
-    before(monkeypatch, slow, make_plan, "pinned")
+    before(monkeypatch, slow, row_counts, "pinned")
     with pytest.raises(SourceError, match=rf"the connection was lost \(.*timeout\): raise {name} of the role"):
         ingest(make_config(dbname=slow.database.name), slowly.WINDOW)
 
 
 def test_no_connection_of_a_run_is_idle_in_a_transaction_for_long(slow, make_config, monkeypatch):
     slow.database.execute(f"ALTER DATABASE {slow.database.name} SET idle_in_transaction_session_timeout = '2500ms'")
-    before(monkeypatch, slow, make_plan, "pinned", seconds=0.02)
+    before(monkeypatch, slow, row_counts, "pinned", seconds=0.02)
     config = make_config(dbname=slow.database.name)
     record = ingest(config, slowly.WINDOW)
     assert record.seconds["extract"] > 5 and record.rows_written
@@ -235,7 +235,7 @@ def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make
     slow.database.execute(
         f"UPDATE {slowly.TABLE} SET floatvalue = -1 WHERE t_stamp < {slowly.WINDOW.start_ms + 50_000}"
     )
-    before(monkeypatch, slow, make_plan, "pinned", seconds=0.002)
+    before(monkeypatch, slow, row_counts, "pinned", seconds=0.002)
     counts, done = [], Event()
 
     def count() -> None:

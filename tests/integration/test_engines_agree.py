@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sensorstream.historian import open_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan as planned
-from sensorstream.planning import make_plan
-from sensorstream.planning.make_plan import workers_of
+from sensorstream.planning import make_plan, row_counts
+from sensorstream.planning.plan import workers_of
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.oracle import Row, expect, objects, readings_of, without_marks
@@ -136,7 +136,9 @@ def test_a_table_that_holds_nothing_else_is_read_whole(tagid, time, whole, histo
     historian.execute(f"INSERT INTO {TABLES[0]} VALUES (%s, NULL, 1, NULL, NULL, 192, %s)", tagid, time)
     config = make_config(dbname=historian.name)
     with open_historian(config) as opened:
-        pinned, _ = make_plan.pinned(opened, make_plan.make_plan(opened, config, DAY, [".*"], workers=workers_of(None)))
+        pinned, _ = row_counts.pinned(
+            opened, make_plan.make_plan(opened, config, DAY, [".*"], workers=workers_of(None))
+        )
     assert pinned.whole == ({0} if whole else set())
     ingest(config, DAY)
     more = [Row(tagid, time, 1.0, table=TABLES[0])] if whole else []

@@ -13,7 +13,7 @@ import pytest
 
 import sensorstream
 from sensorstream import exploration
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.exploration import figure, from_historian, from_lake, view
 from sensorstream.exploration.app import Workbench
 from sensorstream.lake.stores import open_store

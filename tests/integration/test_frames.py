@@ -12,7 +12,8 @@ from sensorstream.errors import ConfigError
 from sensorstream.extract.share_reader import Fetch, ShareReader
 from sensorstream.historian import open_historian
 from sensorstream.pipeline.ingest import ingest
-from sensorstream.planning.make_plan import make_plan, workers_of
+from sensorstream.planning.make_plan import make_plan
+from sensorstream.planning.plan import workers_of
 from sensorstream.staging.encode_share import clean_share
 from sensorstream.transform.quality import quality_rule
 from sensorstream.windows import window_of

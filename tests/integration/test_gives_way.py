@@ -20,7 +20,7 @@ from sensorstream.pipeline import ingest as pipeline
 from sensorstream.pipeline.dataframes import readings
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
-from sensorstream.planning import make_plan
+from sensorstream.planning import make_plan, row_counts
 from sensorstream.staging.datasource import HistorianSource
 from sensorstream.verification import verify
 from tests.oracle import objects, readings_of
@@ -52,7 +52,7 @@ def planned(slow, config, spark, monkeypatch) -> None:
 
 
 def extracted(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, make_plan, "pinned")
+    before(monkeypatch, slow, row_counts, "pinned")
     ingest(config, WINDOW)
 
 
@@ -90,7 +90,7 @@ def checked(slow, config, spark, monkeypatch) -> None:
 
 
 def verified(slow, config, spark, monkeypatch) -> None:
-    before(monkeypatch, slow, make_plan, "pinned")
+    before(monkeypatch, slow, row_counts, "pinned")
     verify.verify(config, WINDOW)
 
 

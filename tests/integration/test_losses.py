@@ -13,7 +13,7 @@ from sensorstream.errors import SensorStreamError, SourceError
 from sensorstream.lake.keys import READINGS
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
-from sensorstream.planning import make_plan
+from sensorstream.planning import row_counts
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import add, small_historian
@@ -83,13 +83,13 @@ def test_a_column_that_vanished_is_named_and_the_lake_is_kept(column, engine, la
     ],
 )
 def test_a_table_that_changes_between_plan_and_snapshot_is_named(change, says, lake, monkeypatch):
-    hold = make_plan.pinned
+    hold = row_counts.pinned
 
     def changed(*how, **more):
         lake.execute(f"ALTER TABLE {TABLE} {change}")
         return hold(*how, **more)
 
-    monkeypatch.setattr(make_plan, "pinned", changed)
+    monkeypatch.setattr(row_counts, "pinned", changed)
     lake.again(says)
 
 

@@ -112,7 +112,7 @@ def test_a_login_that_was_read_two_rotations_ago_is_asked_for_again(rotated):
 
 DIES = """
 import os, signal, sys
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.historian import password_rotation as rotation
 def dies(after):
     def wrapped(*words, **named):

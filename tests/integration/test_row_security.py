@@ -10,7 +10,7 @@ from sensorstream.exploration import from_historian as explored
 from sensorstream.pipeline.dataframes import readings
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
-from sensorstream.planning import make_plan
+from sensorstream.planning import row_counts
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.integration.test_ingest import small_historian
@@ -55,7 +55,7 @@ def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make
     small_historian(database, ROWS, {1: "a", 2: "b"})
     config = make_config(dbname=database.name, engine=engine)
     frame = readings(config, DAY)
-    real = make_plan.pinned
+    real = row_counts.pinned
 
     def hidden_before(*arguments, **words):
         database.execute(
@@ -64,7 +64,7 @@ def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make
         )
         return real(*arguments, **words)
 
-    monkeypatch.setattr(make_plan, "pinned", hidden_before)
+    monkeypatch.setattr(row_counts, "pinned", hidden_before)
     with pytest.raises(SourceError, match="row-level security"):
         ingest(config, DAY)
     with pytest.raises(Exception, match="row-level security"):

@@ -14,7 +14,7 @@ import boto3
 import psutil
 import pytest
 
-from sensorstream.config.settings import check, load
+from sensorstream.config.sources import check, load
 from sensorstream.sandbox.processes import wait_until
 from tests.oracle import objects
 

@@ -22,7 +22,7 @@ from sensorstream.errors import SourceError
 from sensorstream.historian import standby
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
-from sensorstream.planning import make_plan
+from sensorstream.planning import row_counts
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.processes import HOST, Process, as_user, free_port, spawn, wait_until
 from sensorstream.sandbox.state import State
@@ -197,7 +197,7 @@ def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, monkey
         "primary", "INSERT INTO sqlt_data_1_2026_10 (tagid, t_stamp) SELECT 2, n FROM generate_series(1, 1000) n"
     )
     assert wait_until(pair.caught_up, 20)
-    real = make_plan.pinned
+    real = row_counts.pinned
 
     def vacuumed_after(*arguments, **words):
         found = real(*arguments, **words)
@@ -206,7 +206,7 @@ def test_a_recovery_conflict_names_what_to_set(engine, pair, make_config, monkey
         time.sleep(5)
         return found
 
-    monkeypatch.setattr(make_plan, "pinned", vacuumed_after)
+    monkeypatch.setattr(row_counts, "pinned", vacuumed_after)
     says = (
         r'conflict with recovery\)?: run again, or set "hot_standby_feedback" on this standby, or read from the primary'
     )

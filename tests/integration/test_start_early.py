@@ -9,7 +9,7 @@ import pytest
 
 BEGIN = """
 import psutil
-from sensorstream.config.settings import check
+from sensorstream.config.sources import check
 from sensorstream.spark.session import start_early
 config = check({"db": {}, "local_path": "unused", "spark_master": "local[1]"}, where="the test")
 """

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorstream.config.settings import Config, check
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import check
 from sensorstream.errors import LakeError
 from sensorstream.lake.keys import encode_tagpath, parse_reading_key, reading_key
 from sensorstream.lake.stores import Conflict, Store, open_store

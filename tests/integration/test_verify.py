@@ -21,7 +21,8 @@ from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import compaction, lease
 from sensorstream.publishing.publish import look
 from sensorstream.verification import verify as verification
-from sensorstream.verification.verify import Verification, verify
+from sensorstream.verification.result import Verification
+from sensorstream.verification.verify import verify
 from sensorstream.windows import Window, window_of
 from tests.faults.killed import killed
 from tests.integration.test_ingest import small_historian

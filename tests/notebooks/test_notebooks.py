@@ -11,7 +11,7 @@ import pytest
 
 import sensorstream
 from sensorstream.cli.local_servers import NOTEBOOKS
-from sensorstream.config.settings import load
+from sensorstream.config.sources import load
 from sensorstream.notebook_run import execute
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.report.late_history import came_late

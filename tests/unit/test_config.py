@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sensorstream.config.masking import MASK
 from sensorstream.config.provenance import explain
-from sensorstream.config.settings import Config, Database, check, load
+from sensorstream.config.settings import Config, Database
+from sensorstream.config.sources import check, load
 from sensorstream.errors import ConfigError
 
 LEAST = {"db": {"password": "hunter2"}, "bucket_name": "lake"}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sensorstream.errors import NotReconciled
 from sensorstream.historian import PartitionTable
-from sensorstream.planning.make_plan import Plan, counts_of_passed
+from sensorstream.planning.plan import Plan
+from sensorstream.planning.row_counts import counts_of_passed
 from sensorstream.planning.slices import Share, Slice
 from sensorstream.windows import from_name
 

@@ -15,7 +15,7 @@ import pytest
 
 from sensorstream import report
 from sensorstream.config.provenance import explain
-from sensorstream.config.settings import check
+from sensorstream.config.sources import check
 from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError, after_commit
 from sensorstream.formatting import short, size
 from sensorstream.historian import PartitionTable
@@ -23,7 +23,7 @@ from sensorstream.lake.scan import READINGS, area, measure
 from sensorstream.notebook_run.execute import failure
 from sensorstream.pipeline.backlog import Changed
 from sensorstream.pipeline.run_record import RunRecord
-from sensorstream.planning.make_plan import Plan
+from sensorstream.planning.plan import Plan
 from sensorstream.report import run_page
 from sensorstream.report.charts import MOST_ROWS, MOST_TICKS, time_ticks
 from sensorstream.report.downsampling import min_max, silences, usual_step

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sensorstream.cli.main import main
-from sensorstream.config.settings import check
+from sensorstream.config.sources import check
 from sensorstream.report.index_page import build
 from sensorstream.report.outcome import Outcome
 from sensorstream.report.run_history import by_day, runs

@@ -15,8 +15,8 @@ from sensorstream.extract.share_reader import SETTINGS, Fetch, ShareReader
 from sensorstream.extract.spool import Spool
 from sensorstream.historian import open_historian
 from sensorstream.historian.connection import snapshot_connection
-from sensorstream.planning import make_plan
-from sensorstream.planning.make_plan import Workers
+from sensorstream.planning import make_plan, row_counts
+from sensorstream.planning.plan import Workers
 from sensorstream.planning.slices import Share, Slice
 
 CONNECTIONS = 2
@@ -33,7 +33,7 @@ def run(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
         plan = make_plan.make_plan(
             historian, config, window(order), config.patterns(order["patterns"]), workers=workers
         )
-        plan, snapshot = make_plan.pinned(historian, plan)
+        plan, snapshot = row_counts.pinned(historian, plan)
         fetch = Fetch.of(plan, config, snapshot)
         begin = time.perf_counter()
         packed = sum(receive(fetch, share) for share in plan.shares)

@@ -1,0 +1,116 @@
+"""One configuration from several places, highest first: arguments, Airflow Variables, a JSON file, defaults.
+
+Credentials of the historian may come from AWS Secrets Manager instead (see ``credentials``); ``provenance`` tells where
+each value came from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+
+from ..errors import ConfigError
+from .airflow_variables import variables
+from .settings import Config, Database
+from .strict_json import parsed
+
+Source = Literal["file", "airflow", "aws"]
+# What JSON calls it, where pydantic speaks of Python.
+LIST, OBJECT = "write a list, [...]", "write an object, {...}"
+KINDS = {"tuple_type": LIST, "model_type": OBJECT, "dict_type": OBJECT}
+Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    source: Source = "file",
+    arguments: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of a run.
+
+    Parameters
+    ----------
+    path
+        A JSON file with one object, keys as in the README; ``None`` where another source holds everything.
+    source
+        ``airflow`` lays Airflow Variables over the file; ``aws`` insists on ``db_secret_id``.
+    arguments
+        Keys that win over every other source; a ``None`` value is no value.
+
+    Raises
+    ------
+    ConfigError
+        A file that is missing or no JSON, an unknown key, a value of the wrong kind.
+    """
+    values = merged(layers(path, source, arguments))
+    if not values:
+        raise ConfigError("no configuration given: use --config FILE; in a notebook, config_path or `make lab`")
+    config = check(values, where=str(path) if path else "the configuration")
+    if source == "aws" and not config.db_secret_id:
+        raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
+    return config
+
+
+def layers(
+    path: str | os.PathLike[str] | None, source: Source = "file", arguments: Mapping[str, Any] | None = None
+) -> list[Layer]:
+    """What each source says, the lowest first; a later one wins key by key, inside ``db`` and ``spark_conf`` too."""
+    if source not in get_args(Source):
+        raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
+    found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
+    if source == "airflow":
+        found += [(f"Airflow Variable {name}", values) for name, values in variables()]
+    return [*found, ("argument", {key: value for key, value in (arguments or {}).items() if value is not None})]
+
+
+def merged(found: Sequence[Layer]) -> dict[str, Any]:
+    """One object of several. Pure."""
+    values: dict[str, Any] = {}
+    for _, more in found:
+        nested = [key for key in ("db", "spark_conf") if _objects(values.get(key), more.get(key))]
+        both = {key: {**values[key], **more[key]} for key in nested}
+        values |= {**more, **both}
+    return values
+
+
+def _objects(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
+
+
+def check(values: Mapping[str, Any], *, where: str) -> Config:
+    """``values`` as a ``Config``; the first thing wrong with them as a ``ConfigError``."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_sentence(error)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = parsed(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"configuration file {path} does not exist: check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"configuration file {path} {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
+    return values
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Database.model_fields if key.startswith("db.") else Config.model_fields))
+        return f'unknown key "{key}": known are {known}'
+    if first["type"] == "missing":
+        return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
+    message = KINDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return f'"{key}": {message}' if key else message

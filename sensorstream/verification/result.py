@@ -1,0 +1,79 @@
+"""What ``verify`` found, as an exception, a table, JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import LakeCheckFailed
+from .differences import Difference
+
+MOST_SHOWN = 50  # rows of a table
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found. ``differences`` are there now, ``repaired`` ones were there before.
+
+    ``measured`` counts tag paths, files, readings and bytes of the lake, and readings of the source.
+    """
+
+    lake: str
+    window: dict[str, str]
+    patterns: tuple[str, ...]
+    repair: bool  # whether it was asked for
+    differences: tuple[Difference, ...]
+    repaired: tuple[Difference, ...]
+    notes: tuple[str, ...]
+    measured: dict[str, int]
+    seconds: float
+
+    @property
+    def success(self) -> bool:
+        return not self.differences
+
+    def raise_if_different(self) -> None:
+        """``LakeCheckFailed`` says in one sentence how many differences there are, and names one."""
+        if self.success:
+            return
+        first, count = self.differences[0], len(self.differences)
+        remedy = "restore or remove by hand what cannot be read again" if self.repair else "run verify with --repair"
+        raise LakeCheckFailed(
+            f"lake {self.lake} has {count:,} difference{'s' if count > 1 else ''} in {self.window['start']} to"
+            f" {self.window['end']}, {first.kind} {first}: {remedy}"
+        )
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row a difference, for a table on a screen."""
+        both = [(found, "") for found in self.differences] + [(found, "yes") for found in self.repaired]
+        return [
+            {
+                "difference": found.kind,
+                "tag path": found.tagpath or "",
+                "month": found.month or "",
+                "what": f"{found.key.rsplit('/', 1)[-1]}: {found.what}" if found.key else found.what,
+                "repaired": repaired,
+            }
+            for found, repaired in both
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"success": self.success, **asdict(self)}
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = self.rows()
+        head = "no difference" if self.success else f"{len(self.differences):,} differences"
+        cells = ["".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row.values()) for row in rows]
+        titles = "".join(f"<th style='text-align:left'>{name}</th>" for name in (rows[0] if rows else ()))
+        table = f"<table><tr>{titles}</tr>{''.join(f'<tr>{row}</tr>' for row in cells[:MOST_SHOWN])}</table>"
+        more = f"<p>and {len(rows) - MOST_SHOWN:,} more</p>" if len(rows) > MOST_SHOWN else ""
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<p><b>{head}</b>, {escape(summary(self))}</p>{table if rows else ''}{more}<ul>{notes}</ul>"
+
+
+def summary(found: Verification) -> str:
+    """What was looked at, in words."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.measured.items())
+    return f"{found.window['start']} to {found.window['end']}: {counts}"
