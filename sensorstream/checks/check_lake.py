@@ -16,11 +16,12 @@ from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
+from .gx_library import load_library
 from .lake_summary import committed_files, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
-from .validation import load_library, validate
+from .validation import validate
 
 SUITES = ("lake_readings",)
 

@@ -17,12 +17,13 @@ from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
+from .gx_library import load_library
 from .ranges import load_ranges
 from .result import CheckResult
 from .source_summary import frame_of, notable_steps, summarise, tags_frame
 from .suites import load_suite
 from .usual_counts import usual_readings
-from .validation import load_library, validate
+from .validation import validate
 
 SUITES = ("source_tags", "source_readings")
 # Columns of readings that the run will reject, and keep aside.

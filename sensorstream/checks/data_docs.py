@@ -63,7 +63,7 @@ def data_docs(folder: Path | None) -> Iterator[DataDocs | None]:
     if folder is None:
         yield None
         return
-    from .validation import load_library
+    from .gx_library import load_library
 
     load_library()
     try:

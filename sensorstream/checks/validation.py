@@ -5,15 +5,12 @@ The import takes longer than any check (3 to 6 s of CPU), so ``ingest`` must nev
 
 from __future__ import annotations
 
-import logging
-import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..fast_import import quickly
 from .data_docs import DataDocs
+from .gx_library import load_library
 from .result import EXAMPLES, Finding, Severity
 from .suites import Suite
 
@@ -62,17 +59,6 @@ def validate(
         outcome = _batch(suite, frame).validate(_suite(suite), expectation_parameters=given, result_format=form)
     results = sorted(outcome.results, key=lambda result: result.expectation_config.meta[ORDER])
     return [_finding(suite.name, result) for result in results]
-
-
-def load_library() -> float:
-    """Import Great Expectations so that it neither phones home nor talks; how many seconds that took."""
-    begin = time.perf_counter()
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with quickly():
-        import great_expectations  # noqa: F401
-
-    return time.perf_counter() - begin
 
 
 def _suite(suite: Suite) -> Any:

@@ -10,11 +10,55 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import Queue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
 Result = TypeVar("Result")
+
+
+class Jobs(Generic[Item, Ready]):
+    """What is left to do, for several threads: items to fetch, and what has become ready to be finished, which goes
+    first."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items, self._ready = deque(items), deque[Ready]()
+        self._changed = threading.Condition()
+        self._fetching = 0
+        self._stopped = False
+
+    def next(self) -> tuple[list[Item], list[Ready]] | None:
+        """One item to fetch, or one thing to finish; waits while others may make something ready; ``None`` at the
+        end."""
+        with self._changed:
+            while not self._stopped:
+                if self._ready:
+                    return [], [self._ready.popleft()]
+                if self._items:
+                    self._fetching += 1
+                    return [self._items.popleft()], []
+                if not self._fetching:
+                    break
+                self._changed.wait()
+            return None
+
+    def ready(self, done: Ready) -> None:
+        """Something can be finished."""
+        with self._changed:
+            self._ready.append(done)
+            self._changed.notify()
+
+    def fetched(self) -> None:
+        """An item has given all that it makes ready."""
+        with self._changed:
+            self._fetching -= 1
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Nothing more is to be done."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 def work_through(
@@ -30,56 +74,28 @@ def work_through(
     Never more than ``2 * threads`` results wait to be taken. The first failure of any thread is raised when the others
     have ended what they are at, which ``interrupt`` may cut short.
     """
-    open_items, ready = deque(items), deque[Ready]()
+    jobs = Jobs[Item, Ready](items)
     out: Queue[Result | BaseException | None] = Queue(maxsize=2 * threads)
-    state = threading.Condition()
-    fetching = 0
-    stopped = False
-
-    def next_job() -> tuple[str, Item | Ready | None]:
-        nonlocal fetching
-        with state:
-            while True:
-                if stopped:
-                    return "stop", None
-                if ready:
-                    return "finish", ready.popleft()
-                if open_items:
-                    fetching += 1
-                    return "fetch", open_items.popleft()
-                if not fetching:
-                    return "stop", None
-                state.wait()
 
     def work() -> None:
-        nonlocal fetching, stopped
         try:
-            while True:
-                kind, job = next_job()
-                if kind == "stop":
-                    break
-                if kind == "finish":
-                    out.put(finish(job))  # type: ignore[arg-type]
-                    continue
-                for done in fetch(job):  # type: ignore[arg-type]
-                    with state:
-                        ready.append(done)
-                        state.notify()
-                with state:
-                    fetching -= 1
-                    state.notify_all()
+            while job := jobs.next():
+                to_fetch, to_finish = job
+                for ready in to_finish:
+                    out.put(finish(ready))
+                for item in to_fetch:
+                    for ready in fetch(item):
+                        jobs.ready(ready)
+                    jobs.fetched()
             out.put(None)
         except BaseException as error:
-            with state:
-                stopped = True
-                state.notify_all()
+            jobs.stop()
             out.put(error)
 
-    crew = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
-    for thread in crew:
-        thread.start()
+    for _ in range(threads):
+        threading.Thread(target=work, daemon=True).start()
     failure: BaseException | None = None
-    left = len(crew)
+    left = threads
     try:
         while left:
             found = out.get()
@@ -91,9 +107,7 @@ def work_through(
             elif failure is None:
                 yield found
     finally:
-        with state:
-            stopped = True
-            state.notify_all()
+        jobs.stop()
         if left:  # the reader went away: let the threads run out
             interrupt()
         while left:

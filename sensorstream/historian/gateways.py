@@ -6,19 +6,33 @@ moves to another scan class stays with its gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from psycopg import sql
 
+from ..config.credentials import Login
 from ..errors import ConfigError
 from .arrays import array
-from .connection import source_errors
-
-if TYPE_CHECKING:
-    from .catalog import Historian
+from .connection import Connection, source_errors
 
 Gateway = int | None  # its number (``drvid``); ``None`` where no table tells
+
+
+class Catalog(Protocol):
+    """What is asked here of a ``catalog.Historian``."""
+
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def login(self) -> Login: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def tags_name(self) -> str: ...
+    @property
+    def gateway_prefixes(self) -> Mapping[str, str]: ...
+    def gateway_tables(self) -> frozenset[str]: ...
 
 
 def names(drivers: Iterable[tuple[int, str | None, str | None]]) -> dict[int, str]:
@@ -41,7 +55,7 @@ def names(drivers: Iterable[tuple[int, str | None, str | None]]) -> dict[int, st
     return found
 
 
-def gateway_names(historian: Historian) -> dict[int, str]:
+def gateway_names(historian: Catalog) -> dict[int, str]:
     """What each gateway of the historian is called, those that only a scan class names too."""
     there = historian.gateway_tables()
     rows: dict[int, tuple[str | None, str | None]] = {}
@@ -57,7 +71,7 @@ def gateway_names(historian: Historian) -> dict[int, str]:
     return names((number, *rows[number]) for number in sorted(rows))
 
 
-def gateways_of(historian: Historian, ids: Sequence[int]) -> dict[int, Gateway]:
+def gateways_of(historian: Catalog, ids: Sequence[int]) -> dict[int, Gateway]:
     """The gateway of each tag id."""
     known: dict[int, Gateway] = dict.fromkeys(ids)
     if "sqlth_scinfo" in historian.gateway_tables():
@@ -69,7 +83,7 @@ def gateways_of(historian: Historian, ids: Sequence[int]) -> dict[int, Gateway]:
     return known
 
 
-def tag_rows(historian: Historian) -> sql.Composable:
+def tag_rows(historian: Catalog) -> sql.Composable:
     """The table of tags, to select from; where gateways have a prefix ``tagpath`` has it and ``stored`` has not.
 
     Raises ``ConfigError`` for a prefix of a gateway that there is not.
@@ -94,7 +108,7 @@ def tag_rows(historian: Historian) -> sql.Composable:
     )
 
 
-def matches(historian: Historian, rows: sql.Composable, patterns: Sequence[str]) -> sql.Composable:
+def matches(historian: Catalog, rows: sql.Composable, patterns: Sequence[str]) -> sql.Composable:
     """The condition that a row of ``rows`` (``tag_rows``) is of a tag that any of ``patterns`` selects, by its path or
     by the one that an id of it is stored under."""
     wanted = array(patterns, "text")
@@ -104,11 +118,11 @@ def matches(historian: Historian, rows: sql.Composable, patterns: Sequence[str])
     return sql.SQL(query).format(rows, wanted, wanted)
 
 
-def _scan_classes(historian: Historian) -> sql.Composable:
+def _scan_classes(historian: Catalog) -> sql.Composable:
     """``id, drvid``, each id once."""
     query = "(SELECT id, min(drvid) AS drvid FROM {} GROUP BY id)"
     return sql.SQL(query).format(_table(historian, "sqlth_scinfo"))
 
 
-def _table(historian: Historian, name: str) -> sql.Identifier:
+def _table(historian: Catalog, name: str) -> sql.Identifier:
     return sql.Identifier(historian.schema, name)

@@ -148,7 +148,7 @@ def _keep(config: Config, folder: Path, name: str) -> index_page.Index:
 TO_CHECK = """
 from sensorstream.fast_import import ours
 ours()
-from sensorstream.checks.validation import load_library
+from sensorstream.checks.gx_library import load_library
 load_library()
 """
 TO_INGEST = """

@@ -10,7 +10,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -34,9 +33,7 @@ from ..transform.parquet import decode
 from ..transform.readings import times_ms
 from ..windows import Window, joined, month_window, without
 from .audit_objects import Foreign, at_rest, overlapping, spelled
-
-if TYPE_CHECKING:
-    from .verify import Found
+from .result import Found
 
 READS_AT_ONCE = 8
 

@@ -1,14 +1,40 @@
-"""What ``verify`` found, as an exception, a table, JSON."""
+"""What one look of ``verify`` finds, and what it says in the end: as an exception, a table, JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import LakeCheckFailed
+from .audit_objects import AtRest, Foreign
+from .compare_files import Place
 from .differences import Difference
 
 MOST_SHOWN = 50  # rows of a table
+
+
+@dataclass(frozen=True)
+class Found:
+    """One look at the lake and the source: what differs, and what a repair has to know."""
+
+    rest: AtRest
+    foreign: tuple[Foreign, ...]  # of the tag paths asked for, or of none
+    places: tuple[Place, ...]
+    rows: Mapping[str, int]  # of the source in the window, by tag path
+    notes: tuple[str, ...]
+    measured: dict[str, int]
+
+    def differences(self, *, append: bool) -> list[Difference]:
+        """Every difference; a lake that is appended to keeps what the source has changed or deleted since."""
+        kept = ("surplus", "different") if append else ()
+        found = [*self.rest.killed]
+        found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
+        found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
+        what = "nobody committed it, and readers of the prefix see it"
+        found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]
+        what = "the manifest does not name it"
+        return found + [Difference("leftover", None, None, what, key=key) for key in self.rest.leftovers]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config.settings import Config
@@ -24,39 +24,18 @@ from ..publishing import lease
 from ..publishing.publish import Scope, seen_in
 from ..staging import Executor, executor
 from ..windows import Window, WindowLike, as_window, without
-from .audit_objects import AtRest, Foreign, at_rest, whole_months
-from .compare_files import Asked, Place, Where, compare_places
+from .audit_objects import AtRest, at_rest, whole_months
+from .compare_files import Asked, Where, compare_places
 from .differences import Difference
 from .notes import appended_notes, no_tags, pieces_notes, uncovered
-from .result import Verification
+from .repair import rebuild
+from .repair import repair as put_right
+from .result import Found, Verification
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LOOKS = 5
-
-
-@dataclass(frozen=True)
-class Found:
-    """One look at the lake and the source: what differs, and what a repair has to know."""
-
-    rest: AtRest
-    foreign: tuple[Foreign, ...]  # of the tag paths asked for, or of none
-    places: tuple[Place, ...]
-    rows: Mapping[str, int]  # of the source in the window, by tag path
-    notes: tuple[str, ...]
-    measured: dict[str, int]
-
-    def differences(self, *, append: bool) -> list[Difference]:
-        """Every difference; a lake that is appended to keeps what the source has changed or deleted since."""
-        kept = ("surplus", "different") if append else ()
-        found = [*self.rest.killed]
-        found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
-        found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
-        what = "nobody committed it, and readers of the prefix see it"
-        found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]
-        what = "the manifest does not name it"
-        return found + [Difference("leftover", None, None, what, key=key) for key in self.rest.leftovers]
 
 
 def verify(
@@ -94,9 +73,6 @@ def verify(
     SensorStreamError
         Lake or historian cannot be used, or others publish the same window all the time (``WindowBusy``).
     """
-    from .repair import rebuild
-    from .repair import repair as put_right
-
     begin = time.perf_counter()
     window, patterns = as_window(window, config.timezone), config.patterns(patterns)
     store = reached_store(config)

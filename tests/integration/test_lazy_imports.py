@@ -54,7 +54,7 @@ def test_a_command_imports_nothing_heavy(command, plant, tmp_path, monkeypatch):
 
 ASKED = """
 from sensorstream.fast_import import ours, quickly
-from sensorstream.checks.validation import load_library
+from sensorstream.checks.gx_library import load_library
 {}
 load_library()
 with quickly():
