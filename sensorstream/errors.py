@@ -22,7 +22,7 @@ all that leaves a notebook's kernel, so what a report must know stands in them.
 from __future__ import annotations
 
 STOPPED = 130
-PUBLISHED = "the window itself is published"
+PUBLISHED = "; the window itself is published"
 
 
 class SensorStreamError(Exception):
@@ -30,15 +30,17 @@ class SensorStreamError(Exception):
 
     exit_code = 1
     retry_helps = True  # whether the same call may do later
+    published: bool | None = False  # whether the window is in the lake; ``None`` where that is not known
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, published: bool = False) -> None:
         # The lines of a driver's own message are folded: one failure, one line.
-        super().__init__(" ".join(message.split()))
-
-    @property
-    def before_commit(self) -> bool:
-        """Whether the lake is known to be as it was: not of a failure without a name, nor after the commit."""
-        return type(self) not in (SensorStreamError, NotSettled) and PUBLISHED not in str(self)
+        message = " ".join(message.split())
+        # As told by a notebook's kernel, of which only class and sentence come.
+        if published or message.endswith(PUBLISHED):
+            message, self.published = f"{message.removesuffix(PUBLISHED)}{PUBLISHED}", True
+        elif type(self) is SensorStreamError:
+            self.published = None
+        super().__init__(message)
 
 
 class ConfigError(SensorStreamError):
@@ -76,6 +78,8 @@ class LakeError(SensorStreamError):
 class NotSettled(LakeError):
     """The store failed after the commit: the next run, or ``recover``, puts the files in place."""
 
+    published = True
+
 
 class LakeCheckFailed(SensorStreamError):
     """An expectation on what was written failed."""
@@ -98,8 +102,3 @@ def named(name: str) -> type[SensorStreamError] | None:
     """The class of that name, ``None`` where it is none of these. Pure."""
     found = globals().get(name)
     return found if isinstance(found, type) and issubclass(found, SensorStreamError) else None
-
-
-def after_commit(error: SensorStreamError) -> SensorStreamError:
-    """``error``, which came after the window was published, task_progress so. Pure."""
-    return type(error)(f"{error}; {PUBLISHED}")

@@ -107,7 +107,7 @@ class Window:
         return f"{self.start.isoformat()} to {self.end.isoformat()}"
 
 
-WindowLike = Window | str | date  # as a caller may give one: a day is the whole of it
+WindowLike = Window | str | date | tuple[Moment, Moment]  # as a caller may give one: a day, or start and end
 
 
 def without(parts: Iterable[Window], holes: Iterable[Window]) -> list[Window]:
@@ -186,10 +186,19 @@ def instant(moment: Moment, tz: str) -> datetime:
 
 
 def as_window(window: WindowLike, tz: str) -> Window:
-    """The window that a caller gives; a day, as text or as a date, is the whole of it in ``tz``."""
+    """The window that a caller gives; a day, as text, a date or its first instant, is the whole of it in ``tz``, two
+    instants are start and end."""
     if isinstance(window, Window):
         return window
-    if isinstance(window, str) or (isinstance(window, date) and not isinstance(window, datetime)):
+    if isinstance(window, tuple) and len(window) == 2:
+        return Window(*(instant(moment, tz) for moment in window))
+    if isinstance(window, datetime):
+        local = instant(window, tz).astimezone(zone(tz))
+        day = day_window(local.date(), tz)
+        if day.start != local:
+            raise ConfigError(f"{window} is not the beginning of a day in {tz}: give a day, or start and end")
+        return day
+    if isinstance(window, str | date):
         return day_window(_day(str(window), "the day"), tz)
     raise ConfigError(f'{window!r} is no window: give a day such as "2026-10-14", or what window_of makes')
 

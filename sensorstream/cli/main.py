@@ -392,7 +392,7 @@ def _use_sandbox_credentials(config: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[str, Any]] = dict) -> None:
-    """DataFile point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
+    """Entry point: one sentence on standard error and the exit code of the failure; a traceback with ``--debug``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     if not debug:

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ..config.settings import Config
-from ..errors import SensorStreamError, after_commit
+from ..errors import SensorStreamError
 from ..historian import Historian, open_historian
 from ..lake.keys import TAGS, rejected_key, storable
 from ..lake.manifest import Manifest, Root, at_one_commit
@@ -250,4 +250,4 @@ def read_late_days(config: Config, store: Store, late: Late, runs_on: Executor, 
     try:
         return read_again(late, config, store, runs_on, run=run, after=after)
     except SensorStreamError as error:
-        raise after_commit(error) from error
+        raise type(error)(str(error), published=True) from error

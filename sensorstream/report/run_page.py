@@ -70,7 +70,7 @@ def write(
             timezone=config.timezone,
             failure=failure,
             outcome=ended,
-            untouched=record is None and failure is not None and failure.before_commit,
+            untouched=record is None and failure is not None and failure.published is False,
             record=record,
             summary=summary(record) if record else {},
             numbers=_numbers(record) if record else [],

@@ -16,7 +16,7 @@ import pytest
 from sensorstream import report
 from sensorstream.config.provenance import explain
 from sensorstream.config.sources import check
-from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError, after_commit
+from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError
 from sensorstream.formatting import short, size
 from sensorstream.historian import PartitionTable
 from sensorstream.lake.scan import READINGS, area, measure
@@ -172,7 +172,8 @@ def test_a_failed_run_says_so_first_and_unfolds_its_notebook(tmp_path):
     ("ended", "known"),
     [
         (SourceError("the historian is down"), True),
-        (after_commit(SourceError("the historian is down")), False),
+        (SourceError("the historian is down", published=True), False),
+        (SourceError(str(SourceError("the historian is down", published=True))), False),
         (NotSettled("the lake is down"), False),
         (SensorStreamError("the kernel died"), False),
     ],

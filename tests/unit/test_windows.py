@@ -67,8 +67,10 @@ def test_a_day_is_a_window():
     window = window_of("Europe/Berlin", day="2026-10-14")
     assert as_window("2026-10-14", "Europe/Berlin") == as_window(date(2026, 10, 14), "Europe/Berlin") == window
     assert as_window(window, "UTC") is window
-    for wrong in ("soon", "9999-12-31", datetime(2026, 10, 14), ("2026-10-14", "2026-10-15"), None):
-        with pytest.raises(ConfigError, match=r"2026-10-14|use years"):
+    assert as_window(datetime(2026, 10, 14), "Europe/Berlin") == as_window((window.start, window.end), "UTC") == window
+    assert as_window(("2026-10-14", "2026-10-15"), "Europe/Berlin") == window
+    for wrong in ("soon", "9999-12-31", datetime(2026, 10, 14, 6), ("2026-10-14", "soon"), ("2026-10-14",), None):
+        with pytest.raises(ConfigError, match=r"2026-10-14|use years|neither a date"):
             as_window(wrong, "UTC")
 
 
