@@ -106,7 +106,7 @@ class Workbench:
             raise ConfigError("no tag is looked at: choose one in the list, or name it in show([...])")
         if self.source == "lake":
             patterns = [historian.exactly(tag) for tag in self.tags]
-            found = scan.read(self.config, self.window.start, self.window.end, patterns)
+            found = scan.read_lake(self.config, self.window.start, self.window.end, patterns)
         else:
             found = historian.read(self.config, self.tags, self.window)
         return scan.converted(found, into)

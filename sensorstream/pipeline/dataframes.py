@@ -2,7 +2,7 @@
 
 ::
 
-    df = sensorstream.readings(config, window, ["^plant1/"])
+    df = sensorstream.read_historian(config, window, ["^plant1/"])
     sensorstream.publish(df.where("value < 400"), config, window)
 """
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 NEEDED = ("tagpath", "datetime", "value")
 
 
-def readings(
+def read_historian(
     config: Config, window: WindowLike, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
 ) -> DataFrame:
     """The clean readings of ``window`` straight from the historian, as ``ingest`` would leave them.
