@@ -101,5 +101,5 @@ def named(name: str) -> type[SensorStreamError] | None:
 
 
 def after_commit(error: SensorStreamError) -> SensorStreamError:
-    """``error``, which came after the window was published, task_progress so. Pure."""
+    """``error``, which came after the window was published, told so. Pure."""
     return type(error)(f"{error}; {PUBLISHED}")

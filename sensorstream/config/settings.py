@@ -129,7 +129,10 @@ class Rotation(Part):
 
 
 class Config(Part):
-    """Everything that a run needs to know; see the table of keys in the README."""
+    """Everything that a run needs to know; ``docs/configuration.md`` says what each key means.
+
+    ``load`` makes it of a file. Frozen: ``config.model_copy(update={...})`` is another one.
+    """
 
     db: Database
     db_secret_id: Name | None = None
@@ -306,11 +309,16 @@ def load(
     Parameters
     ----------
     path
-        A JSON file with one object, keys as in the README; ``None`` where another source holds everything.
+        A JSON file with one object; ``None`` where another source holds everything.
     source
         ``airflow`` lays Airflow Variables over the file; ``aws`` insists on ``db_secret_id``.
     arguments
         Keys that win over every other source; a ``None`` value is no value.
+
+    Returns
+    -------
+    Config
+        Checked as far as it can be without historian and lake.
 
     Raises
     ------

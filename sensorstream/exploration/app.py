@@ -46,10 +46,24 @@ def explore(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
     tagpaths
         Tags that are looked at to begin with.
     window
         By default the last day of which the lake holds a reading.
+    source
+        ``lake``, or ``historian`` for what a run would make of the window now.
+
+    Returns
+    -------
+    Workbench
+        The last cell of a notebook shows it; ``show``, ``readings`` and ``view`` serve code.
+
+    Raises
+    ------
+    SensorStreamError
+        From ``readings`` alone; elsewhere its sentence is ``problem`` and stands in place of the figure.
     """
     return Workbench(config, tagpaths, window, source=source)
 

@@ -78,6 +78,8 @@ def read_lake(
 
     Parameters
     ----------
+    config
+        Where the lake is, see ``load``; the historian is not needed.
     start, end
         Half open. Text as ISO 8601, a date or a datetime; a date is midnight in the configured time zone, a time
         without offset is local to it. Whole seconds.
