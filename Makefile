@@ -13,7 +13,7 @@ UV_CACHE := $(shell [ -n "$${HOME:-}" ] && mkdir -p "$$HOME/.cache" 2>/dev/null 
 KEY := $(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 STAMP := .venv/.ready-$(KEY)
 
-.PHONY: help demo cluster test test-all lint lab airflow bench lock clean prepared spark-prepared
+.PHONY: help demo cluster test test-all lint lab airflow bench docs lock clean prepared spark-prepared
 
 help:  ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -45,6 +45,9 @@ airflow: prepared  ## Airflow with the DAGs, sandbox running
 bench: spark-prepared  ## Benchmark against the peers (BENCH="--case all --write-docs": more of it)
 	@$(BIN)/sensorstream bench $(BENCH)
 
+docs: prepared  ## Render the public names to build/docs
+	@$(BIN)/python docs/api.py
+
 lock: $(STAMP)  ## Pin again what pyproject.toml asks for
 	@$(BIN)/uv pip compile pyproject.toml --extra test --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --quiet -o requirements.lock
@@ -52,7 +55,7 @@ lock: $(STAMP)  ## Pin again what pyproject.toml asks for
 clean:  ## Stop the sandbox; remove it, the environment and all that was made
 	@if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove || true; fi
 	if [ -x $(BIN)/sensorstream ]; then $(BIN)/sensorstream sandbox down --remove --root .sandbox-bench || true; fi
-	rm -rf .venv .venv-bench .sandbox .sandbox-bench reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .sandbox .sandbox-bench build reports spark-warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 prepared: $(STAMP)
 	@$(BIN)/python -m sensorstream.spark.prepare

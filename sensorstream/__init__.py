@@ -9,6 +9,7 @@ Public names are loaded when they are first used, so that importing the package 
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from .config.sources import load
     from .errors import SensorStreamError
     from .exploration import explore
-    from .lake.scan import read
+    from .lake.scan import read_lake
     from .notebook_run.run import run
     from .pipeline.backlog import changed_days, missing_days
-    from .pipeline.dataframes import publish, readings
+    from .pipeline.dataframes import publish, read_historian
     from .pipeline.ingest import ingest
     from .pipeline.preview import plan
     from .pipeline.run_record import RunRecord
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Packages end in -ing where a public function has the short name (``planning`` and ``plan``, ``publishing`` and
+# ``publish``): importing a package sets its name here, and would put a package ``plan`` in place of the function.
 _HOME = {
     "Config": ".config.settings",
     "load": ".config.sources",
@@ -46,17 +49,18 @@ _HOME = {
     "changed_days": ".pipeline.backlog",
     "missing_days": ".pipeline.backlog",
     "explore": ".exploration",
-    "readings": ".pipeline.dataframes",
+    "read_historian": ".pipeline.dataframes",
     "publish": ".pipeline.dataframes",
     "RunRecord": ".pipeline.run_record",
     "spark_session": ".pipeline.session",
-    "read": ".lake.scan",
+    "read_lake": ".lake.scan",
     "check_source": ".checks.check_source",
     "check_lake": ".checks.check_lake",
     "run": ".notebook_run.run",
     "Verification": ".verification.result",
     "verify": ".verification.verify",
 }
+_RENAMED = {"read": "read_lake", "readings": "read_historian"}  # gone in the release after 0.1
 
 __all__ = [
     "Config",
@@ -74,8 +78,8 @@ __all__ = [
     "missing_days",
     "plan",
     "publish",
-    "read",
-    "readings",
+    "read_historian",
+    "read_lake",
     "run",
     "spark_session",
     "verify",
@@ -84,6 +88,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        warnings.warn(f"sensorstream.{name} is now sensorstream.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name], __name__), name)

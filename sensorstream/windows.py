@@ -204,7 +204,27 @@ def as_window(window: WindowLike, tz: str) -> Window:
 
 
 def window_of(tz: str, *, day: str | None = None, start: str | None = None, end: str | None = None) -> Window:
-    """The window that ``--date`` or ``--start`` and ``--end`` ask for; ``ConfigError`` if they do not make one."""
+    """The window that a day, or a start and an end, make.
+
+    Parameters
+    ----------
+    tz
+        IANA name of the time zone of days and of times without an offset: ``config.timezone``.
+    day
+        A day such as ``2026-10-14``, 23 to 25 hours of it.
+    start, end
+        Half open, ISO 8601, whole seconds; a bare date is midnight in ``tz``.
+
+    Returns
+    -------
+    Window
+        In UTC.
+
+    Raises
+    ------
+    ConfigError
+        They make no window: one of them is missing or unreadable, or the end is not after the start.
+    """
     if day and (start or end):
         raise ConfigError("--date goes without --start and --end: give the one or the other two")
     if day:

@@ -39,15 +39,23 @@ def check_lake(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     record
         The run's record: after an overwrite the files must hold exactly ``rows_written`` readings.
     expectations_dir
         Where the suite is; that of the project by default.
-
     docs
         Where Great Expectations makes its own pages as well, see ``data_docs``.
+
+    Returns
+    -------
+    CheckResult
+        Findings, what was measured (counts), the stretches of time behind the findings, seconds.
 
     Raises
     ------

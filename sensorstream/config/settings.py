@@ -115,7 +115,10 @@ class Rotation(Part):
 
 
 class Config(Part):
-    """Everything that a run needs to know; see the table of keys in the README."""
+    """Everything that a run needs to know; ``docs/configuration.md`` says what each key means.
+
+    ``load`` makes it of a file. Frozen: ``config.model_copy(update={...})`` is another one.
+    """
 
     db: Database
     db_secret_id: Name | None = None

@@ -36,11 +36,16 @@ def load(
     Parameters
     ----------
     path
-        A JSON file with one object, keys as in the README; ``None`` where another source holds everything.
+        A JSON file with one object; ``None`` where another source holds everything.
     source
         ``airflow`` lays Airflow Variables over the file; ``aws`` insists on ``db_secret_id``.
     arguments
         Keys that win over every other source; a ``None`` value is no value.
+
+    Returns
+    -------
+    Config
+        Checked as far as it can be without historian and lake.
 
     Raises
     ------

@@ -46,10 +46,24 @@ def explore(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
     tagpaths
         Tags that are looked at to begin with.
     window
         By default the last day of which the lake holds a reading.
+    source
+        ``lake``, or ``historian`` for what a run would make of the window now.
+
+    Returns
+    -------
+    Workbench
+        The last cell of a notebook shows it; ``show``, ``readings`` and ``view`` serve code.
+
+    Raises
+    ------
+    SensorStreamError
+        From ``readings`` alone; elsewhere its sentence is ``problem`` and stands in place of the figure.
     """
     return Workbench(config, tagpaths, window, source=source)
 
@@ -106,7 +120,7 @@ class Workbench:
             raise ConfigError("no tag is looked at: choose one in the list, or name it in show([...])")
         if self.source == "lake":
             patterns = [historian.exactly(tag) for tag in self.tags]
-            found = scan.read(self.config, self.window.start, self.window.end, patterns)
+            found = scan.read_lake(self.config, self.window.start, self.window.end, patterns)
         else:
             found = historian.read(self.config, self.tags, self.window)
         return scan.converted(found, into)

@@ -57,7 +57,7 @@ class LakeReader:
     def look(self, tagpaths: Sequence[str], window: Window, points: int) -> dict[str, Reduced]:
         """About ``points`` readings of each tag; one that has none in the window is there with none.
 
-        Raises ``LakeError`` as ``sensorstream.read`` does.
+        Raises ``LakeError`` as ``sensorstream.read_lake`` does.
         """
         with at_once(FETCHES_AT_ONCE) as pool:
             return at_one_commit(

@@ -46,25 +46,25 @@ Patterns = str | Sequence[str] | None
 
 
 @overload
-def read(config: Config, start: Moment, end: Moment, patterns: Patterns = None) -> pa.Table: ...
+def read_lake(config: Config, start: Moment, end: Moment, patterns: Patterns = None) -> pa.Table: ...
 @overload
-def read(
+def read_lake(
     config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["arrow"]
 ) -> pa.Table: ...
 @overload
-def read(
+def read_lake(
     config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["pandas"]
 ) -> pandas.DataFrame: ...
 @overload
-def read(
+def read_lake(
     config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["polars"]
 ) -> polars.DataFrame: ...
 @overload
-def read(
+def read_lake(
     config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["spark"],
     spark: SparkSession | None = None, persist: bool = False,
 ) -> DataFrame: ...  # fmt: skip
-def read(
+def read_lake(
     config: Config,
     start: Moment,
     end: Moment,
@@ -78,6 +78,8 @@ def read(
 
     Parameters
     ----------
+    config
+        Where the lake is, see ``load``; the historian is not needed.
     start, end
         Half open. Text as ISO 8601, a date or a datetime; a date is midnight in the configured time zone, a time
         without offset is local to it. Whole seconds.
@@ -127,7 +129,7 @@ def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) ->
 def entries(config: Config, window: Window, patterns: Patterns = None) -> list[DataFile]:
     """Committed files that hold readings of ``window``, by tag path and time; none where there is no lake yet.
 
-    ``patterns`` as for ``read``.
+    ``patterns`` as for ``read_lake``.
     """
     return at_one_commit(open_store(config), lambda manifest: _entries(manifest, config, window, patterns))
 

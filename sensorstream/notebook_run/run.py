@@ -65,6 +65,23 @@ def run(
 ) -> RunOutcome:
     """Execute the three notebooks and write the report, whether or not the run succeeds.
 
+    Parameters
+    ----------
+    config_path
+        The JSON file of the configuration; ``None`` where ``config_source`` holds everything.
+    config_source
+        ``file``, ``airflow`` or ``aws``, as for ``load``.
+    date
+        A day of the configured time zone; or else ``start`` and ``end``.
+    start, end
+        The window, half open, ISO 8601; a bare date is midnight in the configured time zone. Whole seconds.
+    patterns
+        PostgreSQL regular expressions of tag paths; those of the configuration by default.
+    engine, write_mode, allow_loss
+        Keys of the configuration that this run sets itself.
+    console
+        Where progress and summary are shown; standard output by default.
+
     Returns
     -------
     RunOutcome

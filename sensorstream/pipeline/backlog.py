@@ -46,8 +46,15 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
     detector
         ``fingerprint`` compares every day, whatever the end of the tables says; by default as ``config`` has it.
+
+    Returns
+    -------
+    Changed
+        ``days`` is a pandas DataFrame of ``tagpath`` and ``day``; ``detector`` and ``reasons`` say what told of them.
 
     Raises
     ------
@@ -72,7 +79,26 @@ def missing_days(
 ) -> list[tuple[date, Window]]:
     """Days of ``window`` that the historian has tables for, and of which a tag was never read, in order.
 
-    ``patterns`` as for ``ingest``. A day that was read is not missing, whether or not it held a reading.
+    A day that was read is not missing, whether or not it held a reading.
+
+    Parameters
+    ----------
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+
+    Returns
+    -------
+    list of (date, Window)
+        Each day of the configured time zone with its part of ``window``, which ``ingest`` takes.
+
+    Raises
+    ------
+    LakeError, SourceError
+        The lake or the historian cannot be read.
     """
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:

@@ -2,7 +2,7 @@
 
 ::
 
-    df = sensorstream.readings(config, window, ["^plant1/"])
+    df = sensorstream.read_historian(config, window, ["^plant1/"])
     sensorstream.publish(df.where("value < 400"), config, window)
 """
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 NEEDED = ("tagpath", "datetime", "value")
 
 
-def readings(
+def read_historian(
     config: Config, window: WindowLike, patterns: Sequence[str] | None = None, *, spark: SparkSession | None = None
 ) -> DataFrame:
     """The clean readings of ``window`` straight from the historian, as ``ingest`` would leave them.
@@ -58,12 +58,18 @@ def readings(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+    spark
+        The session; by default the one that runs, else a new one as ``config`` asks for it.
 
     Returns
     -------
-    DataFrame
+    pyspark.sql.DataFrame
         ``tagpath string, datetime timestamp, value double, text string, quality int``, in no set order.
 
     Raises
@@ -95,8 +101,17 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
     df
         ``tagpath``, ``datetime`` (whole milliseconds) and ``value``; ``text`` and ``quality`` if there are any (none
         and 192 otherwise). One reading a tag path and time, all in ``window``.
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     tags
         Tag paths that are replaced; those that ``df`` holds by default. A path without a reading is emptied.
+
+    Returns
+    -------
+    RunRecord
+        Counts that add up, as for ``ingest``.
 
     Raises
     ------

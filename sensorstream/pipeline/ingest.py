@@ -54,8 +54,10 @@ def ingest(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
     window
-        A ``Window``, or a day: text such as ``2026-10-14`` or a date.
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     spark

@@ -14,9 +14,28 @@ from ..windows import WindowLike, as_window
 
 
 def plan(config: Config, window: WindowLike, patterns: Sequence[str] | None = None) -> Plan:
-    """What a run over ``window`` (or a day, as for ``ingest``) would read; reads no reading, writes nothing.
+    """Decide what a run over ``window`` would read; reads no reading, writes nothing.
 
-    Raises ``SourceError`` and ``ConfigError`` as ````planning.make_plan```` does.
+    Parameters
+    ----------
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
+    patterns
+        PostgreSQL regular expressions of tag paths; those of ``config`` by default.
+
+    Returns
+    -------
+    Plan
+        Partition tables, tags, slices and how many readings they hold (estimates of PostgreSQL's planner).
+
+    Raises
+    ------
+    SourceError
+        The historian cannot be reached, a table has the wrong shape, or two gateways write one tag path at once.
+    ConfigError
+        No tag matches, a pattern is no regular expression, or a tag path does not fit into a key of the lake.
     """
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:

@@ -13,9 +13,24 @@ if TYPE_CHECKING:
 
 
 def spark_session(config: Config) -> SparkSession:
-    """The session for ``config``, started where there is none yet; which knows ``read.format("historian")``.
+    """The session for ``config``, started where there is none yet; it knows ``read.format("historian")``.
 
-    Sets ``JAVA_HOME`` and Spark's Python. Raises ``ConfigError`` where there is no Java.
+    Sets ``JAVA_HOME`` and Spark's Python in the environment of this process.
+
+    Parameters
+    ----------
+    config
+        ``spark_master`` (``local[*]`` where it is none), ``spark_conf``, ``use_aqe``, ``enable_skew_handling`` count.
+
+    Returns
+    -------
+    pyspark.sql.SparkSession
+        The one that runs already, as it is, if there is one.
+
+    Raises
+    ------
+    ConfigError
+        There is no Java 17 or 21.
     """
     found = session.spark_session(config)
     found.dataSource.register(HistorianSource)

@@ -15,7 +15,11 @@ from .slices import Order, Share
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole of a run's reading, as decided before the first reading is read."""
+    """The whole of a run's reading, as decided before the first reading is read.
+
+    ``tables``, ``tags`` and ``shares`` are what is read; ``estimated_readings`` is a count of PostgreSQL's planner;
+    ``notes`` say what was chosen and why; ``left_out`` are tables that look like readings and are not read.
+    """
 
     window: Window
     patterns: tuple[str, ...]

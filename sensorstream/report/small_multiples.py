@@ -14,7 +14,7 @@ import pyarrow as pa
 from ..config.settings import Config
 from ..errors import LakeError
 from ..formatting import plain
-from ..lake.scan import read
+from ..lake.scan import read_lake
 from ..windows import Window, zone
 from .anomalies import Notable
 from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
@@ -72,7 +72,7 @@ def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]
 
 def readings(config: Config, window: Window, tagpath: str) -> Line:
     """One tag in the lake, its numbers or, where it has none, its texts as NaN."""
-    found = read(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
+    found = read_lake(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
     times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
     numbers = measured(values)
     odd = len(values) - found.column("value").null_count - int(numbers.sum())

@@ -41,7 +41,8 @@ class Found:
 class Verification:
     """What ``verify`` found. ``differences`` are there now, ``repaired`` ones were there before.
 
-    ``measured`` counts tag paths, files, readings and bytes of the lake, and readings of the source.
+    ``measured`` counts tag paths, files, readings and bytes of the lake, and readings of the source; ``seconds`` is how
+    long it took.
     """
 
     lake: str

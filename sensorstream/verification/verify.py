@@ -53,15 +53,19 @@ def verify(
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
+    window
+        A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     repair
         Read from the source again what differs, and put it in place; files that are damaged are read again as far as
         they reach. What no table covers any more is left as it is.
     spark
-        A session to use; one is started by default.
+        A session to use; one is started by default where ``config`` names a master.
     progress
-        Told every step.
+        Told every step, see ``progress.steps.Step``.
 
     Returns
     -------

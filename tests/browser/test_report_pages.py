@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sensorstream.config.sources import load
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.lake.scan import read
+from sensorstream.lake.scan import read_lake
 from sensorstream.notebook_run.run import run
 from sensorstream.report import run_page as report_page
 from sensorstream.report.downsampling import silences, usual_step
@@ -43,7 +43,7 @@ def pages(plant, tmp_path_factory) -> dict[str, Path]:
     (folder / "config.json").write_text(json.dumps(values))
     config = load(folder / "config.json")
     done = run(folder / "config.json", start=plant.window.start.isoformat(), end=plant.window.end.isoformat())
-    found = read(config, plant.window.start, plant.window.end, into="pandas")
+    found = read_lake(config, plant.window.start, plant.window.end, into="pandas")
     times = {path: own["datetime"].astype("int64").to_numpy() for path, own in found.groupby("tagpath", observed=True)}
     gaps = sorted(
         ((b - a, path, a, b) for path, own in times.items() for a, b in silences(own, usual_step(own)).tolist()),

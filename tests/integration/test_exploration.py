@@ -109,7 +109,7 @@ def test_of_a_window_too_full_for_the_historian_samples_are_shown_and_said_to_be
     seen = exploration.look(demo, [tag], plant.window, 2000, "historian")
     assert seen.sampled == {tag} and 1000 <= seen.readings.num_rows <= 2000
     assert not len(seen.gaps[tag])
-    whole = sensorstream.read(demo, plant.window.start, plant.window.end, [exploration.exactly(tag)])
+    whole = sensorstream.read_lake(demo, plant.window.start, plant.window.end, [exploration.exactly(tag)])
     assert set(times_ms(seen.readings)) <= set(times_ms(whole))
     with pytest.raises(sensorstream.SensorStreamError, match=r"more than 100 readings .* choose a shorter window"):
         from_historian.read(demo, [tag], plant.window)
@@ -167,7 +167,9 @@ def test_the_workbench_draws_what_is_picked_and_reads_again_where_one_zooms(demo
     drawn = bench._figure.data[0].x
     assert drawn[0] >= "2026-11-01T05:45" and drawn[-1] < "2026-11-01T07:16" and len(drawn) > 500
     assert (bench._from.value.hour, bench._to.value.hour) == (6, 7)
-    whole = sensorstream.read(demo, begin, begin + timedelta(hours=1), [exploration.exactly(t) for t in bench.tags])
+    whole = sensorstream.read_lake(
+        demo, begin, begin + timedelta(hours=1), [exploration.exactly(t) for t in bench.tags]
+    )
     bench._sources.value = "historian"
     for into, count in (("arrow", "num_rows"), ("polars", "height")):
         assert getattr(bench.readings(into), count) == whole.num_rows > 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensorstream import publish, readings
+from sensorstream import publish, read_historian
 from sensorstream.errors import ConfigError
 from sensorstream.extract.share_reader import Fetch, ShareReader
 from sensorstream.historian import open_historian
@@ -34,7 +34,7 @@ def collected(df) -> list[tuple]:
 def test_readings_are_what_ingest_leaves_and_publish_leaves_the_same_bytes(engine, plant, make_config, spark):
     ingested, published = make_config(engine=engine), make_config(engine=engine)
     ingest(ingested, DAY, [PRESS], spark=spark)
-    df = readings(ingested, DAY, [PRESS], spark=spark).persist()
+    df = read_historian(ingested, DAY, [PRESS], spark=spark).persist()
     assert collected(df) == readings_of(ingested)
     record = publish(df, published, DAY)
     assert record.rows_written == record.rows_read == df.count()
@@ -48,7 +48,7 @@ def test_what_is_bent_replaces_the_window_of_its_tags_and_no_other(plant, make_c
     ingest(config, DAY, [PRESS], spark=spark)
     before = readings_of(config)
     path = next(p for p, _, value, *_ in before if value is not None)
-    df = readings(config, DAY, [PRESS], spark=spark)
+    df = read_historian(config, DAY, [PRESS], spark=spark)
     noon = DAY.start_ms + 12 * 3_600_000
     kept = df.where(f"tagpath = '{path}' AND unix_millis(datetime) < {noon}").withColumnRenamed("value", "v")
     publish(kept.selectExpr("tagpath", "datetime", "v * 2 AS value"), config, DAY)

@@ -13,7 +13,7 @@ from sensorstream.checks.learn_ranges import learn_ranges
 from sensorstream.errors import ConfigError, SourceCheckFailed, SourceError
 from sensorstream.exploration import from_historian
 from sensorstream.lake.scan import tags as known_tags
-from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.dataframes import read_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
@@ -96,7 +96,7 @@ def test_two_gateways_that_write_a_path_at_once_are_refused_wherever_readings_ar
         lambda: plan(config, DAY),
         lambda: ingest(config, DAY),
         lambda: verify(config, DAY),
-        lambda: readings(config, DAY),
+        lambda: read_historian(config, DAY),
         lambda: learn_ranges(config, DAY),
         lambda: from_historian.look(config, ["rig/temp"], DAY, points=100),
         lambda: from_historian.read(config, ["rig/temp"], DAY),

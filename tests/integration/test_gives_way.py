@@ -17,7 +17,7 @@ from sensorstream.errors import SourceError
 from sensorstream.exploration import from_historian as explored
 from sensorstream.historian.readings_sql import EVERY_ROW
 from sensorstream.pipeline import ingest as pipeline
-from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.dataframes import read_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan, row_counts
@@ -100,7 +100,7 @@ def explored_now(slow, config, spark, monkeypatch) -> None:
 
 
 def in_a_frame(slow, config, spark, monkeypatch) -> None:
-    frame = readings(config, WINDOW, spark=spark)
+    frame = read_historian(config, WINDOW, spark=spark)
     slow.slow_down()
     frame.collect()
 

@@ -14,7 +14,7 @@ import pytest
 
 from sensorstream.errors import ConfigError, LakeError, NotReconciled, SourceError
 from sensorstream.lake.keys import TAGS, parse_reading_key, rejected_key
-from sensorstream.lake.scan import read
+from sensorstream.lake.scan import read_lake
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
@@ -210,7 +210,7 @@ def test_a_lake_keeps_the_time_zone_of_its_days_and_months(database, make_config
         with pytest.raises(ConfigError, match='days and months of Europe/Berlin, and "timezone" is UTC: set it back'):
             write()
     assert objects(config) == before
-    assert read(other, end.start, end.end).num_rows == 23  # to whoever reads, times are times
+    assert read_lake(other, end.start, end.end).num_rows == 23  # to whoever reads, times are times
 
 
 def test_partitions_and_heirs_are_read_once_through_the_table_that_they_are_part_of(database, make_config):

@@ -73,7 +73,7 @@ def test_every_command_reads_it_whole(of_kind, rows, database, make_config):
         (path, value, text) for path, _, value, text, _ in expected
     ]
     for config in (packed, jdbc):
-        assert sensorstream.readings(config, DAY).count() == len(expected)
+        assert sensorstream.read_historian(config, DAY).count() == len(expected)
 
 
 @pytest.mark.parametrize("of_kind", ["view over a join", "heirs of another schema"], indirect=True)

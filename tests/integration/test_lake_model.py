@@ -250,7 +250,7 @@ class Lake(RuleBasedStateMachine):
     def readers_get_what_is_committed(self) -> None:
         if read_manifest(self.store).version is None:
             return
-        days = sensorstream.read(self.config, self.first, self.first + timedelta(days=DAYS + 1))
+        days = sensorstream.read_lake(self.config, self.first, self.first + timedelta(days=DAYS + 1))
         times = days.column("datetime").cast(pa.int64()).to_pylist()
         rows = zip(days.column("tagpath").to_pylist(), times, days.column("value").to_pylist(), strict=True)
         assert [*rows] == [(*place, value) for place, value in sorted(self.state.values.items())]

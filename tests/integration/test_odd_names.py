@@ -10,7 +10,7 @@ from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
 from sensorstream.checks.learn_ranges import learn_ranges
 from sensorstream.historian import open_historian
-from sensorstream.lake.scan import read
+from sensorstream.lake.scan import read_lake
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
@@ -62,8 +62,8 @@ def test_odd_names_are_read_by_every_command(execute, database, make_config):
     assert check_source(packed, DAY).success and check_lake(packed, NEXT, record=later).success
     assert [one.unit for one in learn_ranges(packed, DAY)] == ["bar"]
     assert verify(packed, DAY).differences == ()
-    assert read(packed, DAY.start, DAY.end).num_rows == 2 * 1440
-    assert read(packed, DAY.start, DAY.end, into="spark").count() == 2 * 1440
+    assert read_lake(packed, DAY.start, DAY.end).num_rows == 2 * 1440
+    assert read_lake(packed, DAY.start, DAY.end, into="spark").count() == 2 * 1440
     with open_historian(packed) as historian:
         assert historian.matching(PATHS.values(), ["^a"]) == {PATHS[1]}
     for most in (None, 10):  # whole, and sampled

@@ -79,7 +79,7 @@ def filled(database, make_config):
 def test_every_reader_finds_the_same_readings_under_the_same_tag_paths(lake, paths, filled, spark, tmp_path):
     config, wanted = filled(lake, paths)
     assert set(wanted[0]) == set(paths)
-    found = {"sensorstream": of_table(sensorstream.read(config, DAYS.start, DAYS.end))}
+    found = {"sensorstream": of_table(sensorstream.read_lake(config, DAYS.start, DAYS.end))}
     if lake == "s3":
         found |= on_s3(config)
         config = copied_down(config, tmp_path / "copy")
@@ -146,7 +146,7 @@ def copied_down(config: Config, folder: Path) -> Config:
 
 def test_a_path_of_255_characters_is_kept_on_s3_and_refused_by_name_for_a_folder(filled):
     config, wanted = filled("s3", LONG)
-    found = on_s3(config) | {"sensorstream": of_table(sensorstream.read(config, DAYS.start, DAYS.end))}
+    found = on_s3(config) | {"sensorstream": of_table(sensorstream.read_lake(config, DAYS.start, DAYS.end))}
     assert {name: held for name, held in found.items() if held != wanted} == {}
 
 

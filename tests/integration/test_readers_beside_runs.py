@@ -127,7 +127,7 @@ def test_sensorstream_read_gets_one_committed_state_whole(lake, make_config):
 
     def look() -> None:
         first = committed
-        found = sensorstream.read(config, WHOLE.start, WHOLE.end)
+        found = sensorstream.read_lake(config, WHOLE.start, WHOLE.end)
         times = found.column("datetime").cast(pa.int64()).to_pylist()
         rows = list(zip(found.column("tagpath").to_pylist(), times, strict=True))
         got = dict(zip(rows, found.column("value").to_pylist(), strict=True))

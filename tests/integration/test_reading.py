@@ -1,4 +1,4 @@
-"""``sensorstream.read``: the same readings for every library, and one sentence where the lake is not what it was."""
+"""``read_lake``: the same readings for every library, and one sentence where the lake is not what it was."""
 
 from __future__ import annotations
 
@@ -53,34 +53,36 @@ def rows(table: pa.Table) -> list[tuple]:
 def test_every_library_gets_the_readings_of_the_window(lake):
     wanted = [scan for scan in readings_of(lake) if T0 <= scan[1] < T0 + 86_400_000]
     assert len(wanted) == 1443
-    found = sensorstream.read(lake, "2026-10-14", "2026-10-15")
+    found = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15")
     assert rows(found) == wanted
-    frame = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="pandas")
+    frame = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", into="pandas")
     assert rows(pa.Table.from_pandas(frame, preserve_index=False)) == wanted
     assert str(frame["datetime"].dtype) == "datetime64[ms, UTC]"
-    assert rows(sensorstream.read(lake, "2026-10-14", "2026-10-15", into="polars").to_arrow()) == wanted
-    kept = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark", persist=True)
+    assert rows(sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", into="polars").to_arrow()) == wanted
+    kept = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", into="spark", persist=True)
     assert (kept.storageLevel.useMemory, kept.storageLevel.useDisk) == (True, True)
     assert sorted(rows(kept.toArrow()), key=lambda row: row[:2]) == wanted
     kept.unpersist()
-    lazy = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"], into="spark")
+    lazy = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"], into="spark")
     assert not lazy.storageLevel.useMemory
-    assert lazy.count() == 3 == sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"]).num_rows
+    assert lazy.count() == 3 == sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"]).num_rows
 
 
 def test_a_window_without_readings_has_the_same_columns(lake):
-    nothing = sensorstream.read(lake, "2026-10-20", "2026-10-21")
-    some = sensorstream.read(lake, "2026-10-14", "2026-10-15")
+    nothing = sensorstream.read_lake(lake, "2026-10-20", "2026-10-21")
+    some = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15")
     assert (nothing.num_rows, nothing.schema) == (0, some.schema)
     for into in ("pandas", "polars"):
-        empty, full = (sensorstream.read(lake, day, "2026-10-21", into=into) for day in ("2026-10-20", "2026-10-14"))
+        empty, full = (
+            sensorstream.read_lake(lake, day, "2026-10-21", into=into) for day in ("2026-10-20", "2026-10-14")
+        )
         assert [*map(str, empty.dtypes)] == [*map(str, full.dtypes)] and list(empty.columns) == list(full.columns)
-    assert sensorstream.read(lake, "2026-10-20", "2026-10-21", into="spark").collect() == []
+    assert sensorstream.read_lake(lake, "2026-10-20", "2026-10-21", into="spark").collect() == []
 
 
 def test_a_window_is_said_as_text_date_or_datetime_in_the_configured_zone(lake):
     berlin = lake.model_copy(update={"timezone": "Europe/Berlin"})
-    wanted = sensorstream.read(lake, "2026-10-13T22:00:00Z", "2026-10-14T22:00:00+00:00")
+    wanted = sensorstream.read_lake(lake, "2026-10-13T22:00:00Z", "2026-10-14T22:00:00+00:00")
     assert wanted.num_rows == 2 + 1320 + 2
     for start, end in [
         ("2026-10-14", "2026-10-15"),
@@ -89,9 +91,9 @@ def test_a_window_is_said_as_text_date_or_datetime_in_the_configured_zone(lake):
         (datetime(2026, 10, 14), datetime(2026, 10, 15)),
         (datetime(2026, 10, 13, 22, tzinfo=UTC), datetime(2026, 10, 14, 22, tzinfo=UTC)),
     ]:
-        assert sensorstream.read(berlin, start, end) == wanted
+        assert sensorstream.read_lake(berlin, start, end) == wanted
     with pytest.raises(ConfigError, match="20261014 is no time: give text"):
-        sensorstream.read(lake, 20261014, "2026-10-15")
+        sensorstream.read_lake(lake, 20261014, "2026-10-15")
 
 
 def test_what_cannot_be_asked_for_is_said_so(lake, monkeypatch):
@@ -103,7 +105,7 @@ def test_what_cannot_be_asked_for_is_said_so(lake, monkeypatch):
         ({"patterns": ["("]}, r'pattern "\(" is not a regular expression'),
     ]:
         with pytest.raises(ConfigError, match=says):
-            sensorstream.read(lake, "2026-10-14", "2026-10-15", **how)
+            sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", **how)
 
 
 def test_the_partitions_of_the_lake_are_listed(lake):
@@ -141,10 +143,10 @@ def test_a_file_that_is_not_what_was_committed_is_named_with_what_differs(lake):
         else:
             store.put(key, data)
         with pytest.raises(LakeError, match=f"lake {lake.lake}.*: {key} {says}.*: run verify") as caught:
-            sensorstream.read(lake, "2026-10-14", "2026-10-15")
+            sensorstream.read_lake(lake, "2026-10-14", "2026-10-15")
         assert "\n" not in str(caught.value)
-        assert sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^a/"]).num_rows == 1440
-    frame = sensorstream.read(lake, "2026-10-14", "2026-10-15", into="spark")
+        assert sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", ["^a/"]).num_rows == 1440
+    frame = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", into="spark")
     with pytest.raises(Exception, match=f"LakeError: lake .*{key} holds other readings .*: read again if"):
         frame.collect()
 
@@ -159,7 +161,7 @@ def test_a_committed_file_with_another_schema_is_refused(make_config):
     empty = read_manifest(store)
     swap_root(empty, write_states(empty, {"2026-10": MonthChange(added=frozenset([entry]))}))
     with pytest.raises(LakeError, match="has column value of type int32, not double: run verify"):
-        sensorstream.read(config, "2026-10-14", "2026-10-15")
+        sensorstream.read_lake(config, "2026-10-14", "2026-10-15")
 
 
 def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, database, monkeypatch):
@@ -171,7 +173,7 @@ def test_a_run_that_commits_while_it_is_read_is_seen_whole(lake, database, monke
         return read_entry(*of_a_file)
 
     monkeypatch.setattr(scan, "read_entry", first_another_run)
-    found = sensorstream.read(lake, "2026-10-14", "2026-10-15", ["^b/temperature$"])
+    found = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", ["^b/temperature$"])
     assert found.column("value").to_pylist() == [7.0]
 
 
@@ -181,12 +183,12 @@ def test_a_lake_that_is_not_there_is_said_so_with_what_is_there_instead(kind, ma
     check = "local_path" if kind == "local" else "s3_directory"
     if kind == "local":
         with pytest.raises(LakeError, match=f"lake folder {config.lake} does not exist: check"):
-            sensorstream.read(config, "2026-10-14", "2026-10-15")
+            sensorstream.read_lake(config, "2026-10-14", "2026-10-15")
         assert not list(tmp_path.iterdir())
     store = open_store(config)
     with pytest.raises(LakeError, match=rf"lake {config.lake} has no .*manifest.json \(it holds nothing\): .*{check}"):
-        sensorstream.read(config, "2026-10-14", "2026-10-15")
+        sensorstream.read_lake(config, "2026-10-14", "2026-10-15")
     store.put("sales/2026.csv", b"1")
     for into in ("arrow", "spark"):
         with pytest.raises(LakeError, match=r"has no .*manifest.json \(it holds sales/2026.csv\): check"):
-            sensorstream.read(config, "2026-10-14", "2026-10-15", into=into)
+            sensorstream.read_lake(config, "2026-10-14", "2026-10-15", into=into)

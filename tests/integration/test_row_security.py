@@ -7,7 +7,7 @@ import pytest
 from sensorstream.checks.check_source import check_source
 from sensorstream.errors import SourceError
 from sensorstream.exploration import from_historian as explored
-from sensorstream.pipeline.dataframes import readings
+from sensorstream.pipeline.dataframes import read_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.planning import row_counts
@@ -39,7 +39,7 @@ def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, mak
         lambda: verify(config, DAY),
         lambda: verify(config, DAY, repair=True),
         lambda: explored.read(config, ["a"], DAY),
-        lambda: readings(config, DAY).collect(),
+        lambda: read_historian(config, DAY).collect(),
     ]
     for command in commands:
         with pytest.raises(
@@ -54,7 +54,7 @@ def test_rows_that_a_policy_hides_stop_every_command(kind, engine, database, mak
 def test_a_policy_that_comes_after_the_plan_stops_the_run(engine, database, make_config, monkeypatch):
     small_historian(database, ROWS, {1: "a", 2: "b"})
     config = make_config(dbname=database.name, engine=engine)
-    frame = readings(config, DAY)
+    frame = read_historian(config, DAY)
     real = row_counts.pinned
 
     def hidden_before(*arguments, **words):

@@ -10,7 +10,7 @@ import pytest
 
 from sensorstream import exploration, report
 from sensorstream.checks.learn_ranges import learn_ranges
-from sensorstream.lake.scan import read
+from sensorstream.lake.scan import read_lake
 from sensorstream.notebook_run.run import run
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.windows import window_of
@@ -82,5 +82,5 @@ def test_explore_draws_what_was_measured_and_marks_the_rest(source, config):
     assert {text.split(",")[0] for text in marks.text} == {"1.798e+308", "-1.798e+308", "inf", "-inf", "nan"}
     assert "<td class='n'>25</td>" in bench._facts.value and ">nan<" not in bench._facts.value
     assert "Not drawn" in bench.picture().alt
-    days = report.daily(read(config, DAY.start, DAY.end, ["^rig/everything$"]), config)
+    days = report.daily(read_lake(config, DAY.start, DAY.end, ["^rig/everything$"]), config)
     assert days["max"].tolist() == [pytest.approx(25)] and days["left_out"].tolist() == [30]

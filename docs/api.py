@@ -1,0 +1,20 @@
+"""Render the public names to ``build/docs``: ``python docs/api.py``, or ``make docs``. A warning is a failure."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pdoc
+
+import sensorstream
+
+MODULES = ["sensorstream", "sensorstream.errors", "sensorstream.exploration", "sensorstream.report"]
+
+warnings.simplefilter("error")
+# Public names are loaded when they are first used; pdoc documents those that a module holds.
+vars(sensorstream).update({name: getattr(sensorstream, name) for name in sensorstream.__all__})
+pdoc.render.configure(docformat="numpy", show_source=False, footer_text=f"SensorStream {sensorstream.__version__}")
+folder = Path(__file__).parents[1] / "build" / "docs"
+pdoc.pdoc(MODULES[0], r"!sensorstream\.", *MODULES[1:], output_directory=folder)
+print(folder / "sensorstream.html")
