@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..extract import ENGINES
@@ -17,6 +17,7 @@ from ..progress import Progress, watched
 from ..spark import Starting, master, spark_errors, start_early
 from ..stage import Target
 from ..transform import quality_rule
+from .task_times import stages_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,6 +29,7 @@ class OnSpark:
     def __init__(self, config: Config, spark: SparkSession | None = None) -> None:
         self._master = spark.sparkContext.master if spark else master(config)
         self._starting: Starting | None = None if spark else start_early(config)
+        self.stages: list[dict[str, Any]] = []
         if spark:
             self.session = spark
 
@@ -77,7 +79,9 @@ class OnSpark:
         engine = ENGINES[config.engine]
         lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, mouth=mouth)
         with spark_errors(), persisted(lazy) as files:
-            found = measure(files)
+            with stages_of(self.session) as stages:
+                found = measure(files)
+            self.stages += stages
             yield HeldBySpark(files, found.entries, config, mouth), found
 
 
