@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Self
@@ -28,16 +27,16 @@ class Network:
 
         async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             caller = writer.get_extra_info("peername")[0]
-            with suppress(OSError):
-                far_reader, far_writer = await asyncio.open_connection(host, port)
-                try:
-                    await asyncio.gather(
-                        self._carry(reader, far_writer, (caller, "out")),
-                        self._carry(far_reader, writer, (caller, "in")),
-                    )
-                finally:
-                    far_writer.transport.abort()
-            writer.transport.abort()
+            far_reader, far_writer = await asyncio.open_connection(host, port)
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._carry(reader, far_writer, (caller, "out")))
+                    both.create_task(self._carry(far_reader, writer, (caller, "in")))
+            except* OSError:  # an end hung up: so does the other
+                pass
+            finally:
+                far_writer.transport.abort()
+                writer.transport.abort()
 
         opening = asyncio.start_server(call, self.host, 0)
         server = asyncio.run_coroutine_threadsafe(opening, self._loop).result(10)
