@@ -103,6 +103,7 @@ def ingest(
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine=config.engine,
         ran_on=runs_on.where,
+        spark_stages=runs_on.stages,
         window={"start": window.start.isoformat(), "end": window.end.isoformat()},
         patterns=list(patterns),
         tags_selected=len(before.plan.tags),

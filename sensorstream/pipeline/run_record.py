@@ -47,6 +47,8 @@ class RunRecord:
     seconds: dict[str, float]
     source_snapshot: str
     ran_on: str = ""  # this machine, or Spark and its master
+    # How Spark read and encoded, a ``staging.task_times.Stage`` each: none where it does not tell, None without it.
+    spark_stages: list[dict[str, Any]] | None = None
     digits_in_text: int = 0  # readings whose number a double cannot hold: its digits are their text
     explain: list[str] = field(default_factory=list)
     late: dict[str, Any] | None = None  # what was looked for in the days before, see ``read_again.late_record``
@@ -90,6 +92,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         "tags": f"{record.tags_selected:,}",
         "partition tables": ", ".join(record.partition_tables) or "none",
         "engine": f"{record.engine}, on {record.ran_on}" if record.ran_on else record.engine,
+        **({"Spark's tasks": _tasks(record.spark_stages)} if record.spark_stages else {}),
         "readings read": f"{record.rows_read:,}",
         "readings written": f"{record.rows_written:,}",
         "readings rejected": rejected,
@@ -103,6 +106,15 @@ def summary(record: RunRecord) -> dict[str, str]:
         "warnings": "; ".join(record.warnings) or "none",
         "seconds": seconds,
     }
+
+
+def _tasks(stages: list[dict[str, Any]]) -> str:
+    took = ", then ".join(
+        f"{stage['tasks']:,} of {stage['task_seconds']['median']:.1f} s (longest {stage['task_seconds']['max']:.1f})"
+        for stage in stages
+    )
+    spilled = sum(stage["spilled_bytes"] for stage in stages)
+    return f"{took}; {spilled:,} bytes spilled to disk" if spilled else f"{took}; none spilled to disk"
 
 
 def _code(code: str) -> str:

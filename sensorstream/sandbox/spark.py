@@ -12,6 +12,7 @@ import shutil
 import sysconfig
 import urllib.request
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 from sensorstream.errors import ConfigError
@@ -43,12 +44,13 @@ def start(root: Path, state: State) -> None:
         own = folder / name.rpartition(" ")[2]
         own.mkdir(mode=0o700, exist_ok=True)
         server.process = spawn(
-            _command(name, state, own),
+            command(name, server.ports, own, state.spark_master),
             log=folder / f"{own.name}.log",
             folder=own,
-            environ=_environ(state, python, own),
+            environ=environ(state, python, own),
         )
-    if not wait_until(lambda: not _alive(state) or _workers(state) == len(WORKERS), START_SECONDS) or not _alive(state):
+    page = f"http://{HOST}:{state.spark[MASTER].ports['ui']}"
+    if not wait_until(lambda: not _alive(state) or workers(page) == len(WORKERS), START_SECONDS) or not _alive(state):
         raise ConfigError(f"the sandbox's Spark cluster did not start: see the logs in {folder}")
 
 
@@ -77,20 +79,19 @@ def make_python(folder: Path) -> Path:
     return folder / "bin"
 
 
-def _command(name: str, state: State, own: Path) -> list[str]:
-    ports = state.spark[name].ports
+def command(name: str, ports: Mapping[str, int], own: Path, master: str | None, host: str = HOST) -> list[str]:
+    """What starts the master, or a worker of that ``master`` which works in its ``own`` folder."""
     program = [
         str(spark_home() / "bin" / "spark-class"),
         f"org.apache.spark.deploy.{'master.Master' if name == MASTER else 'worker.Worker'}",
-        *("--host", HOST, "--port", str(ports["spark"]), "--webui-port", str(ports["ui"])),
+        *("--host", host, "--port", str(ports["spark"]), "--webui-port", str(ports["ui"])),
     ]
     if name == MASTER:
         return program
-    folder = str(own / "work")
-    return [*program, "--cores", str(CORES), "--memory", MEMORY, "--work-dir", folder, str(state.spark_master)]
+    return [*program, "--cores", str(CORES), "--memory", MEMORY, "--work-dir", str(own / "work"), str(master)]
 
 
-def _environ(state: State, python: Path, own: Path) -> dict[str, str]:
+def environ(state: State, python: Path, own: Path, host: str = HOST) -> dict[str, str]:
     """What a worker is told, and its executors by it: where S3 lets them in, as a role would on a real cluster."""
     return {
         "PATH": f"{python}:{os.defpath}",
@@ -98,7 +99,7 @@ def _environ(state: State, python: Path, own: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "JAVA_HOME": str(java_home()),
         "SPARK_HOME": str(spark_home()),
-        "SPARK_LOCAL_IP": HOST,  # where web pages listen as well
+        "SPARK_LOCAL_IP": host,  # where web pages listen as well
         "SPARK_LOCAL_DIRS": str(own / "local"),
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_DAEMON_JAVA_OPTS": "-Dspark.master.rest.enabled=false -XX:TieredStopAtLevel=1",
@@ -120,10 +121,10 @@ def _alive(state: State) -> bool:
     return all(server.alive() for server in state.spark.values())
 
 
-def _workers(state: State) -> int:
-    """How many workers the master knows."""
+def workers(page: str) -> int:
+    """How many workers the master knows whose web page that is."""
     try:
-        with _DIRECT.open(f"http://{HOST}:{state.spark[MASTER].ports['ui']}/json/", timeout=5) as answer:
+        with _DIRECT.open(f"{page}/json/", timeout=5) as answer:
             return int(json.load(answer)["aliveworkers"])
     except (OSError, ValueError, KeyError):
         return 0

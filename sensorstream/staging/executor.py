@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..config.settings import Config
 from ..planning.plan import Plan, Workers
@@ -19,6 +19,10 @@ class Executor(Protocol):
     @property
     def where(self) -> str:
         """As the run record says it."""
+
+    @property
+    def stages(self) -> list[dict[str, Any]] | None:
+        """What was read and encoded so far, as the run record tells it; ``None`` where there are no tasks of Spark."""
 
     @property
     def workers(self) -> Workers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.settings import Config
 from ..planning.plan import Plan, Workers, workers_of
@@ -18,6 +18,7 @@ from .jdbc import stage_jdbc
 from .packed import stage_packed
 from .stage import Measured, measured
 from .staged import Staged, StagedOnSpark
+from .task_times import stages_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -32,6 +33,7 @@ class OnSpark:
     def __init__(self, config: Config, spark: SparkSession | None = None) -> None:
         self._master = spark.sparkContext.master if spark else master(config)
         self._starting: Starting | None = None if spark else start_early(config)
+        self.stages: list[dict[str, Any]] = []
         if spark:
             self.session = spark
 
@@ -81,7 +83,9 @@ class OnSpark:
         engine = ENGINES[config.engine]
         lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)
         with spark_errors(), persisted(lazy) as files:
-            found = measure(files)
+            with stages_of(self.session) as stages:
+                found = measure(files)
+            self.stages += stages
             yield StagedOnSpark(files, found.entries, config, sender), found
 
 

@@ -29,6 +29,7 @@ class ThisMachine:
 
     where = "this machine"
     workers = workers_of(None)
+    stages = None
 
     def start(self) -> None:
         return

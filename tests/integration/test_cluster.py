@@ -24,6 +24,7 @@ from sensorstream.config.settings import Config
 from sensorstream.lake.keys import READINGS
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.run_record import RunRecord
 from sensorstream.sandbox import spark as sandbox_spark
 from sensorstream.sandbox import up
 from sensorstream.sandbox.processes import free_port, wait_until
@@ -54,11 +55,14 @@ class Cluster:
     def python(self) -> Path:
         return self.root / "spark" / "python" / "bin" / "python3"
 
-    def start(self, config: Config, plant, *, submit: bool = False, before: str = "") -> subprocess.Popen:
-        """``sensorstream ingest`` of the plant's window as a process group of its own, or spark-submit of it."""
+    def start(
+        self, config: Config, plant, *, command: str = "ingest", submit: bool = False, before: str = ""
+    ) -> subprocess.Popen:
+        """That command over the plant's window as a process group of its own, or spark-submit of it."""
         path = file_of(config, self.folder)
         window = ["--start", plant.window.start.isoformat(), "--end", plant.window.end.isoformat()]
-        words = ["ingest", "--config-source", "file", "--config-path", str(path), *window, "--json"]
+        words = [command, "--config-source", "file", "--config-path", str(path), *window]
+        words += ["--json"] if command == "ingest" else []
         program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli.main import main; main()"]
         environ = dict(os.environ)
         if submit:
@@ -212,6 +216,7 @@ def test_a_cluster_leaves_the_same_bytes_within_its_connections_and_shows_the_pa
         record = cluster.run(config, plant)
     assert without_marks(objects(config)) == wanted
     assert record["ran_on"] == f"Spark {cluster.state.spark_master}"
+    assert all(stage["task_seconds"]["max"] > 0 for stage in record["spark_stages"]) and record["spark_stages"]
     assert seen.found == {f"file: {cluster.folder / 'config.json'}"}  # where it was looked for and stands
     assert seen.looked >= {f"page: {page}" for page in pages}
     assert any("/work/app-" in place for place in seen.looked)
@@ -224,6 +229,19 @@ def test_spark_submit_leaves_the_same_bytes_on_its_own_master(cluster, on_cluste
     config = on_cluster(spark_master=None)
     record = cluster.run(config, plant, submit=True)
     assert record["ran_on"] == f"Spark {cluster.state.spark_master}"
+    assert without_marks(objects(config)) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_notebooks_leave_the_same_bytes(engine, cluster, on_cluster, plant, wanted):
+    config = on_cluster(engine=engine)
+    run = cluster.start(config, plant, command="run")
+    _, err = run.communicate(timeout=RUN_SECONDS)
+    assert run.returncode == 0, err
+    (kept,) = Path(config.reports_path).rglob("record.json")
+    record = RunRecord.read(kept)
+    assert (record.engine, record.ran_on) == (engine, f"Spark {cluster.state.spark_master}")
     assert without_marks(objects(config)) == wanted
 
 

@@ -18,6 +18,7 @@ from sensorstream.config.settings import Config
 from sensorstream.errors import WindowBusy
 from sensorstream.lake.source_state import days as pieces_of
 from sensorstream.lake.stores import open_store
+from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known
@@ -25,7 +26,9 @@ from sensorstream.staging.staged import StagedHere
 from sensorstream.transform.readings import inside
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values
+from tests.integration.test_ingest import small_historian
 from tests.lakes import as_committed, assert_whole, publish, scope_of, table
+from tests.oracle import Row
 
 WHOLE = days(0, 6)  # over a month border
 ROUNDS = 4
@@ -141,6 +144,40 @@ def test_sensorstream_read_gets_one_committed_state_whole(lake, make_config):
             committed = number
     assert looks[0] >= 2
     assert_whole(open_store(config), states[-1])
+
+
+@pytest.mark.parametrize("session", [None, "spark"], ids=["this machine", "Spark"])
+def test_a_reader_beside_whole_runs_gets_what_one_of_them_left(session, database, make_config, request):
+    def of_round(number: int) -> Values:
+        return {(path, ms): value + number for (path, ms), value in values(WHOLE, 1.0).items()}
+
+    numbers = {path: n for n, path in enumerate(PATHS)}
+    small_historian(database, [Row(numbers[p], ms, v) for (p, ms), v in of_round(0).items()], dict(enumerate(PATHS)))
+    october, november = "sqlt_data_1_2026_10", "sqlt_data_1_2026_11"
+    database.execute(f"CREATE TABLE {november} (LIKE {october} INCLUDING ALL)")
+    late = f"DELETE FROM {october} WHERE t_stamp >= {days(2, 3).start_ms} RETURNING *"
+    database.execute(f"WITH late AS ({late}) INSERT INTO {november} SELECT * FROM late")
+    spark, config = session and request.getfixturevalue(session), make_config(dbname=database.name, lake="s3")
+    ingest(config, WHOLE, spark=spark)
+    committed = 0
+
+    def look() -> None:
+        first = committed
+        found = sensorstream.read(config, WHOLE.start, WHOLE.end)
+        times = found.column("datetime").cast(pa.int64()).to_pylist()
+        rows = list(zip(found.column("tagpath").to_pylist(), times, strict=True))
+        got = dict(zip(rows, found.column("value").to_pylist(), strict=True))
+        assert len(got) == len(rows)
+        assert got in [of_round(number) for number in range(first, ROUNDS + 1)]
+
+    with beside(look) as looks:
+        for number in range(1, ROUNDS + 1):
+            for month in (october, november):
+                database.execute(f"UPDATE {month} SET floatvalue = floatvalue + 1")
+            assert ingest(config, WHOLE, spark=spark).files_written
+            committed = number
+    assert looks[0] >= 2
+    assert_whole(open_store(config), of_round(ROUNDS))
 
 
 @pytest.mark.parametrize("lake", ["local", "s3"])
