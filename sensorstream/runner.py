@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -158,8 +159,8 @@ import matplotlib.backends.backend_svg, pandas
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
-    """One notebook after the other: both checks in one kernel, whose library takes longest to import, and the kernel of
-    ingest begun beside the first."""
+    """One notebook after the other, the lake's check beside the pictures of ingest: both checks in one kernel, whose
+    library takes longest to import, and the kernel of ingest begun while that is still at it."""
     from .kernel import Kernel
 
     columns = (
@@ -169,12 +170,29 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
         TimeElapsedColumn(),
         LastLine(folder),
     )
-    with ExitStack() as kernels, Progress(*columns, console=console) as progress:
+    # Kernels end before the thread that waits for one is waited for.
+    with (
+        ThreadPoolExecutor(1) as aside,
+        ExitStack() as kernels,
+        Progress(*columns, console=console) as progress,
+    ):
 
         def begin(name: str, ahead: str) -> Kernel:
             kernel = Kernel(folder / f"{name}.log", ahead)
             kernels.callback(kernel.close)
             return kernel
+
+        def execute(name: str, kernel: Kernel, on_cell: Callable[[], None] = lambda: None) -> None:
+            progress.start_task(tasks[name])
+
+            def advance() -> None:
+                progress.advance(tasks[name])
+                on_cell()
+
+            notebook.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
+            progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
+            if name != "ingest":
+                progress.console.print(page.check_summary(folder, name), style="green", soft_wrap=True)
 
         checks = begin("checks", TO_CHECK)
         paths = {name: notebook.find(name) for name in STEPS}
@@ -182,21 +200,22 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
             name: progress.add_task(name.replace("_", " "), total=notebook.code_cells(path), start=False)
             for name, path in paths.items()
         }
+        page.prepare(config)
+        # The second last: with three at once on two cores, the checks would be ready later.
         ingest = begin("ingest", TO_INGEST)
-        import matplotlib.backends.backend_svg  # noqa: F401 - for the report, while the kernels import theirs
+        execute("check_source", checks)
+        checks.forget()
+        show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
+        checked: list[Future[None]] = []
 
-        for name, kernel in zip(STEPS, (checks, ingest, checks), strict=True):
-            progress.start_task(tasks[name])
+        def check_what_is_recorded() -> None:
+            if not checked and (folder / "record.json").exists():
+                checked.append(aside.submit(execute, "check_lake", checks))
 
-            def advance(task: Any = tasks[name]) -> None:
-                progress.advance(task)
-
-            notebook.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
-            progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
-            if name != "ingest":
-                progress.console.print(page.check_summary(folder, name), style="green", soft_wrap=True)
-            if name == "ingest":
-                ingest.close()  # its memory, and a Java of its own
-            if name == "check_source":
-                checks.forget()
-                show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
+        try:
+            execute("ingest", ingest, check_what_is_recorded)
+        except SensorStreamError:
+            wait(checked)  # what is in the lake is checked, whatever becomes of its pictures
+            raise
+        ingest.close()  # its memory, and a Java of its own
+        checked[0].result()

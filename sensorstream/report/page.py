@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..config import Config
 from ..errors import LakeError, SensorStreamError
+from ..importing import arrow_without_pandas
+from ..lake.stores import open_store
 from ..record import RunRecord, summary
 from ..replacing import replace_text
 from ..windows import Window, zone
 from ..wording import size
-from .multiples import MOST_TAGS, flagged
+from .multiples import MOST_TAGS, flagged, panel
 from .notable import by_tag, listed
 from .outcome import outcome
 from .shown import configuration, written
@@ -93,6 +98,15 @@ def write(
     replace_text(target, html)
     ended.save(folder)
     return target
+
+
+def prepare(config: Config) -> None:
+    """Import what ``write`` will use, for who has to wait anyway: it takes as long as the report itself."""
+    arrow_without_pandas()
+    panel("", "", np.arange(2), np.arange(2.0), config.timezone)
+    templates().get_template("page.html.j2")
+    with suppress(SensorStreamError):  # said where the lake is first needed
+        open_store(config)
 
 
 def templates() -> Environment:
