@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
+from threading import get_ident
 from types import ModuleType
 
 # jsonschema builds a parser of international addresses (1.4 s) wherever this package is there, for a format that no
@@ -16,8 +17,9 @@ from types import ModuleType
 UNUSED = ("rfc3987_syntax",)
 # Great Expectations takes these for a distribution or a chart that few ever ask for.
 SELDOM = ("altair", "scipy.stats")
-# Great Expectations and Papermill take those of these that are there, for places and databases that we never name.
-ELSEWHERE = ("azure", "boto3", "botocore", "gcsfs", "github", "google", "pyspark", "sqlalchemy")
+# Great Expectations and Papermill take those of these that are there, for places and databases that we never name, and
+# for bars of progress that we do not show.
+ELSEWHERE = ("azure", "boto3", "botocore", "gcsfs", "github", "google", "pyspark", "sqlalchemy", "tqdm.notebook")
 
 _ours = False
 
@@ -31,14 +33,16 @@ def ours() -> None:
 @contextmanager
 def quickly() -> Iterator[None]:
     """Import in here what brings jsonschema, or thousands of objects that stay: the garbage collector would look at
-    all of them again and again. Great Expectations takes 1.4 s of CPU so, 2.1 s where others work in this process as
-    well, 4.8 s otherwise."""
+    all of them again and again, in a process of ours also afterwards (a third of a validation). Great Expectations
+    takes 1.4 s of CPU so, 2.1 s where others work in this process as well, 4.8 s otherwise."""
     collecting = gc.isenabled()
     gc.disable()
     try:
         with _finding(_Finder(absent=(*UNUSED, *(ELSEWHERE if _ours else ())), later=SELDOM)):
             yield
     finally:
+        if _ours:
+            gc.freeze()
         if collecting:
             gc.enable()
 
@@ -54,15 +58,18 @@ def arrow_without_pandas() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds none of ``absent``; the code of ``later`` runs when one of its names is first used. What is imported
-    already stays as it is."""
+    """Finds, for the thread that made it, none of ``absent``; the code of ``later`` runs when one of its names is first
+    used. What is imported already stays as it is."""
 
     def __init__(self, *, absent: Sequence[str], later: Sequence[str] = ()) -> None:
         self.absent, self.later = absent, later
+        self.thread = get_ident()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if get_ident() != self.thread:
+            return None
         if fullname in self.absent:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
         if fullname not in self.later:

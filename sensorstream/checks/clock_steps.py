@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
+from typing import NamedTuple
 
 from ..windows import Window
 
@@ -46,8 +47,7 @@ class Pieces:
         return max(0, min(BINS, (moment_ms - self.start_ms) * BINS // (self.width_ms * self.count)))
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """The rows of one tag id in one piece, of one table: how many, and where the first and the last of them stand."""
 
     piece: int

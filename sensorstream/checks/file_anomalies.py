@@ -97,4 +97,7 @@ def _read(times: np.ndarray, window: Window, beside: Beside) -> np.ndarray:
     if beside.before is not None and beside.before >= window.start_ms:
         times = np.concatenate([[beside.before], times])
     held = beside.rejected
-    return np.union1d(times, held[(held > times[0]) & (held < times[-1])]) if len(held) else times
+    held = held[(held > times[0]) & (held < times[-1])]
+    place = np.searchsorted(times, held)
+    more = times[place] != held
+    return np.insert(times, place[more], held[more])  # both rise: ``np.union1d`` would sort them, a tenth of the check

@@ -89,9 +89,8 @@ class TagSum:
         readable = group.readings - group.unreadable
         self.times += [group.first_ms, group.last_ms]
         place = group.tagid, table, group.piece
-        self.cells[place] = Cell(group.piece, group.readings, group.first_row, group.last_row).joined(
-            self.cells.get(place)
-        )
+        cell = Cell(group.piece, group.readings, group.first_row, group.last_row)
+        self.cells[place] = cell.joined(self.cells.get(place))
         if reason is None:
             span = self.spans.get((group.tagid, table), (group.first_ms, group.last_ms))
             self.spans[group.tagid, table] = min(span[0], group.first_ms), max(span[1], group.last_ms)

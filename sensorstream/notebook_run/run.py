@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,7 +34,8 @@ from ..progress.display import read_line
 from ..report import index_page, run_page, storage
 from ..report.terminal import show_plan, show_record
 from ..windows import Window, window_of
-from . import execute
+from .execute import code_cells, find
+from .execute import execute as execute_notebook
 
 STEPS = ("check_source", "ingest", "check_lake")
 
@@ -161,12 +163,15 @@ def _keep(config: Config, folder: Path, name: str) -> index_page.Index:
     return index_page.build(config)
 
 
-# What kernels import before it is their turn.
+# What kernels import before it is their turn. The checks' library takes so long that the first check need not wait for
+# it: the historian sums up meanwhile.
 TO_CHECK = """
+from threading import Thread
 from sensorstream.fast_import import ours
 ours()
 from sensorstream.checks.gx_library import load_library
-load_library()
+import pandas
+Thread(target=load_library).start()
 """
 TO_INGEST = """
 import sensorstream.pipeline.ingest, sensorstream.progress.display, sensorstream.report
@@ -175,8 +180,8 @@ import matplotlib.backends.backend_svg, pandas
 
 
 def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
-    """One notebook after the other: both checks in one kernel, whose library takes longest to import, and the kernel of
-    ingest begun beside the first."""
+    """One notebook after the other, the lake's check beside the pictures of ingest: both checks in one kernel, whose
+    library takes longest to import, and the kernel of ingest begun while that is still at it."""
     from .kernel import Kernel
 
     columns = (
@@ -186,34 +191,52 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
         TimeElapsedColumn(),
         LastLine(folder),
     )
-    with ExitStack() as kernels, Progress(*columns, console=console) as progress:
+    # Kernels end before the thread that waits for one is waited for.
+    with (
+        ThreadPoolExecutor(1) as aside,
+        ExitStack() as kernels,
+        Progress(*columns, console=console) as progress,
+    ):
 
         def begin(name: str, ahead: str) -> Kernel:
             kernel = Kernel(folder / f"{name}.log", ahead)
             kernels.callback(kernel.close)
             return kernel
 
-        checks = begin("checks", TO_CHECK)
-        paths = {name: execute.find(name) for name in STEPS}
-        tasks = {
-            name: progress.add_task(name.replace("_", " "), total=execute.code_cells(path), start=False)
-            for name, path in paths.items()
-        }
-        ingest = begin("ingest", TO_INGEST)
-        import matplotlib.backends.backend_svg  # noqa: F401 - for the report, while the kernels import theirs
-
-        for name, kernel in zip(STEPS, (checks, ingest, checks), strict=True):
+        def execute(name: str, kernel: Kernel, on_cell: Callable[[], None] = lambda: None) -> None:
             progress.start_task(tasks[name])
 
-            def advance(task: Any = tasks[name]) -> None:
-                progress.advance(task)
+            def advance() -> None:
+                progress.advance(tasks[name])
+                on_cell()
 
-            execute.execute(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
+            execute_notebook(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
             progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
             if name != "ingest":
                 progress.console.print(run_page.check_summary(folder, name), style="green", soft_wrap=True)
-            if name == "ingest":
-                ingest.close()  # its memory, and a Java of its own
-            if name == "check_source":
-                checks.forget()
-                show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
+
+        checks = begin("checks", TO_CHECK)
+        paths = {name: find(name) for name in STEPS}
+        tasks = {
+            name: progress.add_task(name.replace("_", " "), total=code_cells(path), start=False)
+            for name, path in paths.items()
+        }
+        run_page.prepare(config)
+        # The second last: with three at once on two cores, the checks would be ready later.
+        ingest = begin("ingest", TO_INGEST)
+        execute("check_source", checks)
+        checks.forget()
+        show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
+        checked: list[Future[None]] = []
+
+        def check_what_is_recorded() -> None:
+            if not checked and (folder / "record.json").exists():
+                checked.append(aside.submit(execute, "check_lake", checks))
+
+        try:
+            execute("ingest", ingest, check_what_is_recorded)
+        except SensorStreamError:
+            wait(checked)  # what is in the lake is checked, whatever becomes of its pictures
+            raise
+        ingest.close()  # its memory, and a Java of its own
+        checked[0].result()

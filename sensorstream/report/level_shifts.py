@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,15 @@ class Levels:
     edges_ms: np.ndarray
     means: np.ndarray  # NaN where there is no reading
 
-    @property
+    @cached_property
     def usual(self) -> float:
         return float(np.nanmedian(self.means))
 
-    @property
+    @cached_property
     def spread(self) -> float:
         return float(np.nanmedian(np.abs(self.means - self.usual)) or np.nanstd(self.means))
 
-    @property
+    @cached_property
     def furthest(self) -> float:
         """The largest departure from the usual level, in spreads; 0 for a tag that does not move."""
         return float(np.nanmax(np.abs(self.means - self.usual))) / self.spread if self.spread else 0.0

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..atomic_files import replace_text
 from ..config.settings import Config
 from ..errors import LakeError, SensorStreamError
+from ..fast_import import arrow_without_pandas
 from ..formatting import size
+from ..lake.stores import open_store
 from ..pipeline.run_record import RunRecord, summary
 from ..windows import Window, zone
 from .anomalies import by_tag, listed
 from .config_table import configuration, written
 from .outcome import outcome
-from .small_multiples import MOST_TAGS, flagged
+from .small_multiples import MOST_TAGS, flagged, panel
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -93,6 +98,15 @@ def write(
     replace_text(target, html)
     ended.save(folder)
     return target
+
+
+def prepare(config: Config) -> None:
+    """Import what ``write`` will use, for who has to wait anyway: it takes as long as the report itself."""
+    arrow_without_pandas()
+    panel("", "", np.arange(2), np.arange(2.0), config.timezone)
+    templates().get_template("page.html.j2")
+    with suppress(SensorStreamError):  # said where the lake is first needed
+        open_store(config)
 
 
 def templates() -> Environment:

@@ -71,3 +71,17 @@ def test_a_process_of_ours_imports_of_the_large_libraries_what_it_uses():
 def test_other_processes_find_all_of_the_large_libraries():
     later = "import scipy.stats, altair; assert scipy.stats.norm.cdf(0) == 0.5 and altair.Chart"
     assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)
+
+
+def test_what_is_not_used_by_a_library_is_there_for_another_thread():
+    beside = """
+from importlib import import_module
+from threading import Thread
+from sensorstream.fast_import import ours, quickly
+ours()
+with quickly():
+    beside = Thread(target=import_module, args=["botocore"])
+    beside.start()
+    beside.join()
+"""
+    assert "botocore" in loaded(beside)

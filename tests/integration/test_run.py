@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import boto3
+import nbformat
 import psutil
 import pytest
 
 from sensorstream.config.sources import check, load
+from sensorstream.errors import SensorStreamError
+from sensorstream.notebook_run import execute as notebook
+from sensorstream.notebook_run.run import run
 from sensorstream.sandbox.processes import wait_until
 from tests.oracle import objects
 
@@ -93,6 +98,24 @@ def test_a_second_run_leaves_the_same_objects_and_a_report_of_its_own_on_s3_as_w
     kind, page = left[report]
     assert "text/html" in kind and "The run is done" in page and f"{on_s3}/{report}" in again.stdout
     assert f'href="{report}"' in left["index.html"][1]
+
+
+def test_what_is_committed_is_checked_beside_the_pictures_and_though_one_fails(place, plant, tmp_path, monkeypatch):
+    values = json.loads((place / "config.json").read_text()) | {"s3_directory": "no_picture/"}
+    (tmp_path / "config.json").write_text(json.dumps(values | {"reports_path": str(tmp_path / "reports")}))
+    notebooks = tmp_path / "notebooks"
+    shutil.copytree(notebook.find("ingest").parent, notebooks)
+    ingest = (notebooks / "ingest.ipynb").read_text()
+    fails = "raise sensorstream.SensorStreamError('no picture')"
+    (notebooks / "ingest.ipynb").write_text(ingest.replace("report.most_rejected(facts)", fails))
+    monkeypatch.setattr(notebook, "project_folder", lambda name: notebooks)
+    with pytest.raises(SensorStreamError, match="no picture"):
+        run(tmp_path / "config.json", date=plant.date, patterns=[TAGS])
+    (folder,) = (path.parent for path in tmp_path.glob("reports/*/*/report.html"))
+    assert json.loads((folder / "check_lake.json").read_text())["success"]
+    assert "no picture" in (folder / "report.html").read_text()
+    times = {name: nbformat.read(folder / f"{name}.ipynb", 4).metadata.papermill for name in ("ingest", "check_lake")}
+    assert times["check_lake"]["start_time"] < times["ingest"]["end_time"]
 
 
 def test_plan_and_ingest_alone(place, first, plant):

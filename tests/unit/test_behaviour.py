@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.checks.clock_steps import Cell, Pieces, silence, written_twice
+from sensorstream.checks.file_anomalies import Beside, behaviour
 from sensorstream.checks.gaps_and_stuck import beyond, gaps, still
 from sensorstream.windows import window_of
 
@@ -85,3 +87,13 @@ def test_silence_is_counted_in_pieces_and_up_to_the_end():
     assert silence([0], 0, 4) == 3 and silence([], 0, 4) == 4 and silence([3], 2, 4) == 1
     day = window_of("UTC", day="2026-10-14")
     assert Pieces.of(day, 400).count == 96 and Pieces.of(day, 50_000).count == 12
+
+
+def test_a_time_whose_reading_was_rejected_is_no_gap():
+    minutes = np.arange(120, dtype=np.int64) * 60_000
+    kept = np.delete(minutes, slice(30, 90))
+    table = pa.table({"datetime": pa.array(kept, pa.timestamp("ms", "UTC")), "value": np.sin(kept / 1e6)})
+    window = window_of("UTC", day="1970-01-01")
+    (gap,) = behaviour(table, window, Beside()).gaps
+    assert (gap.start_ms, gap.end_ms) == (minutes[29], minutes[90])
+    assert not behaviour(table, window, Beside(rejected=minutes[20:100])).gaps
