@@ -52,6 +52,10 @@ class Window:
         if self.end <= self.start:
             raise ConfigError(f"window ends at {self.end.isoformat()}, not after its start {self.start.isoformat()}")
 
+    def to_json(self) -> dict[str, str]:
+        """Start and end as ISO 8601, as records and results hold them."""
+        return {"start": self.start.isoformat(), "end": self.end.isoformat()}
+
     @cached_property
     def start_ms(self) -> int:
         """Start in milliseconds since 1970 UTC."""

@@ -25,6 +25,7 @@ from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox.processes import free_port, spawn, wait_until
 from sensorstream.sandbox.spark import MASTER, START_SECONDS, WORKERS, command, environ, make_python, workers
 from sensorstream.sandbox.state import State
+from sensorstream.spark.java import java_home
 from tests.networks import Network
 
 NUMBER = os.getpid() % 250  # two of these tests may run at once
@@ -102,7 +103,7 @@ class Apart:
         for link in ("lo", ends[1]):
             ip("-n", worker.name, "link", "set", link, "up")
         ports = {"spark": 7078, "ui": 8081}
-        told = environ(self.state, worker.python, own, worker.host)
+        told = environ(self.state, java_home(), worker.python, own, worker.host)
         program = worker.command(command(WORKERS[0], ports, own, self.master, worker.host))
         process = spawn(program, log=self.folder / f"{own.name}.log", folder=self.folder, environ=told)
         self.until_end.callback(process.stop)
@@ -131,7 +132,7 @@ def apart(sandbox: Sandbox, folder: Path, **network: float) -> Iterator[Apart]:
         state, ports = State.load(sandbox.root), {"spark": free_port(), "ui": free_port()}
         own, log = folder / "master", folder / "master.log"
         own.mkdir()
-        told = environ(state, make_python(own / "python"), own, HOST)
+        told = environ(state, java_home(), make_python(own / "python"), own, HOST)
         process = spawn(command(MASTER, ports, own, None, HOST), log=log, folder=own, environ=told)
         until_end.callback(process.stop)
         yield Apart(

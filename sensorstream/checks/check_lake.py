@@ -69,9 +69,7 @@ def check_lake(
     what = plan(config, window, patterns)
     months = covered_months(what, config)
     paths = [tag.path for tag in what.tags]
-    files = at_one_commit(
-        store, lambda now: committed_files(now.held_to(config.timezone), months, window, frozenset(paths))
-    )
+    files = at_one_commit(store, lambda now: committed_files(now.held_to(config.timezone), months, window, {*paths}))
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     frame, stretches = files_frame(
         store,
@@ -87,18 +85,13 @@ def check_lake(
     notable, notable_total = worst(stretches)
     # Append leaves readings that are no longer in the source, so there is no total to hold the files against.
     total = record.rows_written if record is not None and config.write_mode == "overwrite" else None
+    parameters = {"rows_written": total, "max_records_per_file": config.max_records_per_file}
     begin += load_library()  # takes longer than the check and is no part of it
-    findings = validate(
-        suite,
-        frame,
-        keys=["tagpath", "file"],
-        parameters={"rows_written": total, "max_records_per_file": config.max_records_per_file},
-        docs=docs,
-    )
+    findings = validate(suite, frame, keys=["tagpath", "file"], parameters=parameters, docs=docs)
     return CheckResult(
         subject="lake",
         suites=SUITES,
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        window=window.to_json(),
         findings=tuple(findings),
         measured={
             "tags": len(paths),

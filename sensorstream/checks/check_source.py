@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config.settings import Config
-from ..historian import open_historian
+from ..historian import PartitionTable, Tag, open_historian
 from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
 from ..pipeline.run_record import run_id
 from ..pipeline.warnings import no_known_tag, nothing_kept, reasons_of
 from ..transform.quality import quality_rule
-from ..windows import WindowLike, as_window
+from ..windows import Window, WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
 from .gx_library import load_library
 from .ranges import load_ranges
 from .result import CheckResult
-from .source_summary import frame_of, notable_steps, summarise, tags_frame
+from .source_summary import Summary, frame_of, notable_steps, summarise, tags_frame
 from .suites import load_suite
 from .usual_counts import usual_readings
 from .validation import validate
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SUITES = ("source_tags", "source_readings")
 # Columns of readings that the run will reject, and keep aside.
 OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted", "unreadable"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the historian says of a window: its tags and their rows, the readings summed up, and what is not read."""
+
+    tags: tuple[Tag, ...]
+    ids: pd.DataFrame  # a row a tag id
+    tables: tuple[PartitionTable, ...]
+    summary: Summary
+    gateways: Mapping[str, int]
+    none_kept: Mapping[str, Counter[int | None]]  # quality codes of tables of which the rule keeps nothing
+    unread: list[str]  # tables with readings of the window of which none is read
+    notes: list[str]
 
 
 def check_source(
@@ -69,6 +88,51 @@ def check_source(
     begin, window = time.perf_counter(), as_window(window, config.timezone)
     tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
     patterns = config.patterns(patterns)
+    source = look(config, window, patterns)
+    readings = frame_of(
+        source.tags,
+        source.summary,
+        now_ms=int(time.time() * 1000),
+        usual=usual_readings(config, window),
+        ranges=load_ranges(expectations_dir),
+        none_kept={name: codes.total() for name, codes in source.none_kept.items()},
+        unread=source.unread,
+        gateways=source.gateways,
+    )
+    notable, notable_total = worst(notable_steps(source.tags, source.summary))
+    begin += load_library()  # takes longer than the check and is no part of it
+    rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
+    findings = [
+        *validate(tag_suite, source.ids, keys=["tagpath", "id"], docs=docs),
+        *validate(
+            reading_suite,
+            readings,
+            keys=["tagpath"],
+            parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
+            docs=docs,
+        ),
+    ]
+    findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
+    return CheckResult(
+        subject="source",
+        suites=SUITES,
+        window=window.to_json(),
+        findings=tuple(findings),
+        measured={
+            "tags": len(source.tags),
+            "tags with readings": int((readings["readings"] > 0).sum()),
+            "readings": int(readings["readings"].sum()),
+            "partition tables": len(source.tables),
+        },
+        seconds=time.perf_counter() - begin,
+        notable=notable,
+        notable_total=notable_total,
+        notes=tuple(source.notes),
+    )
+
+
+def look(config: Config, window: Window, patterns: Sequence[str]) -> Source:
+    """Ask the historian."""
     with open_historian(config) as historian:
         tags = historian.tags(patterns)
         tables = historian.partition_tables(window)
@@ -96,43 +160,5 @@ def check_source(
             f"clocks are not judged by {', '.join(sorted(summary.unordered))}: rows of a view, of a foreign table, of"
             " partitions and heirs stand in no order of writing"
         )
-    readings = frame_of(
-        tags,
-        summary,
-        now_ms=int(time.time() * 1000),
-        usual=usual_readings(config, window),
-        ranges=load_ranges(expectations_dir),
-        none_kept={name: codes.total() for name, codes in none_kept.items()},
-        unread=[*(left.table for left in left_out if left.certain), *unknown],
-        gateways=gateways,
-    )
-    notable, notable_total = worst(notable_steps(tags, summary))
-    begin += load_library()  # takes longer than the check and is no part of it
-    rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
-    findings = [
-        *validate(tag_suite, ids, keys=["tagpath", "id"], docs=docs),
-        *validate(
-            reading_suite,
-            readings,
-            keys=["tagpath"],
-            parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
-            docs=docs,
-        ),
-    ]
-    findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
-    return CheckResult(
-        subject="source",
-        suites=SUITES,
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
-        findings=tuple(findings),
-        measured={
-            "tags": len(tags),
-            "tags with readings": int((readings["readings"] > 0).sum()),
-            "readings": int(readings["readings"].sum()),
-            "partition tables": len(tables),
-        },
-        seconds=time.perf_counter() - begin,
-        notable=notable,
-        notable_total=notable_total,
-        notes=tuple(notes),
-    )
+    unread = [*(left.table for left in left_out if left.certain), *unknown]
+    return Source(tags, ids, tables, summary, gateways, none_kept, unread, notes)

@@ -94,7 +94,7 @@ class CommittedFile:
 
 
 def committed_files(
-    manifest: Manifest, months: Iterable[str], window: Window, paths: frozenset[str]
+    manifest: Manifest, months: Iterable[str], window: Window, paths: Collection[str]
 ) -> list[CommittedFile]:
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []

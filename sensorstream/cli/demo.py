@@ -16,6 +16,7 @@ from ..lake.stores import open_store
 from ..sandbox import up
 from ..sandbox.plant import PlantOptions, seed
 from ..sandbox.servers import ROOT
+from ..spark.java import java_home
 
 
 def same_objects(here: Path, there: Path) -> int:
@@ -37,7 +38,7 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
     from ..notebook_run.run import run
 
     console = Console(highlight=False)
-    sandbox = up(root, cluster=cluster)
+    sandbox = up(root, java=java_home() if cluster else None)
     os.environ.update(sandbox.aws_env())
     console.print(f"[bold]sandbox[/]   PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/")
     plant = seed(sandbox.owner_dsn, PlantOptions())

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sensorstream.sandbox import servers
 from sensorstream.sandbox.plant_tags import Layout, PlantOptions
+from sensorstream.spark.java import java_home
 
 app = typer.Typer(help="A real PostgreSQL, S3 and Secrets Manager on 127.0.0.1 to try things on.", no_args_is_help=True)
 
@@ -26,7 +27,7 @@ def up(
     root: Root = servers.ROOT,
 ) -> None:
     """Start what is not running; data and passwords of an earlier start are kept."""
-    sandbox = servers.up(root, cluster=spark)
+    sandbox = servers.up(root, java=java_home() if spark else None)
     _show(root)
     print(f"Configuration: {sandbox.config_path}\nAWS credentials: {sandbox.credentials_path}")
     if spark:

@@ -102,6 +102,7 @@ def run(
     name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = storage.run_folder(config, name)
     place = storage.kept_at(config, folder, name)
+    report = f"{place}/report.html"
     parameters = {
         "config_path": str(Path(config_path).resolve()) if config_path else None,
         "config_source": config_source,
@@ -119,6 +120,24 @@ def run(
         _execute(config, window, folder, parameters, console)
     except SensorStreamError as error:
         failure = error
+    _write_report(folder, config, window, failure, patterns, settings)
+    if failure:
+        try:
+            _keep(config, folder, name, report, console)
+        except SensorStreamError as error:  # the run's own failure says more of what to do
+            console.print(f"[bold]report[/] {error}", soft_wrap=True)
+        raise type(failure)(str(failure).replace(str(folder), place)) from failure
+    record = replace(RunRecord.read(folder / "record.json"), report=report)
+    record.save(folder / "record.json")
+    show_record(record, console)
+    _keep(config, folder, name, report, console)
+    return RunOutcome(place, report, record)
+
+
+def _write_report(
+    folder: Path, config: Config, window: Window, failure: SensorStreamError | None, patterns: Sequence[str] | None,
+    settings: Sequence[Value] | None,
+) -> None:  # fmt: skip
     try:
         run_page.write(folder, config, window, failure, patterns=patterns, settings=settings)
     except OSError as error:
@@ -126,22 +145,13 @@ def run(
             f"the readings are in the lake and checked, but no report can be written to {folder}: {error.strerror}:"
             " make room there, and run again for the report"
         ) from error
-    report = f"{place}/report.html"
-    if failure:
-        try:
-            kept = _keep(config, folder, name)
-            console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
-        except SensorStreamError as error:
-            # The run's own failure says more of what to do; this one is said beside it.
-            console.print(f"[bold]report[/] {error}", soft_wrap=True)
-        # What the sentence names has moved where reports are kept elsewhere.
-        raise type(failure)(str(failure).replace(str(folder), place)) from failure
-    record = replace(RunRecord.read(folder / "record.json"), report=report)
-    record.save(folder / "record.json")
-    show_record(record, console)
-    kept = _keep(config, folder, name)
-    console.print(f"[bold]all runs[/] {kept.place}\n[bold]report[/] {report}", soft_wrap=True)
-    return RunOutcome(place, report, record)
+
+
+def _keep(config: Config, folder: Path, name: str, report: str, console: Console) -> None:
+    """The run's folder to where reports are kept, and the page of all runs with it."""
+    storage.keep(config, folder, name)
+    index = index_page.build(config)
+    console.print(f"[bold]all runs[/] {index.place}\n[bold]report[/] {report}", soft_wrap=True)
 
 
 class LastLine(ProgressColumn):
@@ -155,12 +165,6 @@ class LastLine(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(read_line(self.folder) if task.description == "ingest" and not task.finished else "", style="dim")
-
-
-def _keep(config: Config, folder: Path, name: str) -> index_page.Index:
-    """The run's folder to where reports are kept, and the page of all runs with it."""
-    storage.keep(config, folder, name)
-    return index_page.build(config)
 
 
 # What kernels import before it is their turn. The checks' library takes so long that the first check need not wait for

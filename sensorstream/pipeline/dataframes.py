@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from warnings import warn
 
 import numpy as np
 import pyarrow as pa
@@ -93,16 +94,16 @@ def read_historian(
     return read(session, what, config, rule=quality_rule(config, what.layout))
 
 
-def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[str] | None = None) -> RunRecord:
+def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence[str] | None = None) -> RunRecord:
     """Put a DataFrame of readings into the lake, in place of what it holds of those tags in ``window``.
 
     Parameters
     ----------
+    config
+        Where historian and lake are, see ``load``.
     df
         ``tagpath``, ``datetime`` (whole milliseconds) and ``value``; ``text`` and ``quality`` if there are any (none
         and 192 otherwise). One reading a tag path and time, all in ``window``.
-    config
-        Where historian and lake are, see ``load``.
     window
         A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     tags
@@ -122,18 +123,12 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
     """
     from pyspark.sql import functions as F
 
+    if isinstance(df, Config):
+        warn("publish(df, config, window) is now publish(config, df, window)", DeprecationWarning, stacklevel=2)
+        config, df = df, config
     clock, window = Clock(), as_window(window, config.timezone)
     given = _as_readings(df)
-    target = Target(config.timezone, config.max_records_per_file)
-
-    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
-        path = key[0].as_py()
-        kept = checked(path, rows, window)
-        found = pc.value_counts(kept.column("quality")).to_pylist()
-        codes = Counter({str(code["values"]): code["counts"] for code in found})
-        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
-        return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
-
+    encode_group = _encoder(window, Target(config.timezone, config.max_records_per_file))
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
@@ -141,28 +136,18 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
             found = measure(files)
             tally = found.tally
             with clock.phase("publish"):
-                held = frozenset(entry.tagpath for entry in found.entries)
-                paths = frozenset(tags) if tags is not None else held
-                if others := sorted(held - paths):
-                    raise ConfigError(
-                        f'the DataFrame holds readings of {len(others):,} tag paths that "tags" does not name,'
-                        f" {others[0]} for one: name them, or leave their readings out"
-                    )
+                paths = _paths({entry.tagpath for entry in found.entries}, tags)
                 storable(paths, prefix=config.prefix)
                 scope = Scope.of(config, window, paths, (month for month, _ in window.months(config.timezone)))
-                done, _ = publish_files(
-                    StagedOnSpark(files, found.entries, config),
-                    store,
-                    scope,
-                    look(store, scope),
-                    append=config.write_mode == "append",
-                )
+                staged_files = StagedOnSpark(files, found.entries, config)
+                append = config.write_mode == "append"
+                done, _ = publish_files(staged_files, store, scope, look(store, scope), append=append)
     return RunRecord(
         run_id=run_id(window, sorted(paths)),
         started=clock.started.isoformat(timespec="milliseconds"),
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine="dataframe",
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        window=window.to_json(),
         patterns=[],
         tags_selected=len(paths),
         partition_tables=[],
@@ -175,6 +160,31 @@ def publish(df: DataFrame, config: Config, window: WindowLike, tags: Sequence[st
         seconds=clock.seconds(),
         source_snapshot="",
     )
+
+
+def _encoder(window: Window, target: Target) -> Callable[[tuple[pa.Scalar, ...], pa.Table], pa.Table]:
+    """What makes files of the readings of one tag path."""
+
+    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        path = key[0].as_py()
+        kept = checked(path, rows, window)
+        found = pc.value_counts(kept.column("quality")).to_pylist()
+        codes = Counter({str(code["values"]): code["counts"] for code in found})
+        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
+        return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
+
+    return encode_group
+
+
+def _paths(held: Collection[str], tags: Sequence[str] | None) -> frozenset[str]:
+    """The tag paths that are replaced, of a DataFrame that holds some."""
+    paths = frozenset(held if tags is None else tags)
+    if others := sorted({*held} - paths):
+        raise ConfigError(
+            f'the DataFrame holds readings of {len(others):,} tag paths that "tags" does not name,'
+            f" {others[0]} for one: name them, or leave their readings out"
+        )
+    return paths
 
 
 def checked(path: str, rows: pa.Table, window: Window) -> pa.Table:

@@ -104,7 +104,7 @@ def ingest(
         engine=config.engine,
         ran_on=runs_on.where,
         spark_stages=runs_on.stages,
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        window=window.to_json(),
         patterns=list(patterns),
         tags_selected=len(before.plan.tags),
         partition_tables=[table.name for table in before.plan.tables],

@@ -55,7 +55,7 @@ def outcome(
     return Outcome(
         verdict="failed" if failure else "warnings" if warnings else "done",
         asked=run_id(window, patterns),
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        window=window.to_json(),
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         reason=str(failure) if failure else None,
         exit_code=failure.exit_code if failure else None,

@@ -14,15 +14,15 @@ ROOT = Path(".sandbox")
 SERVERS = (postgres, s3, secretsmanager)
 
 
-def up(root: Path = ROOT, *, cluster: bool = False) -> Sandbox:
+def up(root: Path = ROOT, *, java: Path | None = None) -> Sandbox:
     """Start what is not running, and return where it is.
 
     Parameters
     ----------
     root
         Folder of the sandbox: state, data and logs.
-    cluster
-        A Spark cluster too.
+    java
+        The home of the Java that runs a Spark cluster, where one is wanted too.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def up(root: Path = ROOT, *, cluster: bool = False) -> Sandbox:
             with ThreadPoolExecutor(len(SERVERS)) as pool:
                 for started in [pool.submit(server.start, root, state) for server in SERVERS]:
                     started.result()
-            if cluster:
-                spark.start(root, state)  # its workers are told where the others are
+            if java:
+                spark.start(root, state, java)  # its workers are told where the others are
         finally:
             state.save(root)
         sandbox = state.sandbox(root)

@@ -18,7 +18,6 @@ from pathlib import Path
 from sensorstream.errors import ConfigError
 from sensorstream.sandbox.processes import HOST, free, free_port, spawn, wait_until
 from sensorstream.sandbox.state import Server, State
-from sensorstream.spark.java import java_home
 
 MASTER = "Spark master"
 WORKERS = ("Spark worker 1", "Spark worker 2")
@@ -29,7 +28,7 @@ PACKAGE = "sensorstream"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def start(root: Path, state: State) -> None:
+def start(root: Path, state: State, java: Path) -> None:
     """Start the cluster; where a part of it has ended, all of it anew."""
     if state.spark and all(server.alive() for server in state.spark.values()):
         return
@@ -47,7 +46,7 @@ def start(root: Path, state: State) -> None:
             command(name, server.ports, own, state.spark_master),
             log=folder / f"{own.name}.log",
             folder=own,
-            environ=environ(state, python, own),
+            environ=environ(state, java, python, own),
         )
     page = f"http://{HOST}:{state.spark[MASTER].ports['ui']}"
     if not wait_until(lambda: not _alive(state) or workers(page) == len(WORKERS), START_SECONDS) or not _alive(state):
@@ -91,13 +90,13 @@ def command(name: str, ports: Mapping[str, int], own: Path, master: str | None, 
     return [*program, "--cores", str(CORES), "--memory", MEMORY, "--work-dir", str(own / "work"), str(master)]
 
 
-def environ(state: State, python: Path, own: Path, host: str = HOST) -> dict[str, str]:
+def environ(state: State, java: Path, python: Path, own: Path, host: str = HOST) -> dict[str, str]:
     """What a worker is told, and its executors by it: where S3 lets them in, as a role would on a real cluster."""
     return {
         "PATH": f"{python}:{os.defpath}",
         "HOME": str(own),
         "LANG": "C.UTF-8",
-        "JAVA_HOME": str(java_home()),
+        "JAVA_HOME": str(java),
         "SPARK_HOME": str(spark_home()),
         "SPARK_LOCAL_IP": host,  # where web pages listen as well
         "SPARK_LOCAL_DIRS": str(own / "local"),

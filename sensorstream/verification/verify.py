@@ -100,7 +100,7 @@ def verify(
     left = {difference.same_as for difference in after}
     return Verification(
         lake=config.lake,
-        window={"start": window.start.isoformat(), "end": window.end.isoformat()},
+        window=window.to_json(),
         patterns=patterns,
         repair=repair,
         differences=tuple(after),

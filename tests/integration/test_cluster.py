@@ -86,7 +86,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def started(sandbox) -> Iterator[Path]:
-    up(sandbox.root, cluster=True)
+    up(sandbox.root, java=java_home())
     yield sandbox.root
     with locked(sandbox.root):
         state = State.load(sandbox.root)
@@ -96,7 +96,7 @@ def started(sandbox) -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(started, tmp_path) -> Cluster:
-    up(started, cluster=True)  # a test may have killed a part of it
+    up(started, java=java_home())  # a test may have killed a part of it
     return Cluster(started, tmp_path)
 
 
@@ -397,7 +397,7 @@ straight = sensorstream.read_historian(config, window, spark=spark)
 source = spark.read.format("historian").options(config={str(path)!r}, start={start!r}, end={end!r})
 lake = sensorstream.read_lake(config, {start!r}, {end!r}, into="spark", spark=spark)
 print([frame.count() for frame in (straight, source.load(), lake)])
-done = sensorstream.publish(straight.where("value < 10"), config, window)
+done = sensorstream.publish(config, straight.where("value < 10"), window)
 print(done.rows_written)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=RUN_SECONDS)

@@ -36,7 +36,7 @@ def test_readings_are_what_ingest_leaves_and_publish_leaves_the_same_bytes(engin
     ingest(ingested, DAY, [PRESS], spark=spark)
     df = read_historian(ingested, DAY, [PRESS], spark=spark).persist()
     assert collected(df) == readings_of(ingested)
-    record = publish(df, published, DAY)
+    record = publish(published, df, DAY)
     assert record.rows_written == record.rows_read == df.count()
     files = [{k: v for k, v in objects(c).items() if k.startswith("readings/")} for c in (ingested, published)]
     assert files[0] == files[1] != {}
@@ -51,11 +51,11 @@ def test_what_is_bent_replaces_the_window_of_its_tags_and_no_other(plant, make_c
     df = read_historian(config, DAY, [PRESS], spark=spark)
     noon = DAY.start_ms + 12 * 3_600_000
     kept = df.where(f"tagpath = '{path}' AND unix_millis(datetime) < {noon}").withColumnRenamed("value", "v")
-    publish(kept.selectExpr("tagpath", "datetime", "v * 2 AS value"), config, DAY)
+    publish(config, kept.selectExpr("tagpath", "datetime", "v * 2 AS value"), DAY)
     after = readings_of(config)
     assert [r for r in after if r[0] != path] == [r for r in before if r[0] != path]
     assert {t for p, t, *_ in after if p == path} == {t for p, t, *_ in before if p == path and t < noon}
-    publish(df.where("false"), config, DAY, tags=[path])
+    publish(config, df.where("false"), DAY, tags=[path])
     assert {p for p, *_ in readings_of(config)} == {p for p, *_ in before} - {path}
 
 
@@ -78,7 +78,7 @@ def test_what_is_bent_replaces_the_window_of_its_tags_and_no_other(plant, make_c
 def test_a_frame_that_the_lake_cannot_hold_is_refused(columns, says, make_config, spark):
     config = make_config()
     with pytest.raises(ConfigError, match=says) as caught:
-        publish(spark.sql(f"SELECT {columns}"), config, DAY)
+        publish(config, spark.sql(f"SELECT {columns}"), DAY)
     assert "\n" not in str(caught.value) and objects(config) == {}
 
 
@@ -125,7 +125,7 @@ def test_a_frame_that_holds_other_tags_than_named_is_refused(make_config, spark)
     config = make_config()
     frame = "SELECT explode(array('a', 'b')) tagpath, timestamp'2026-10-31 01:00:00' datetime, 1 value"
     with pytest.raises(ConfigError, match='"tags" does not name, b for one'):
-        publish(spark.sql(frame), config, DAY, tags=["a"])
+        publish(config, spark.sql(frame), DAY, tags=["a"])
     assert not objects(config)
 
 
