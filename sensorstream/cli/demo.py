@@ -13,9 +13,8 @@ from ..config.settings import load
 from ..errors import LakeCheckFailed
 from ..lake.keys import BOOKS
 from ..lake.stores import open_store
-from ..sandbox import up
+from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
-from ..sandbox.servers import ROOT
 
 
 def same_objects(here: Path, there: Path) -> int:
