@@ -194,19 +194,21 @@ def as_window(window: WindowLike, tz: str) -> Window:
     raise ConfigError(f'{window!r} is no window: give a day such as "2026-10-14", or what window_of makes')
 
 
-def window_of(tz: str, day: str | None = None, *, start: str | None = None, end: str | None = None) -> Window:
+def window_of(
+    tz: str, day: str | date | None = None, *, start: Moment | None = None, end: Moment | None = None
+) -> Window:
     """The window that a day, or start and end, ask for; ``ConfigError`` if they do not make one."""
     given = " and ".join(f'{name} "{text}"' for name, text in (("start", start), ("end", end)) if text)
     if day and given:
         raise ConfigError(f'day "{day}" (--date) goes without {given}: give the day, or start and end')
     if day:
-        return day_window(_day(day, "the day"), tz)
+        return as_window(day, tz)
     if not given:
         raise ConfigError("no window given: give a day (--date), such as 2026-10-14, or start and end (--start, --end)")
     if not (start and end):
         missing = "end" if start else "start"
         raise ConfigError(f"half a window, {given}, and no {missing}: add --{missing}, or give a day (--date)")
-    return Window(parse_instant(start, tz), parse_instant(end, tz))
+    return Window(instant(start, tz), instant(end, tz))
 
 
 def _day(text: str, what: str) -> date:

@@ -60,6 +60,8 @@ def test_dates_are_midnight_in_the_configured_zone():
     window = window_of("Europe/Berlin", "2026-10-14")
     assert window.name == "20261013T220000Z_20261014T220000Z"
     assert window_of("Europe/Berlin", start="2026-10-14", end="2026-10-15") == window
+    assert window_of("Europe/Berlin", date(2026, 10, 14)) == window
+    assert window_of("Europe/Berlin", start=date(2026, 10, 14), end=datetime(2026, 10, 15)) == window
     assert window_of("Europe/Berlin", start="2026-10-13T22:00Z", end="2026-10-15T00:00+02:00") == window
 
 
