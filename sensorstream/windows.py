@@ -207,7 +207,9 @@ def as_window(window: WindowLike, tz: str) -> Window:
     raise ConfigError(f'{window!r} is no window: give a day such as "2026-10-14", or what window_of makes')
 
 
-def window_of(tz: str, *, day: str | None = None, start: str | None = None, end: str | None = None) -> Window:
+def window_of(
+    tz: str, day: str | date | None = None, *, start: Moment | None = None, end: Moment | None = None
+) -> Window:
     """The window that a day, or a start and an end, make.
 
     Parameters
@@ -215,9 +217,9 @@ def window_of(tz: str, *, day: str | None = None, start: str | None = None, end:
     tz
         IANA name of the time zone of days and of times without an offset: ``config.timezone``.
     day
-        A day such as ``2026-10-14``, 23 to 25 hours of it.
+        A day such as ``2026-10-14``, text or date, 23 to 25 hours of it.
     start, end
-        Half open, ISO 8601, whole seconds; a bare date is midnight in ``tz``.
+        Half open, ISO 8601 or datetimes, whole seconds; a bare date is midnight in ``tz``.
 
     Returns
     -------
@@ -229,13 +231,17 @@ def window_of(tz: str, *, day: str | None = None, start: str | None = None, end:
     ConfigError
         They make no window: one of them is missing or unreadable, or the end is not after the start.
     """
-    if day and (start or end):
-        raise ConfigError("--date goes without --start and --end: give the one or the other two")
+    given = " and ".join(f'{name} "{text}"' for name, text in (("start", start), ("end", end)) if text)
+    if day and given:
+        raise ConfigError(f'day "{day}" (--date) goes without {given}: give the day, or start and end')
     if day:
-        return day_window(_day(day, "--date"), tz)
+        return as_window(day, tz)
+    if not given:
+        raise ConfigError("no window given: give a day (--date), such as 2026-10-14, or start and end (--start, --end)")
     if not (start and end):
-        raise ConfigError("no window given: use --date 2026-10-14, or --start and --end")
-    return Window(parse_instant(start, tz), parse_instant(end, tz))
+        missing = "end" if start else "start"
+        raise ConfigError(f"half a window, {given}, and no {missing}: add --{missing}, or give a day (--date)")
+    return Window(instant(start, tz), instant(end, tz))
 
 
 def _day(text: str, what: str) -> date:

@@ -13,9 +13,8 @@ from ..config.sources import load
 from ..errors import LakeCheckFailed
 from ..lake.keys import BOOKS
 from ..lake.stores import open_store
-from ..sandbox import up
+from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
-from ..sandbox.servers import ROOT
 from ..spark.java import java_home
 
 

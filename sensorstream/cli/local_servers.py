@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..project_files import project_folder
-from ..sandbox import Sandbox, up
-from ..sandbox.servers import ROOT
+from ..sandbox import ROOT, Sandbox, up
 
 
 def lab(root: Path = ROOT) -> None:

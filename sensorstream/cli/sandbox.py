@@ -1,71 +1,150 @@
-"""``sensorstream sandbox``: the servers, and what is in them."""
+"""Commands to try things with: the sandbox and what is in it, the demo, JupyterLab, Airflow, the benchmark."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from sensorstream.sandbox import servers
-from sensorstream.sandbox.plant_tags import Layout, PlantOptions
-from sensorstream.spark.java import java_home
+from ..errors import ConfigError
+from ..project_files import PACKAGE
+from ..sandbox import ROOT
+from ..sandbox.plant_tags import Layout, PlantOptions
+from .help import SANDBOX, Command, Group, example, one_of
+from .options import AsJson, console, end_with, for_people
 
-app = typer.Typer(help="A real PostgreSQL, S3 and Secrets Manager on 127.0.0.1 to try things on.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from ..sandbox.plant import SeedSummary
+    from ..sandbox.replay import ReplaySummary
 
-Root = Annotated[Path, typer.Option("--root", help="Folder of the sandbox: state, data, logs.")]
+commands = typer.Typer()
+command = partial(commands.command, cls=Command, rich_help_panel=SANDBOX)
+servers_commands = typer.Typer(
+    cls=Group, help="A real PostgreSQL, S3 and Secrets Manager on 127.0.0.1 to try things on.", no_args_is_help=True
+)
+server_command = partial(servers_commands.command, cls=Command)
+commands.add_typer(servers_commands, name="sandbox", rich_help_panel=SANDBOX)
+
+Root = Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Folder of the sandbox: state, data, logs.")]
 PLANT = PlantOptions()
 
 
-@app.command()
+@command(epilog=example("demo"))
+def demo(
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Once more on a Spark cluster: the same objects with the same bytes.")
+    ] = False,
+) -> None:
+    """Start the sandbox, fill it with a simulated plant, run the whole pipeline on it."""
+    from .demo import demo as show
+
+    show(cluster=spark)
+
+
+@command(epilog=example("lab"))
+def lab() -> None:
+    """JupyterLab on the notebooks, sandbox running, kernel ready."""
+    from .local_servers import lab as start_lab
+
+    start_lab()
+
+
+@command(epilog=example("airflow"))
+def airflow() -> None:
+    """Airflow with the DAGs loaded, sandbox running."""
+    from .local_servers import airflow as start_airflow
+
+    start_airflow()
+
+
+@command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def bench(context: typer.Context) -> None:
+    """Measure against the peers: a table of ratios, a JSON file, a picture.
+
+    Needs the project's folder.
+    """
+    root = PACKAGE.parent
+    if not (root / "tests" / "benchmarks" / "command.py").is_file():
+        raise ConfigError(f"there is no tests/benchmarks beside {PACKAGE}: run it in a clone of the project")
+    sys.path.insert(0, str(root))
+    from tests.benchmarks.command import app as measure
+
+    raise typer.Exit(measure(context.args, prog_name="sensorstream bench", standalone_mode=False) or 0)
+
+
+@server_command(epilog=example("sandbox up"))
 def up(
     spark: Annotated[bool, typer.Option("--spark", help="A Spark cluster too: a master and two workers.")] = False,
-    root: Root = servers.ROOT,
+    root: Root = ROOT,
+    as_json: AsJson = False,
 ) -> None:
     """Start what is not running; data and passwords of an earlier start are kept."""
+    from ..sandbox import servers
+    from ..spark.java import java_home
+
     sandbox = servers.up(root, java=java_home() if spark else None)
-    _show(root)
-    print(f"Configuration: {sandbox.config_path}\nAWS credentials: {sandbox.credentials_path}")
-    if spark:
-        print(f"On the cluster: {sandbox.cluster_path}")
+    running = _show(root, as_json)
+    places = {"Configuration": sandbox.config_path, "AWS credentials": sandbox.credentials_path}
+    places |= {"On the cluster": sandbox.cluster_path} if spark else {}
+    for name, path in places.items():
+        print(f"{name}: {path}", file=for_people(as_json))
+    names = ("config", "aws_credentials", "cluster_config")
+    end_with(running | dict(zip(names, map(str, places.values()), strict=False)), as_json)
 
 
-@app.command()
+@server_command(epilog=example("sandbox down"))
 def down(
     remove: Annotated[bool, typer.Option("--remove", help="Delete their data and passwords too.")] = False,
-    root: Root = servers.ROOT,
+    root: Root = ROOT,
 ) -> None:
     """Stop the servers; their data stays."""
+    from ..sandbox import servers
+
     servers.down(root, remove=remove)
     print("The sandbox is stopped and gone." if remove else "The sandbox is stopped; its data stays.")
 
 
-@app.command()
-def status(root: Root = servers.ROOT) -> None:
+@server_command(epilog=example("sandbox status --json"))
+def status(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Show which servers run, and where."""
-    _show(root)
+    end_with(_show(root, as_json), as_json)
 
 
-@app.command()
+@server_command(epilog=example("sandbox seed --tags 200 --days 7"))
 def seed(
-    tags: Annotated[int, typer.Option(min=1, help="Tag paths with readings.")] = PLANT.tags,
-    days: Annotated[int, typer.Option(min=1, help="Whole days of readings, before --end.")] = PLANT.days,
-    end: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day without readings (UTC).")] = datetime(
-        PLANT.end.year, PLANT.end.month, PLANT.end.day
-    ),
-    rate: Annotated[float, typer.Option(min=0.01, help="Mean seconds between readings of a tag.")] = PLANT.rate_seconds,
-    busy_tags: Annotated[int, typer.Option(min=0, help="Tags that are read ten times as often.")] = PLANT.busy_tags,
-    layout: Annotated[Layout, typer.Option(help="Whose tables to make.")] = PLANT.layout,
-    number: Annotated[int, typer.Option("--seed", help="Another number, another plant.")] = PLANT.seed,
+    tags: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Tag paths with readings.")] = PLANT.tags,
+    days: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Whole days of readings, before --end.")
+    ] = PLANT.days,
+    end: Annotated[
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DAY", show_default=str(PLANT.end), help="First day without readings (UTC)."
+        ),
+    ] = datetime(PLANT.end.year, PLANT.end.month, PLANT.end.day),
+    rate: Annotated[
+        float, typer.Option(min=0.01, metavar="SECONDS", help="Mean time between readings of a tag.")
+    ] = PLANT.rate_seconds,
+    busy_tags: Annotated[
+        int, typer.Option(min=0, metavar="COUNT", help="Tags that are read ten times as often.")
+    ] = PLANT.busy_tags,
+    layout: Annotated[Layout, typer.Option(metavar=one_of(Layout), help="Whose tables to make.")] = PLANT.layout,
+    number: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="Another number, another plant.")
+    ] = PLANT.seed,
     fresh: Annotated[bool, typer.Option("--fresh", help="Drop what stands there, replayed files too.")] = PLANT.fresh,
-    root: Root = servers.ROOT,
+    root: Root = ROOT,
+    as_json: AsJson = False,
 ) -> None:
     """Fill the historian with a simulated plant; the same options make the same rows."""
-    from sensorstream.sandbox import plant
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..sandbox import plant, servers
 
     options = PlantOptions(
         tags=tags,
@@ -79,36 +158,55 @@ def seed(
     )
     sandbox = servers.up(root)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, console=console(as_json), transient=True) as progress:
         task = progress.add_task("readings", total=options.expected_readings)
         summary = plant.seed(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
-    print(
-        f"{summary.readings:,} readings of {summary.tags} tags from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d} "
-        f"in {len(summary.tables)} tables ({summary.seconds:.1f} s)"
-    )
+    print(f"{_loaded(summary)} ({summary.seconds:.1f} s)", file=for_people(as_json))
+    end_with(_plain(summary), as_json)
 
 
-@app.command()
+@server_command(epilog=example("sandbox replay boiler.csv --timezone Europe/Berlin"))
 def replay(
     csv: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A wide or long table of sensor readings.")],
-    prefix: Annotated[str | None, typer.Option(help="Folder of the tag paths; the file's name when not given.")] = None,
-    timezone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "UTC",
-    root: Root = servers.ROOT,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Folder of the tag paths; the file's name when not given.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that name none.")] = "UTC",
+    root: Root = ROOT,
+    as_json: AsJson = False,
 ) -> None:
     """Load one's own CSV file into the historian."""
-    from sensorstream.sandbox import replay as replaying
+    from ..sandbox import replay as replaying
+    from ..sandbox import servers
 
     summary = replaying.replay(servers.up(root).owner_dsn, csv, prefix=prefix, timezone=timezone)
     for remark in summary.remarks:
-        print(f"{csv.name}: {remark}")
-    print(
+        print(f"{csv.name}: {remark}", file=for_people(as_json))
+    before = f"{summary.doubled} of them at a time that stood before"
+    print(f"{_loaded(summary)}, {before}", file=for_people(as_json))
+    end_with(_plain(summary), as_json)
+
+
+def _show(root: Path, as_json: bool) -> dict[str, Any]:
+    """Print which servers run; the same for ``--json``."""
+    from rich.table import Table
+
+    from ..sandbox import servers
+
+    found = servers.status(root)
+    table = Table("server", "address", "process")
+    for server in found:
+        table.add_row(server.name, server.address, str(server.pid) if server.running else "not running")
+    console(as_json).print(table)
+    return {"servers": [asdict(server) | {"running": server.running} for server in found]}
+
+
+def _loaded(summary: SeedSummary | ReplaySummary) -> str:
+    return (
         f"{summary.readings:,} readings of {summary.tags} tags from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d} "
-        f"in {len(summary.tables)} tables, {summary.doubled} of them at a time that stood before"
+        f"in {len(summary.tables)} tables"
     )
 
 
-def _show(root: Path) -> None:
-    table = Table("server", "address", "process")
-    for server in servers.status(root):
-        table.add_row(server.name, server.address, str(server.pid) if server.running else "not running")
-    Console().print(table)
+def _plain(summary: SeedSummary | ReplaySummary) -> dict[str, Any]:
+    return asdict(summary) | {"start": summary.start.isoformat(), "end": summary.end.isoformat()}

@@ -21,7 +21,8 @@ from pydantic import (
 from ..errors import ConfigError
 from ..windows import zone
 
-ENGINES = ("packed", "jdbc")
+Engine = Literal["packed", "jdbc"]
+WriteMode = Literal["overwrite", "append"]
 OVERRIDES = ("engine", "write_mode", "allow_loss")  # keys that a single run may set
 
 BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
@@ -150,9 +151,9 @@ class Config(Part):
     lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
 
-    write_mode: Literal["overwrite", "append"] = "overwrite"
+    write_mode: WriteMode = "overwrite"
     allow_loss: bool = False
-    engine: Literal["packed", "jdbc"] = "packed"
+    engine: Engine = "packed"
     jdbc_fetch_size: int = Field(10_000, ge=1, le=10_000_000)
     jdbc_num_partitions: int = Field(8, ge=3, le=10_000)
     jdbc_jar: Name | None = None

@@ -64,6 +64,19 @@ class Plan:
             for piece in share.slices
         ]
 
+    def to_json(self) -> dict[str, object]:
+        """What ``rows`` and the lines above them say, as plain JSON."""
+        return {
+            "window": self.window.to_json(),
+            "patterns": list(self.patterns),
+            "layout": self.layout,
+            "tags": [tag.path for tag in self.tags],
+            "partition_tables": [table.name for table in self.tables],
+            "estimated_readings": self.estimated_readings,
+            "slices": self.rows(),
+            "notes": list(self.notes),
+        }
+
     def _repr_html_(self) -> str:
         from html import escape
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .ignition_schema import DATATYPE_FLOAT, DATATYPE_STRING
+from .ignition_values import DATATYPE_FLOAT, DATATYPE_STRING
 from .plant_signals import Readings
 from .plant_tags import Layout, Tag
 

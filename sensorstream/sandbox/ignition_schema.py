@@ -6,15 +6,9 @@ A gateway keeps its tags in ``sqlth_te``, what scans them in ``sqlth_scinfo`` an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection, sql
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-GOOD_QUALITY = 192
-DATATYPE_INT, DATATYPE_FLOAT, DATATYPE_STRING, DATATYPE_DATE = range(4)
 
 CATALOG_TABLES = ("sqlth_te", "sqlth_scinfo", "sqlth_sce", "sqlth_drv", "sqlth_partitions")
 
@@ -83,24 +77,3 @@ def advance_ids(connection: Connection[Any]) -> None:
                 sql.Literal(table), sql.Identifier(table)
             )
         )
-
-
-def epoch_ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
-
-
-def moment(ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=ms)
-
-
-def month_after(month: datetime) -> datetime:
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def months(start_ms: int, end_ms: int) -> Iterator[tuple[str, int, int]]:
-    """Name (``YYYY_MM``), start and end in epoch ms of each UTC month that overlaps ``[start_ms, end_ms)``."""
-    month = moment(start_ms).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while epoch_ms(month) < end_ms:
-        following = month_after(month)
-        yield f"{month:%Y_%m}", epoch_ms(month), epoch_ms(following)
-        month = following

@@ -23,7 +23,8 @@ from psycopg import Connection, sql
 
 from ..errors import ConfigError
 from . import copy_rows, ignition_schema
-from .ignition_schema import drop_tables, epoch_ms, moment, months, reading_tables
+from .ignition_schema import drop_tables, reading_tables
+from .ignition_values import epoch_ms, moment, months
 from .plant_signals import readings
 from .plant_tags import DAY_MS, DRIVERS, UNITS, Layout, PlantOptions, Tag, description, plant_tags
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from .ignition_schema import GOOD_QUALITY
+from .ignition_values import GOOD_QUALITY
 from .plant_tags import DAY_MS, Tag, service_day
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-from .ignition_schema import DATATYPE_DATE, DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, epoch_ms
+from .ignition_values import DATATYPE_DATE, DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, epoch_ms
 
 Layout = Literal["ignition", "generic"]
 

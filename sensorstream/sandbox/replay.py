@@ -19,7 +19,7 @@ from psycopg import Connection, sql
 
 from ..errors import ConfigError
 from . import ignition_schema
-from .ignition_schema import DATATYPE_FLOAT, DATATYPE_INT, moment, months
+from .ignition_values import DATATYPE_FLOAT, DATATYPE_INT, moment, months
 from .replay_csv import Series, read_series
 from .replay_numbers import Value
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigError
-from .ignition_schema import DATATYPE_STRING, GOOD_QUALITY
+from .ignition_values import DATATYPE_STRING, GOOD_QUALITY
 from .replay_columns import Roles, key, roles
 from .replay_numbers import INTEGER, Value, decimal_marks, is_number, typed
 from .replay_table import Column, read_columns, shown

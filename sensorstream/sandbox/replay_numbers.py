@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from .ignition_schema import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING
+from .ignition_values import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING
 from .replay_table import Column, shown
 
 Value = int | float | str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .ignition_schema import EPOCH, epoch_ms
+from .ignition_values import EPOCH, epoch_ms
 from .replay_table import Column, shown
 
 # Beyond these stands what programs write for "no time": 0001-01-01, 1601-01-01, 1899-12-30, 9999-12-31.

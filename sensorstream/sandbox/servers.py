@@ -6,11 +6,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sensorstream.sandbox import postgres, s3, secretsmanager, spark
+from sensorstream.sandbox import ROOT, postgres, s3, secretsmanager, spark
 from sensorstream.sandbox.processes import HOST
 from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
 
-ROOT = Path(".sandbox")
 SERVERS = (postgres, s3, secretsmanager)
 
 

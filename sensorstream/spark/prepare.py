@@ -19,6 +19,7 @@ from sensorstream.spark.jdbc_driver import fetch_driver, find_driver
 IMPORTED = (
     *(
         "sensorstream.cli.main",
+        "sensorstream.cli.demo",
         "sensorstream.notebook_run.run",
         "sensorstream.pipeline.ingest",
         "boto3",

@@ -8,7 +8,8 @@ import psycopg
 from psycopg import sql
 
 from sensorstream.sandbox import ignition_schema
-from sensorstream.sandbox.ignition_schema import DATATYPE_FLOAT, DATATYPE_STRING, create_catalog
+from sensorstream.sandbox.ignition_schema import create_catalog
+from sensorstream.sandbox.ignition_values import DATATYPE_FLOAT, DATATYPE_STRING
 from sensorstream.windows import Window
 
 TABLE = "sqlt_data_1_2026_10"

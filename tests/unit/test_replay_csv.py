@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox.ignition_schema import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING
+from sensorstream.sandbox.ignition_values import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING
 from sensorstream.sandbox.replay import occurrences
 from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.sandbox.replay_table import Column

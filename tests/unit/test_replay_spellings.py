@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox.ignition_schema import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, epoch_ms
+from sensorstream.sandbox.ignition_values import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, epoch_ms
 from sensorstream.sandbox.replay_csv import read_series
 
 HEADERS = [

@@ -57,9 +57,11 @@ def test_a_name_spells_its_window(window):
 
 
 def test_dates_are_midnight_in_the_configured_zone():
-    window = window_of("Europe/Berlin", day="2026-10-14")
+    window = window_of("Europe/Berlin", "2026-10-14")
     assert window.name == "20261013T220000Z_20261014T220000Z"
     assert window_of("Europe/Berlin", start="2026-10-14", end="2026-10-15") == window
+    assert window_of("Europe/Berlin", date(2026, 10, 14)) == window
+    assert window_of("Europe/Berlin", start=date(2026, 10, 14), end=datetime(2026, 10, 15)) == window
     assert window_of("Europe/Berlin", start="2026-10-13T22:00Z", end="2026-10-15T00:00+02:00") == window
 
 
@@ -79,7 +81,9 @@ def test_a_day_is_a_window():
     [
         ({}, "no window given"),
         ({"day": "2026-13-01"}, "is not a date"),
-        ({"day": "2026-10-14", "end": "2026-10-15"}, "goes without"),
+        ({"day": "2026-10-14", "end": "2026-10-15"}, 'day "2026-10-14" .* goes without end "2026-10-15"'),
+        ({"start": "2026-10-14"}, 'start "2026-10-14", and no end'),
+        ({"end": "2026-10-14"}, 'end "2026-10-14", and no start'),
         ({"start": "2026-10-14", "end": "2026-10-14"}, "not after its start"),
         ({"start": "yesterday", "end": "2026-10-14"}, "neither a date"),
         ({"start": "2026-10-14T00:00:00.5", "end": "2026-10-15"}, "whole second"),

@@ -1,0 +1,135 @@
+"""Commands that look and change nothing but where they are asked to: checks, verification, reports, configuration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .help import LOOK_AND_CHECK, Command, Group, example
+from .options import (
+    AsJson,
+    ConfigFile,
+    ConfigSource,
+    Date,
+    End,
+    EngineName,
+    Mode,
+    Patterns,
+    Start,
+    asked,
+    console,
+    end_with,
+    file_of,
+    for_people,
+    settings_of,
+)
+
+commands = typer.Typer()
+command = partial(commands.command, cls=Command, rich_help_panel=LOOK_AND_CHECK)
+config_commands = typer.Typer(cls=Group, help="The configuration, and where it comes from.", no_args_is_help=True)
+commands.add_typer(config_commands, name="config", rich_help_panel=LOOK_AND_CHECK)
+
+
+@command(epilog=example("check --date 2026-10-14 --docs data-docs", day=True))
+def check(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the Data Docs of Great Expectations there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold source and lake of a window against what is expected of them, without a run."""
+    settings, window = asked(config, config_source, date, start, end)
+    from ..checks.check_lake import check_lake
+    from ..checks.check_source import check_source
+    from ..checks.data_docs import data_docs
+    from ..report.terminal import show_check
+
+    with data_docs(docs) as pages:
+        found = [look(settings, window, pattern, docs=pages) for look in (check_source, check_lake)]
+    for result in found:
+        show_check(result, console(as_json))
+    index = docs and str(docs / "index.html")
+    if index:
+        print(f"Data Docs {index}", file=for_people(as_json))
+    told: dict[str, Any] = {result.subject: result.to_json() for result in found}
+    end_with({"success": all(result.success for result in found), **told, "data_docs": index}, as_json)
+    for result in found:
+        result.raise_if_failed()
+
+
+@command(epilog=example("verify --start 2026-10-01 --end 2026-11-01", day=True))
+def verify(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    date: Date = None,
+    start: Start = None,
+    end: End = None,
+    pattern: Patterns = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read from the source again what differs, and put it in place.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the lake against the source and against its own manifest; name every difference."""
+    settings, window = asked(config, config_source, date, start, end)
+    from ..progress.display import shown
+    from ..report.terminal import show_verification
+    from ..verification.verify import verify as hold
+
+    with shown() as tell:
+        found = hold(settings, window, pattern, repair=repair, progress=tell)
+    show_verification(found, console(as_json))
+    end_with(found.to_json(), as_json)
+    found.raise_if_different()
+
+
+@command(epilog=example("reports --out all.html"))
+def reports(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the page there instead of beside the reports.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the page of all runs: a calendar of days, trends, links to the reports.
+
+    Every run does it at its end.
+    """
+    settings = settings_of(config, config_source)
+    from ..report.index_page import build
+
+    done = build(settings, out)
+    print(f"index of {done.runs:,} runs: {done.place}", file=for_people(as_json))
+    end_with(asdict(done), as_json)
+
+
+@config_commands.command("show", cls=Command, epilog=example("config show --config-source airflow"))
+def config_show(
+    config: ConfigFile = None,
+    config_source: ConfigSource = "file",
+    engine: EngineName = None,
+    write_mode: Mode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every value, where it came from, secrets masked."""
+    from ..config.provenance import explain
+
+    arguments = {"engine": engine, "write_mode": write_mode}
+    values = explain(file_of(config, config_source), config_source, arguments)
+    if as_json:
+        end_with({value.key: {"value": value.value, "origin": value.origin} for value in values}, as_json)
+        return
+    from ..report.terminal import show_values
+
+    show_values(values, console(as_json))
