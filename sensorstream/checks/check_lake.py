@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.settings import Config
+from ..extras import needs
 from ..lake.manifest import at_one_commit
 from ..lake.stores import reached_store
 from ..pipeline.ingest import covered_months
@@ -20,7 +21,7 @@ from .lake_summary import committed_files, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
-from .validation import load_library, validate
+from .validation import LIBRARIES, load_library, validate
 
 SUITES = ("lake_readings",)
 
@@ -54,6 +55,7 @@ def check_lake(
         Lake or historian (which knows what the patterns select) cannot be used, or the suite is broken. What does not
         hold raises nothing here: see ``CheckResult.raise_if_failed``.
     """
+    needs("check_lake", checks=LIBRARIES)
     begin, window = time.perf_counter(), as_window(window, config.timezone)
     (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
     store = reached_store(config)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config.settings import Config
+from ..extras import needs
 from ..historian import open_historian
 from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
@@ -22,7 +23,7 @@ from .result import CheckResult
 from .source_summary import frame_of, notable_steps, summarise, tags_frame
 from .suites import load_suite
 from .usual_counts import usual_readings
-from .validation import load_library, validate
+from .validation import LIBRARIES, load_library, validate
 
 SUITES = ("source_tags", "source_readings")
 # Columns of readings that the run will reject, and keep aside.
@@ -57,6 +58,7 @@ def check_source(
         The historian cannot be used, no tag matches, or a suite is broken. What does not hold raises nothing here:
         see ``CheckResult.raise_if_failed``.
     """
+    needs("check_source", checks=LIBRARIES)
     begin, window = time.perf_counter(), as_window(window, config.timezone)
     tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
     patterns = config.patterns(patterns)

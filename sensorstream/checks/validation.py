@@ -20,6 +20,7 @@ from .suites import Suite
 if TYPE_CHECKING:
     import pandas as pd
 
+LIBRARIES = "great_expectations", "pandas"
 ORDER = "order"  # of an expectation in its suite: the library sorts results its own way
 
 

