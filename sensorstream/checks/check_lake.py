@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.settings import Config
+from ..extras import needs
 from ..lake.manifest import at_one_commit
 from ..lake.stores import reached_store
 from ..pipeline.ingest import covered_months
@@ -16,7 +17,7 @@ from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
-from .gx_library import load_library
+from .gx_library import LIBRARIES, load_library
 from .lake_summary import committed_files, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
@@ -63,6 +64,7 @@ def check_lake(
         Lake or historian (which knows what the patterns select) cannot be used, or the suite is broken. What does not
         hold raises nothing here: see ``CheckResult.raise_if_failed``.
     """
+    needs("check_lake", checks=LIBRARIES)
     begin, window = time.perf_counter(), as_window(window, config.timezone)
     (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
     store = reached_store(config)

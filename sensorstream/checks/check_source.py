@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config.settings import Config
+from ..extras import needs
 from ..historian import PartitionTable, Tag, open_historian
 from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
@@ -19,7 +20,7 @@ from ..transform.quality import quality_rule
 from ..windows import Window, WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
-from .gx_library import load_library
+from .gx_library import LIBRARIES, load_library
 from .ranges import load_ranges
 from .result import CheckResult
 from .source_summary import Summary, frame_of, notable_steps, summarise, tags_frame
@@ -85,6 +86,7 @@ def check_source(
         The historian cannot be used, no tag matches, or a suite is broken. What does not hold raises nothing here:
         see ``CheckResult.raise_if_failed``.
     """
+    needs("check_source", checks=LIBRARIES)
     begin, window = time.perf_counter(), as_window(window, config.timezone)
     tag_suite, reading_suite = (load_suite(name, expectations_dir) for name in SUITES)
     patterns = config.patterns(patterns)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..extras import needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,9 @@ def data_docs(folder: Path | None) -> Iterator[DataDocs | None]:
     if folder is None:
         yield None
         return
-    from .gx_library import load_library
+    from .gx_library import LIBRARIES, load_library
 
+    needs("Data Docs", checks=LIBRARIES)
     load_library()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.settings import Config
+from ..extras import needs
 from ..historian import open_historian
 from ..historian.two_sensors import refuse_two_sensors
 from ..transform.quality import quality_rule
@@ -18,6 +19,7 @@ def learn_ranges(config: Config, window: WindowLike, patterns: Sequence[str] | N
 
     Raises ``SourceError`` and ``ConfigError`` as ``check_source`` does.
     """
+    needs("learn_ranges", checks=("pandas",))
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         tags = historian.tags(config.patterns(patterns))

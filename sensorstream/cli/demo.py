@@ -11,10 +11,12 @@ from rich.console import Console
 
 from ..config.sources import load
 from ..errors import LakeCheckFailed
+from ..extras import needs
 from ..lake.keys import BOOKS
 from ..lake.stores import open_store
 from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
+from ..sandbox.servers import LIBRARIES
 from ..spark.java import java_home
 
 
@@ -34,8 +36,9 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
 
     With ``cluster`` once more on the sandbox's Spark cluster; ``LakeCheckFailed`` where that leaves other bytes.
     """
-    from ..notebook_run.run import run
+    from ..notebook_run.run import NEEDED, run
 
+    needs("sensorstream demo", **NEEDED, sandbox=LIBRARIES)
     console = Console(highlight=False)
     sandbox = up(root, java=java_home() if cluster else None)
     os.environ.update(sandbox.aws_env())

@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..extras import needs
 from ..project_files import project_folder
 from ..sandbox import ROOT, Sandbox, up
+from ..sandbox.servers import LIBRARIES
 
 
 def lab(root: Path = ROOT) -> None:
     """Become JupyterLab on the notebooks; they find the sandbox through ``SENSORSTREAM_CONFIG``."""
+    needs("sensorstream lab", lab=("jupyterlab",), sandbox=LIBRARIES)
     sandbox = _sandbox(root)
     os.environ.update(lab_environment(root / "jupyter", sandbox.config_path))
     os.execv(sys.executable, lab_command())
@@ -50,6 +53,7 @@ def airflow(root: Path = ROOT) -> None:
 
     from .airflow_server import USER, Server, pick_port
 
+    needs("sensorstream airflow", airflow=("airflow",), sandbox=LIBRARIES)
     sandbox = _sandbox(root)
     home, port = (root / "airflow").resolve(), pick_port()
     server = Server(home, port, {**os.environ, **airflow_environment(home, sandbox.config_path.resolve(), port)})

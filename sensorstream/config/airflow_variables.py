@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import ConfigError
+from ..extras import needs
 from .strict_json import parsed
 
 WHOLE = "SENSOR_PIPELINE_CONFIG"
@@ -64,6 +65,7 @@ def _get(name: str) -> Any:
         from airflow.sdk import Variable
 
         return Variable.get(name, default=None)
+    needs('config_source "airflow"', airflow=("airflow",))
     from airflow.models import Variable as Stored
 
     _ask_database()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError, SensorStreamError
+from ..extras import needs
 from ..lake import scan
 from ..report.charts import Picture
 from ..windows import Window, zone
@@ -65,6 +66,7 @@ def explore(
     SensorStreamError
         From ``readings`` alone; elsewhere its sentence is ``problem`` and stands in place of the figure.
     """
+    needs("explore", lab=("ipywidgets", "plotly", "anywidget", "tsdownsample"))
     return Workbench(config, tagpaths, window, source=source)
 
 

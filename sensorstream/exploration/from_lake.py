@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from ..config.settings import Config
 from ..lake.concurrency import at_once
@@ -52,7 +53,7 @@ class LakeReader:
         self.gists: Memory[Reduced] = Memory(GISTS_BYTES)
         self.groups: Memory[pa.Table] = Memory(GROUPS_BYTES)
         self._groups_of: dict[str, tuple[Group, ...]] = {}
-        self._listed: dict[tuple[str, str], tuple[DataFile, ...]] = {}
+        self._listed: LRUCache[tuple[str, str], tuple[DataFile, ...]] = LRUCache(MOST_LISTS)
 
     def look(self, tagpaths: Sequence[str], window: Window, points: int) -> dict[str, Reduced]:
         """About ``points`` readings of each tag; one that has none in the window is there with none.
@@ -88,8 +89,6 @@ class LakeReader:
             if state is None:
                 continue
             if (state, path) not in self._listed:
-                if len(self._listed) > MOST_LISTS:
-                    self._listed.clear()
                 self._listed[state, path] = tuple(sorted(manifest.entries(month, paths=[path]).values()))
             found += self._listed[state, path]
         return [entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import asdict
 from datetime import timedelta
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -18,11 +19,11 @@ import pyarrow as pa
 from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
-from ..spark.package import guarded, here
+from ..spark.package import guarded, here, spark_schema
 from ..transform.parquet import table_of
 from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
-from ..transform.staged_rows import READINGS_DDL
+from ..transform.staged_rows import READINGS as SPELLED_OUT
 from ..transform.staged_rows import labelled as spelled_out
 from ..windows import Moment, Window, day_window, instant, zone
 from .concurrency import at_once
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
-DATA_FILE_DDL = (
-    "tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long, size long,"
-    " digest string"
-)
 FETCHES_AT_ONCE = 8
 Patterns = str | Sequence[str] | None
 
@@ -114,16 +111,18 @@ def read_lake(
         return _spark_readings(config, window, patterns, spark, persist=persist)
     if persist or spark:
         raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
-    if into == "polars":
-        _polars()  # before anything is read
+    _usable(into)  # before anything is read
     return converted(_arrow_readings(config, window, patterns), into)
 
 
 def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) -> Any:
     """A table as another library has it; ``ConfigError`` where that one is not installed."""
-    if into == "pandas":
-        return readings.to_pandas()
-    return _polars().from_arrow(readings) if into == "polars" else readings
+    _usable(into)
+    if into == "polars":
+        import polars
+
+        return polars.from_arrow(readings)
+    return readings.to_pandas() if into == "pandas" else readings
 
 
 def entries(config: Config, window: Window, patterns: Patterns = None) -> list[DataFile]:
@@ -209,10 +208,10 @@ def _spark_readings(
 
     if found:
         pieces = min(len(found), 4 * spark.sparkContext.defaultParallelism)
-        files = spark.createDataFrame([astuple(entry) for entry in found], DATA_FILE_DDL).repartition(pieces)
-        frame = files.mapInArrow(guarded(spark, fetch), READINGS_DDL)
+        files = spark.createDataFrame(pa.Table.from_pylist([asdict(entry) for entry in found])).repartition(pieces)
+        frame = files.mapInArrow(guarded(spark, fetch), spark_schema(SPELLED_OUT))
     else:
-        frame = spark.createDataFrame([], READINGS_DDL)
+        frame = spark.createDataFrame(SPELLED_OUT.empty_table())
     if persist:
         from pyspark import StorageLevel
 
@@ -275,12 +274,9 @@ def present(manifest: Manifest, config: Config) -> Manifest:
     raise LakeError(f"lake {config.lake} has no {ROOT} ({there}): check {keys} or run ingest first")
 
 
-def _polars() -> Any:
-    try:
-        import polars
-    except ImportError:
-        raise ConfigError('into="polars" needs Polars, which is not installed: pip install polars') from None
-    return polars
+def _usable(into: str) -> None:
+    if into in ("pandas", "polars") and find_spec(into) is None:
+        raise ConfigError(f'into="{into}" needs {into}: pip install {into}')
 
 
 def labelled(tagpath: str, readings: pa.Table) -> pa.Table:

@@ -28,6 +28,7 @@ from ..config.provenance import Value, explain
 from ..config.settings import OVERRIDES, Config
 from ..config.sources import load
 from ..errors import LakeError, SensorStreamError
+from ..extras import needs
 from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
@@ -38,6 +39,10 @@ from .execute import code_cells, find
 from .execute import execute as execute_notebook
 
 STEPS = ("check_source", "ingest", "check_lake")
+NEEDED = {
+    "lab": ("papermill", "ipykernel", "nbconvert", "matplotlib", "jinja2", "tsdownsample"),
+    "checks": ("great_expectations", "pandas"),
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ def run(
         What the failing notebook raised; it and the report are kept as far as they came. ``LakeError`` where all
         went well but the report could not be kept; it says where it is instead.
     """
+    needs("sensorstream run", **NEEDED)
     console = console or Console(highlight=False)
     arguments = dict(zip(OVERRIDES, (engine, write_mode, allow_loss), strict=True))
     config = load(config_path, source=config_source, arguments=arguments)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from ..config.settings import Config
+from ..extras import needs
 from ..historian import coverage, open_historian
 from ..lake import scan
 from ..lake.manifest import Manifest, at_one_commit
@@ -61,6 +62,7 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
     LakeError, SourceError
         There is no lake, or the historian cannot be read.
     """
+    needs("changed_days", lab=("pandas",))
     import pandas as pd
 
     last = scan.last_day(config)

@@ -29,7 +29,7 @@ from ..planning import make_plan
 from ..planning.plan import workers_of
 from ..publishing.publish import Scope, look
 from ..publishing.publish import publish as publish_files
-from ..spark.package import guarded
+from ..spark.package import guarded, spark_schema
 from ..spark.session import spark_errors
 from ..staging.jdbc import clean_jdbc
 from ..staging.on_spark import measure, persisted
@@ -38,7 +38,7 @@ from ..staging.staged import StagedOnSpark
 from ..transform.clean import Tally
 from ..transform.quality import quality_rule
 from ..transform.readings import SCHEMA
-from ..transform.staged_rows import READINGS, READINGS_DDL, STAGED, STAGED_DDL, Target, staged, tally_row
+from ..transform.staged_rows import READINGS, STAGED, Target, staged, tally_row
 from ..windows import Window, WindowLike, as_window
 from .clock import Clock
 from .run_record import RunRecord, run_id
@@ -89,7 +89,7 @@ def read_historian(
             alone=True,
         )
     if not what.tables:
-        return session.createDataFrame([], READINGS_DDL)
+        return session.createDataFrame(READINGS.empty_table())
     read = {"packed": clean_packed, "jdbc": clean_jdbc}[config.engine]
     return read(session, what, config, rule=quality_rule(config, what.layout))
 
@@ -132,7 +132,8 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
-        with persisted(grouped.applyInArrow(guarded(df.sparkSession, encode_group), STAGED_DDL)) as files:
+        staging = grouped.applyInArrow(guarded(df.sparkSession, encode_group), spark_schema(STAGED))
+        with persisted(staging) as files:
             found = measure(files)
             tally = found.tally
             with clock.phase("publish"):

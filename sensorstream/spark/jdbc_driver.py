@@ -9,13 +9,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from sensorstream.cache import cache_folder
-from sensorstream.errors import ConfigError
-from sensorstream.spark.java import java_home
+from ..errors import ConfigError
+from .cache import cache_folder
+from .java import java_home
 
 DRIVER_CLASS = "org.postgresql.Driver"
 COORDINATES = "org.postgresql:postgresql:42.7.8"
@@ -25,19 +24,18 @@ HOW_TO_GET_IT = (
     f"install the Debian package {DEBIAN_PACKAGE}, or download the jar from jdbc.postgresql.org and "
     'name it in "jdbc_jar" or in SENSORSTREAM_JDBC_JAR'
 )
+VARIABLE = "SENSORSTREAM_JDBC_JAR"
 APT_SECONDS = 60
 RESOLVER_SECONDS = 90
 
 
-def find_driver(configured: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+def find_driver(configured: str | None) -> Path | None:
     """Look for the driver's jar where it is usually found.
 
     Parameters
     ----------
     configured
         The ``jdbc_jar`` of the configuration.
-    environ
-        Where ``SENSORSTREAM_JDBC_JAR`` and the user's cache are looked up.
 
     Returns
     -------
@@ -49,19 +47,19 @@ def find_driver(configured: str | None, environ: Mapping[str, str] = os.environ)
     ConfigError
         A jar that was named explicitly is not there or is not the driver.
     """
-    for source, named in (('"jdbc_jar"', configured), ("SENSORSTREAM_JDBC_JAR", environ.get("SENSORSTREAM_JDBC_JAR"))):
+    for source, named in (('"jdbc_jar"', configured), (VARIABLE, os.environ.get(VARIABLE))):
         if named:
             jar = Path(named).expanduser()
             if not is_driver(jar):
                 raise ConfigError(f"{source} names {named}, which is not a PostgreSQL JDBC driver: {HOW_TO_GET_IT}")
             return jar
-    candidates = [*_spark_jars(), *sorted(_cached(environ).glob("postgresql*.jar"), reverse=True), DEBIAN_JAR]
+    candidates = [*_spark_jars(), *sorted(_cached().glob("postgresql*.jar"), reverse=True), DEBIAN_JAR]
     return next((jar for jar in candidates if is_driver(jar)), None)
 
 
-def require_driver(configured: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+def require_driver(configured: str | None) -> Path:
     """Return what ``find_driver`` finds; raise ``ConfigError`` that says how to get it when it finds nothing."""
-    jar = find_driver(configured, environ)
+    jar = find_driver(configured)
     if jar is None:
         raise ConfigError(
             f"the jdbc engine needs the PostgreSQL JDBC driver, which is not on this machine: {HOW_TO_GET_IT}"
@@ -69,7 +67,7 @@ def require_driver(configured: str | None, environ: Mapping[str, str] = os.envir
     return jar
 
 
-def fetch_driver(environ: Mapping[str, str] = os.environ) -> Path:
+def fetch_driver() -> Path:
     """Fetch the driver into the user's cache: Debian's package, else Spark's own resolver.
 
     Raises
@@ -77,17 +75,13 @@ def fetch_driver(environ: Mapping[str, str] = os.environ) -> Path:
     ConfigError
         Neither way works here.
     """
-    with tempfile.TemporaryDirectory(prefix="sensorstream-jdbc-") as folder:
-        fetched = _from_debian(Path(folder)) or _from_maven(Path(folder), environ)
+    cache = _cached()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        fetched = _from_debian(Path(folder)) or _from_maven(Path(folder))
         if fetched is None:
             raise ConfigError(f"the PostgreSQL JDBC driver cannot be fetched from here: {HOW_TO_GET_IT}")
-        cache = _cached(environ)
-        cache.mkdir(parents=True, exist_ok=True)
-        draft = Path(shutil.copy(fetched, tempfile.mkdtemp(dir=cache)))
-        final = cache / fetched.name
-        os.replace(draft, final)
-        draft.parent.rmdir()
-    return final
+        return fetched.replace(cache / fetched.name)
 
 
 def is_driver(jar: Path) -> bool:
@@ -99,8 +93,8 @@ def is_driver(jar: Path) -> bool:
         return False
 
 
-def _cached(environ: Mapping[str, str]) -> Path:
-    return cache_folder(environ) / "jdbc"
+def _cached() -> Path:
+    return cache_folder() / "jdbc"
 
 
 def _spark_jars() -> list[Path]:
@@ -143,13 +137,13 @@ SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").conf
 """
 
 
-def _from_maven(folder: Path, environ: Mapping[str, str]) -> Path | None:
+def _from_maven(folder: Path) -> Path | None:
     ivy = folder / "ivy"
     try:
         # A process of its own, with a group: the resolver runs once per JVM, and a download that hangs can be ended.
         resolver = subprocess.Popen(
             [sys.executable, "-c", _RESOLVE, COORDINATES, str(ivy)],
-            env={**environ, "JAVA_HOME": str(java_home(environ))},
+            env={**os.environ, "JAVA_HOME": str(java_home())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

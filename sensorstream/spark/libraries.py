@@ -10,12 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..extras import needs
 from .package import contents
 
 # What a run imports; Spark itself is the cluster's, notebooks, checks and reports are not done there.
 NEEDED = (
-    "boto3", "numpy", "obstore", "pandas", "psutil", "psycopg", "psycopg-binary", "pyarrow", "pydantic", "rich", "tqdm",
-    "typer", "tzdata",
+    "boto3", "cachetools", "numpy", "obstore", "pandas", "platformdirs", "psycopg", "psycopg-binary", "pyarrow",
+    "pydantic", "rich", "tenacity", "typer", "tzdata",
 )  # fmt: skip
 
 
@@ -27,6 +28,7 @@ def pack(out: Path) -> list[str]:
     ConfigError
         A library is not installed as a package with a list of its files, or the archive cannot be written.
     """
+    needs("sensorstream package", spark=("packaging", "pandas"))
     try:
         with tarfile.open(out, "w:gz", compresslevel=6) as archive:
             for path, file in _files():
@@ -69,7 +71,7 @@ def _libraries() -> list[metadata.Distribution]:
         try:
             found[name] = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            raise ConfigError(f"{name} is not installed here: install the pinned requirements") from None
+            raise ConfigError(f"{name} is not installed here: pip install 'sensorstream[spark]'") from None
         for text in found[name].requires or ():
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):

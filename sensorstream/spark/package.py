@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
 
 PACKAGE = "sensorstream"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the archive: the same content is the same name
@@ -89,6 +91,13 @@ def guarded(spark: SparkSession, function: Callable[..., Any]) -> Callable[..., 
     if function.__code__.co_argcount == 2:  # Spark looks how many arguments a function takes
         return lambda key, rows: held(key, rows)
     return lambda batches: held(batches)
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    """The columns of what a function hands back, as Spark is told of them."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema)
 
 
 class Sent:

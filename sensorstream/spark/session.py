@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.settings import Config
 from ..errors import ConfigError, SensorStreamError, SourceError, named
+from ..extras import needs
 from ..historian.connection import with_remedy
 from .java import java_home
 from .jdbc_driver import find_driver, require_driver
@@ -111,6 +112,7 @@ def start_early(config: Config) -> Starting:
 
     Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
     """
+    needs('"engine": "jdbc"' if config.engine == "jdbc" else "Spark", spark=("pyspark", "pandas"))
     from pyspark import SparkContext
 
     if SparkContext._gateway is None:

@@ -33,6 +33,7 @@ from pyspark.sql.datasource import (
     LessThanOrEqual,
     StringStartsWith,
 )
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from ..config.settings import Config
@@ -45,7 +46,7 @@ from ..planning.plan import workers_of
 from ..planning.slices import Share
 from ..spark.session import master
 from ..transform.quality import QualityRule, quality_rule
-from ..transform.staged_rows import READINGS, READINGS_DDL
+from ..transform.staged_rows import READINGS
 from ..windows import Window, window_of
 from .encode_share import clean_share
 from .packed import BATCH_READINGS
@@ -60,8 +61,8 @@ class HistorianSource(DataSource):
     def name(cls) -> str:
         return "historian"
 
-    def schema(self) -> str:
-        return READINGS_DDL
+    def schema(self) -> StructType:
+        return from_arrow_schema(READINGS)
 
     def reader(self, schema: StructType) -> HistorianReader:
         unknown = [name for name in schema.names if name not in READINGS.names]

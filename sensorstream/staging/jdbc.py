@@ -19,14 +19,13 @@ from ..historian.watch import watched
 from ..planning.make_plan import OWN_CONNECTIONS
 from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
-from ..spark.package import Sent, guarded
+from ..spark.package import Sent, guarded, spark_schema
 from ..transform.clean import RAW, clean
 from ..transform.fingerprint import fingerprints_of_raw
 from ..transform.quality import QualityRule
 from ..transform.staged_rows import (
-    READINGS_DDL,
+    READINGS,
     STAGED,
-    STAGED_DDL,
     Target,
     borders_ms,
     labelled,
@@ -150,12 +149,11 @@ def stage_jdbc(
 
     at_once = config.jdbc_num_partitions - OWN_CONNECTIONS
     raw = raw_readings(spark, plan, config, name=reader_of(snapshot), snapshot=snapshot, at_once=at_once)
-    return raw.groupBy(*GROUP).applyInArrow(guarded(spark, encode_group), STAGED_DDL)
+    return raw.groupBy(*GROUP).applyInArrow(guarded(spark, encode_group), spark_schema(STAGED))
 
 
 def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
-    """A lazy DataFrame of clean readings (``staged_rows.READINGS_DDL``), each query as committed when it runs."""
-
+    """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each query as committed when it runs."""
     name = f"{APPLICATION} {uuid4().hex[:8]}"
 
     def watched_over(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -171,5 +169,5 @@ def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: Quality
     return (
         raw.mapInArrow(guarded(spark, watched_over), raw.schema)
         .groupBy(*GROUP)
-        .applyInArrow(guarded(spark, clean_group), READINGS_DDL)
+        .applyInArrow(guarded(spark, clean_group), spark_schema(READINGS))
     )

@@ -11,9 +11,9 @@ from ..config.settings import Config
 from ..extract.share_reader import Fetch
 from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
-from ..spark.package import Sent, guarded
+from ..spark.package import Sent, guarded, spark_schema
 from ..transform.quality import QualityRule
-from ..transform.staged_rows import READINGS_DDL, STAGED_DDL, Target, batches
+from ..transform.staged_rows import READINGS, STAGED, Target, batches
 from .encode_share import clean_share, encode_share
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def stage_packed(
                 yield from batches(encode_share(fetch, shares.value[number], rule, target, number))
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), STAGED_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), spark_schema(STAGED))
 
 
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
-    """A lazy DataFrame of clean readings (``staged_rows.READINGS_DDL``), each share as committed when it begins."""
+    """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each share as committed when it begins."""
     fetch = Fetch.of(plan, config, None)
     shares = Sent(spark, plan.shares)
 
@@ -57,4 +57,4 @@ def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: Quali
                     yield from table.to_batches(max_chunksize=BATCH_READINGS)
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), READINGS_DDL)
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), spark_schema(READINGS))

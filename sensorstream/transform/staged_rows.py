@@ -40,10 +40,6 @@ STAGED = pa.schema(
         ("data", pa.binary()),  # a file
     ]
 )
-STAGED_DDL = (
-    "kind string, tagpath string, month string, start long, end long, rows long, first_ms long, last_ms long,"
-    " size long, digest string, valued long, worded long, tally string, small binary, data binary"
-)
 # Clean readings as a DataFrame holds them: Spark knows no milliseconds, only microseconds.
 READINGS = pa.schema(
     [
@@ -54,7 +50,6 @@ READINGS = pa.schema(
         ("quality", pa.int32()),
     ]
 )
-READINGS_DDL = "tagpath string, datetime timestamp, value double, text string, quality int"
 
 # Fingerprints of the rows that a day, or the part of one that a stretch has, held in the historian.
 PRINTS = pa.schema(

@@ -16,6 +16,7 @@ from sensorstream import exploration
 from sensorstream.config.sources import load
 from sensorstream.exploration import figure, from_historian, from_lake, view
 from sensorstream.exploration.app import Workbench
+from sensorstream.exploration.memory import Memory
 from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import publish as publishing
@@ -80,13 +81,13 @@ def test_a_zoom_into_what_was_seen_fetches_no_file_again(second_by_second, monke
 def test_what_is_remembered_stays_within_its_bounds(second_by_second):
     reader = view.Reader(second_by_second)
     kept = reader._lake
-    kept.groups.most = kept.gists.most = 200_000
+    kept.groups, kept.gists = Memory(200_000), Memory(200_000)
     for start in range(0, 48, 6):
         part = Window(WINDOW.start + timedelta(hours=start), WINDOW.start + timedelta(hours=start + 1))
         found = reader.look([TAG], part, points=8000).readings
         assert np.array_equal(times_ms(found), [ms for ms in SECONDS if part.start_ms <= ms < part.end_ms and not
                                                 SILENCE_MS[0] < ms < SILENCE_MS[1]])  # fmt: skip
-        assert kept.groups.held <= 200_000 and kept.gists.held <= 200_000
+        assert kept.groups.kept.currsize <= 200_000 and kept.gists.kept.currsize <= 200_000
 
 
 def test_lake_and_historian_show_the_same_of_every_kind_of_tag(demo, plant):
@@ -135,7 +136,7 @@ def test_a_year_at_one_reading_a_second_is_zoomed_in_less_than_a_second(kind, ma
         seen = reader.look([TAG], Window(middle, middle + timedelta(seconds=round(hours * 3600))), 3000)
         assert time.perf_counter() - begin < 1
         assert min(hours * 3600, 2500) <= seen.readings.num_rows <= 3002
-    assert reader._lake.gists.held < 8 * 2**20 and reader._lake.groups.held <= 256 * 2**20
+    assert reader._lake.gists.kept.currsize < 8 * 2**20 and reader._lake.groups.kept.currsize <= 256 * 2**20
 
 
 def test_fifty_thousand_tags_are_searched_while_one_types():

@@ -99,7 +99,7 @@ def test_a_window_is_said_as_text_date_or_datetime_in_the_configured_zone(lake):
 def test_what_cannot_be_asked_for_is_said_so(lake, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     for how, says in [
-        ({"into": "polars"}, "needs Polars, which is not installed: pip install polars"),
+        ({"into": "polars"}, "needs polars: pip install polars"),
         ({"into": "duckdb"}, 'into "duckdb" is none of arrow, pandas, polars, spark'),
         ({"persist": True}, 'persist and spark go with into="spark"'),
         ({"patterns": ["("]}, r'pattern "\(" is not a regular expression'),

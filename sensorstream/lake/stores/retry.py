@@ -8,13 +8,12 @@ delete that broke off, 409, and all of it again, newly signed, while there is pa
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from obstore import exceptions as refusals
+from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 FAILURES = (refusals.BaseError, OSError, NotImplementedError)
 ABSENT = (FileNotFoundError, refusals.NotFoundError)
@@ -48,18 +47,14 @@ def patiently(action: Callable[[], Result], seconds: float) -> Result:
 
     No attempt begins later than ``seconds`` after the first; then the last failure is raised.
     """
-    end = time.monotonic() + seconds
-    pause = min(FIRST_PAUSE_SECONDS, seconds / 20)
-    while True:
-        try:
-            return action()
-        except FAILURES as error:
-            # Jitter, so that tasks that were throttled together do not come back together.
-            wait = pause * random.uniform(0.5, 1.0)
-            if lasts(error) or time.monotonic() + wait > end:
-                raise
-            time.sleep(wait)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, FAILURES) and not lasts(error)),
+        # At random, so that tasks that were throttled together do not come back together.
+        wait=wait_random_exponential(min(FIRST_PAUSE_SECONDS, seconds / 20), LONGEST_PAUSE_SECONDS),
+        stop=stop_before_delay(seconds),
+        reraise=True,
+    )
+    return retrying(action)
 
 
 def lasts(error: BaseException) -> bool:
