@@ -30,7 +30,7 @@ commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=EVERY_DAY)
 
 
-@command(epilog=example("plan --date 2026-10-14", day=True))
+@command(epilog=example("plan --date 2026-10-14", dated=True))
 def plan(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -53,7 +53,7 @@ def plan(
     end_with(found.to_json(), as_json)
 
 
-@command(epilog=example("ingest --date 2026-10-14 --pattern '^plant1/press/'", day=True))
+@command(epilog=example("ingest --date 2026-10-14 --pattern '^plant1/press/'", dated=True))
 def ingest(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -85,7 +85,7 @@ def ingest(
     end_with(record.to_json(), as_json)
 
 
-@command(epilog=example("run --date 2026-10-14", day=True))
+@command(epilog=example("run --date 2026-10-14", dated=True))
 def run(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",

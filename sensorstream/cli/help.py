@@ -14,9 +14,9 @@ def one_of(choices: Any) -> str:
     return f"[{'|'.join(get_args(choices))}]"
 
 
-def example(words: str, *, day: bool = False) -> str:
-    """The last line of a command's help; ``day`` where its date is one of many."""
-    return f"Example{', with a day of yours' if day else ''}: [bold]sensorstream {words}[/]"
+def example(words: str, *, dated: bool = False) -> str:
+    """The last line of a command's help; ``dated`` where its date is one of many."""
+    return f"Example{', with a date of your own' if dated else ''}: [bold]sensorstream {words}[/]"
 
 
 class Command(TyperCommand):

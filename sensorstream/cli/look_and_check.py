@@ -34,7 +34,7 @@ config_commands = typer.Typer(cls=Group, help="The configuration, and where it c
 commands.add_typer(config_commands, name="config", rich_help_panel=LOOK_AND_CHECK)
 
 
-@command(epilog=example("check --date 2026-10-14 --docs data-docs", day=True))
+@command(epilog=example("check --date 2026-10-14 --docs data-docs", dated=True))
 def check(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -67,7 +67,7 @@ def check(
         result.raise_if_failed()
 
 
-@command(epilog=example("verify --start 2026-10-01 --end 2026-11-01", day=True))
+@command(epilog=example("verify --start 2026-10-01 --end 2026-11-01", dated=True))
 def verify(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",

@@ -27,7 +27,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config", "--config-path", metavar="FILE",
-        help=f"JSON file of the configuration; without it, the one that {VARIABLE} names, else {USUAL_FILE} here.",
+        help=f"The configuration; without it, the file that {VARIABLE} names, else {USUAL_FILE} in this folder.",
     ),
 ]  # fmt: skip
 ConfigSource = Annotated[

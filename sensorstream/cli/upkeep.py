@@ -32,7 +32,7 @@ commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=UPKEEP)
 
 
-@command(epilog=example("compact --month 2026-10"))
+@command(epilog=example("compact --month 2026-10", dated=True))
 def compact(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -66,7 +66,7 @@ def recover(config: ConfigFile = None, config_source: ConfigSource = "file", as_
     end_with({"lake": settings.lake, "recovered": done}, as_json)
 
 
-@command(epilog=example("ranges --start 2026-09-01 --end 2026-10-01", day=True))
+@command(epilog=example("ranges --start 2026-09-01 --end 2026-10-01", dated=True))
 def ranges(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
