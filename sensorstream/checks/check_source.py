@@ -103,16 +103,11 @@ def check_source(
     )
     notable, notable_total = worst(notable_steps(source.tags, source.summary))
     begin += load_library()  # takes longer than the check and is no part of it
+    parameters = {"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1}
     rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"
     findings = [
         *validate(tag_suite, source.ids, keys=["tagpath", "id"], docs=docs),
-        *validate(
-            reading_suite,
-            readings,
-            keys=["tagpath"],
-            parameters={"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1},
-            docs=docs,
-        ),
+        *validate(reading_suite, readings, keys=["tagpath"], parameters=parameters, docs=docs),
     ]
     findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
     return CheckResult(

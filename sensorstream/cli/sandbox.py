@@ -69,10 +69,10 @@ def bench(context: typer.Context) -> None:
     Needs the project's folder.
     """
     root = PACKAGE.parent
-    if not (root / "tests" / "benchmarks" / "command.py").is_file():
-        raise ConfigError(f"there is no tests/benchmarks beside {PACKAGE}: run it in a clone of the project")
+    if not (root / "benchmarks" / "command.py").is_file():
+        raise ConfigError(f"there is no folder benchmarks beside {PACKAGE}: run it in a clone of the project")
     sys.path.insert(0, str(root))
-    from tests.benchmarks.command import app as measure
+    from benchmarks.command import app as measure
 
     raise typer.Exit(measure(context.args, prog_name="sensorstream bench", standalone_mode=False) or 0)
 

@@ -49,7 +49,7 @@ def encode_tagpath(path: str) -> str:
     ASCII letters, digits and ``-_.~`` stay, every other ASCII character becomes ``%XX``. What is not ASCII stays as
     it is: Spark decodes ``%XX`` to one character, not to a byte of UTF-8, so encoding it would garble the name there.
     Of a path that is ``null`` in any case the first letter is encoded: DuckDB before 2.0 takes the word for no value.
-    Spark, DuckDB, Polars and pyarrow are held to this by ``tests/integration/test_readers.py``.
+    Spark, DuckDB, Polars and pyarrow are held to this by ``tests/integration/lake/test_readers.py``.
     """
     if path.lower() == "null":
         return f"%{ord(path[0]):02X}{path[1:]}"

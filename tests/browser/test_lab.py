@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from sensorstream.cli.local_servers import NOTEBOOKS, lab_command, lab_environment
+from sensorstream.cli.local_servers import lab_command, lab_environment
 from sensorstream.config.sources import load
 from sensorstream.pipeline.ingest import ingest
+from sensorstream.project_files import project_folder
 from sensorstream.sandbox.processes import HOST, answers, free_port, spawn, wait_until
 
 VALVE = "plant2/packaging/unit1/valve"
@@ -26,7 +27,7 @@ KERNEL_MS = 120_000  # to start, import and draw, on a busy machine
 def address(plant, sandbox, tmp_path) -> Iterator[str]:
     """A lake with the simulated plant in it, and JupyterLab on a copy of the notebooks, so that none is changed."""
     ingest(load(plant.config_path), plant.window)
-    copy = shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    copy = shutil.copytree(project_folder("notebooks"), tmp_path / "notebooks")
     port = free_port()
     own = {f"JUPYTER_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{what}_DIR": str(tmp_path / what) for what in ("SETTINGS", "WORKSPACES")}

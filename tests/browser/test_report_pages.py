@@ -20,7 +20,7 @@ from sensorstream.notebook_run.run import run
 from sensorstream.report import run_page as report_page
 from sensorstream.report.downsampling import silences, usual_step
 from sensorstream.report.index_page import build
-from tests.unit.test_report_index import years
+from tests.unit.report.test_index_page import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

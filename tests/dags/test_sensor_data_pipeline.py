@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from sensorstream.cli.local_servers import DAGS
 from sensorstream.config.sources import load
+from sensorstream.project_files import project_folder
 from tests.dags.airflow_home import said
 from tests.dags.listeners import http_server, mail_server
 from tests.oracle import readings_of
@@ -29,7 +29,7 @@ print(json.dumps([time.perf_counter() - begin, heavy]))
 
 
 def test_parsing_is_fast_and_loads_nothing_heavy():
-    ran = subprocess.run([sys.executable, "-c", PARSE, str(DAGS)], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-c", PARSE, str(project_folder("dags"))], capture_output=True, text=True)
     seconds, heavy = json.loads(ran.stdout.splitlines()[-1])
     assert heavy == [] and seconds < 2
 

@@ -20,7 +20,7 @@ from sensorstream.publishing import lease
 from sensorstream.windows import window_of
 from tests.faults.proxy import Answer, Fault, Kind, Proxy
 from tests.faults.works import CASES, NEW, publish_new
-from tests.integration.test_ingest import add, small_historian
+from tests.historians import add, small_historian
 from tests.lakes import as_committed, assert_whole, ended, in_prefix, put_all
 from tests.oracle import Row, objects, readings_of
 

@@ -10,17 +10,17 @@ import nbformat
 import pytest
 
 import sensorstream
-from sensorstream.cli.local_servers import NOTEBOOKS
 from sensorstream.config.sources import load
 from sensorstream.notebook_run import execute
 from sensorstream.pipeline.ingest import ingest
+from sensorstream.project_files import project_folder
 from sensorstream.report.late_history import came_late
 from sensorstream.windows import window_of
-from tests.integration.test_ingest import small_historian
-from tests.integration.test_late import PATHS, T0, agrees, day, every_hour, insert
+from tests.historians import small_historian
+from tests.integration.late.test_late import PATHS, T0, agrees, day, every_hour, insert
 from tests.oracle import Row
 
-FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
+FILES = sorted(project_folder("notebooks").glob("*.ipynb"))
 
 
 CORE = ["check_lake", "check_source", "explore", "ingest"]

@@ -13,7 +13,8 @@ from typer.main import get_command
 
 import sensorstream
 from sensorstream.cli.main import app
-from sensorstream.config.settings import Config, check
+from sensorstream.config.settings import Config
+from sensorstream.config.sources import check
 from tests.documents import DOCUMENTS, ROOT, blocks
 
 SPARK_SUBMIT = {"--jars"}

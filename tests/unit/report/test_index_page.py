@@ -1,0 +1,139 @@
+"""The page of all runs, from run folders as runs leave them: no server, no Spark."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sensorstream.cli.main import main
+from sensorstream.config.sources import check
+from sensorstream.report.index_page import build
+from sensorstream.report.outcome import Outcome
+from sensorstream.report.run_history import by_day, runs
+from sensorstream.windows import day_window
+from tests.unit.report.test_run_page import RECORD
+
+FIRST = date(2024, 2, 1)
+DONE = Outcome(
+    "done", "", None, None, read=4_000_000, rejected=60_000, written=3_900_000, bytes_written=21_000_000, seconds=5.2
+)
+FAILED = Outcome("failed", "", None, None, reason="historian <db> cannot be reached: check host and port", exit_code=3)
+
+
+def keep(root: Path, day: date, outcome: Outcome, *, hour: int = 2, patterns: str = "12aca9f6") -> Path:
+    """The folder of a nightly run over ``day``, that ended at ``hour`` the day after."""
+    window = day_window(day, "UTC")
+    ended = datetime(day.year, day.month, day.day, hour, tzinfo=UTC) + timedelta(days=1)
+    asked = f"{window.name}_{patterns}"
+    folder = root / asked / f"{ended:%Y%m%dT%H%M%S.%fZ}"
+    folder.mkdir(parents=True)
+    span = {"start": window.start.isoformat(), "end": window.end.isoformat()}
+    replace(outcome, asked=asked, window=span, ended=ended.isoformat()).save(folder)
+    (folder / "report.html").write_text("a report")
+    return folder
+
+
+def years(root: Path, count: int) -> None:
+    """Nightly runs, some of which fail, warn, or vary."""
+    for night in range(count):
+        outcome = (
+            FAILED if night % 41 == 7 else replace(DONE, verdict="warnings", warnings=2) if night % 17 == 3 else DONE
+        )
+        read = outcome.read and 4_000_000 + 9_000 * night + 400_000 * (night % 7 > 4)
+        keep(root, FIRST + timedelta(days=night), replace(outcome, read=read))
+
+
+@pytest.fixture
+def config(tmp_path):
+    keys = {"db": {}, "local_path": "lake", "reports_path": str(tmp_path / "reports")}
+    return check(keys, where="the test's configuration")
+
+
+@pytest.fixture
+def root(config) -> Path:
+    return Path(config.reports_path)
+
+
+def test_a_day_shows_the_worst_of_what_was_asked_last(config, root):
+    day = FIRST + timedelta(days=4)
+    keep(root, day, FAILED, hour=2)
+    keep(root, day, DONE, hour=3)
+    assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["done"], "a rerun puts it right"
+    keep(root, day, FAILED, hour=1, patterns="other")
+    assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["failed", "done"]
+
+
+def test_a_day_is_a_day_of_the_site(config, root):
+    keep(root, FIRST, DONE)
+    assert list(by_day(runs(config), "America/New_York")) == [FIRST - timedelta(days=1), FIRST]
+
+
+def test_the_page_leads_to_every_report_and_says_why_a_run_failed(config, root):
+    folders = [keep(root, FIRST, DONE), keep(root, FIRST + timedelta(days=1), FAILED)]
+    text = Path(build(config).place).read_text()
+    links = set(re.findall(r'<a href="([^"]+)"', text))
+    assert {(root / link).resolve() for link in links} == {folder / "report.html" for folder in folders}
+    assert "historian &lt;db&gt; cannot be reached" in text and text.count("<svg") == 4
+    assert text.index("2 Feb 2024</a>") < text.index("1 Feb 2024</a>"), "the newest first"
+
+
+def test_a_page_elsewhere_leads_there_too(config, root, tmp_path):
+    folder = keep(root, FIRST, DONE)
+    out = tmp_path / "elsewhere" / "all.html"
+    out.parent.mkdir()
+    build(config, out)
+    (link,) = set(re.findall(r'<a href="([^"]+)"', out.read_text()))
+    assert (out.parent / link).resolve() == folder / "report.html"
+
+
+def test_runs_older_than_verdicts_are_read_from_their_records(config, root):
+    folder = root / "one" / "20261015T020000.000000Z"
+    RECORD.save(folder / "record.json")
+    (unchecked,) = runs(config)
+    assert (unchecked.outcome.verdict, unchecked.outcome.reason) == ("failed", "the lake was not checked")
+    (folder / "check_lake.json").write_text('{"success": true, "findings": []}')
+    (checked,) = runs(config)
+    assert (checked.outcome.verdict, checked.outcome.rejected) == ("done", 276)
+
+
+def test_a_broken_folder_is_listed_with_what_is_wrong(config, root, capsys):
+    name = f"{day_window(FIRST, 'UTC').name}_12aca9f6"
+    (root / name / "20240202T020000.000000Z").mkdir(parents=True)
+    for folder, file, text in (
+        ("half", "verdict.json", '{"verdict": "do'),
+        ("empty", "record.json", ""),
+        ("strange", "verdict.json", '{"verdict": "fine", "asked": "", "window": null, "ended": null}'),
+        ("old", "check_source.ipynb", "{}"),
+    ):
+        (root / folder / "x").mkdir(parents=True)
+        (root / folder / "x" / file).write_text(text)
+    found = {run.folder.split("/")[0]: run.outcome for run in runs(config)}
+    assert {outcome.verdict for outcome in found.values()} == {"broken"} and len(found) == 5
+    assert "verdict.json cannot be read" in found["half"].reason and "no record" in found["old"].reason
+    assert list(by_day(runs(config), "UTC")) == [FIRST], "its folder's name says for which day it was"
+    text = Path(build(config).place).read_text()
+    assert text.count("no record: it is still running") == 2
+
+
+def test_no_run_yet_is_a_page_too(config):
+    assert "No run yet" in Path(build(config).place).read_text()
+
+
+def test_a_thousand_runs_make_a_page_of_moderate_size_that_stands_alone(config, root):
+    years(root, 1000)
+    text = Path(build(config).place).read_text()
+    assert text.count('<tr><td class="word') == 1000 and len(text) < 2_000_000
+    assert not re.search(r"""(?:src|href|url|import)\s*[=(]?\s*["']?(?:https?:)?//""", text) and "<script" not in text
+    assert build(config).runs == 1000, "the page itself is no run"
+
+
+def test_the_command_says_where_the_page_is_and_of_how_many_runs(config, root, tmp_path, capsys):
+    keep(root, FIRST, DONE)
+    (tmp_path / "config.json").write_text(f'{{"db": {{}}, "local_path": "lake", "reports_path": "{root}"}}')
+    with pytest.raises(SystemExit) as ended:
+        main(["reports", "--config", str(tmp_path / "config.json")])
+    assert not ended.value.code and f"index of 1 runs: {root}/index.html" in capsys.readouterr().out
