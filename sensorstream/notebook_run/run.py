@@ -78,10 +78,8 @@ def run(
         The JSON file of the configuration; ``None`` where ``config_source`` holds everything.
     config_source
         ``file``, ``airflow`` or ``aws``, as for ``load``.
-    date
-        A day of the configured time zone; or else ``start`` and ``end``.
-    start, end
-        The window, half open, ISO 8601; a bare date is midnight in the configured time zone. Whole seconds.
+    date, start, end
+        A day of the configured time zone; or else a window, half open, ISO 8601, whole seconds; a bare date is midnight.
     patterns
         PostgreSQL regular expressions of tag paths; those of the configuration by default.
     engine, write_mode, allow_loss
@@ -107,7 +105,8 @@ def run(
     window = window_of(config.timezone, day=date, start=start, end=end)
     name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     folder = storage.run_folder(config, name)
-    report = f"{(place := storage.kept_at(config, folder, name))}/report.html"
+    place = storage.kept_at(config, folder, name)
+    report = f"{place}/report.html"
     parameters = {
         "config_path": str(Path(config_path).resolve()) if config_path else None,
         "config_source": config_source,
