@@ -79,7 +79,7 @@ def run(
     config_source
         ``file``, ``airflow`` or ``aws``, as for ``load``.
     date, start, end
-        A day of the configured time zone; or else a window, half open, ISO 8601, whole seconds; a bare date is midnight.
+        A day of the configured time zone; or a window, half open, ISO 8601, whole seconds; a bare date is midnight.
     patterns
         PostgreSQL regular expressions of tag paths; those of the configuration by default.
     engine, write_mode, allow_loss
