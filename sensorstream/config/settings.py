@@ -224,7 +224,7 @@ class Config(Part):
 
     @field_validator("reports_path")
     @classmethod
-    def _a_shelf(cls, path: str) -> str:
+    def _a_place_of_reports(cls, path: str) -> str:
         if path.startswith("s3://"):
             bucket, _, directory = path.removeprefix("s3://").partition("/")
             bucket_of(bucket)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
 from .config_table import Shown, configuration
-from .run_statistics import Facts, gather
+from .run_statistics import RunStatistics, gather
 from .series import daily, series
 from .small_multiples import moved_most
 
 __all__ = [
-    "Facts",
     "Picture",
+    "RunStatistics",
     "Shown",
     "bytes_by_tag",
     "configuration",

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import SensorStreamError
 from ..formatting import short, size
 from ..windows import zone
-from .run_statistics import Facts
+from .run_statistics import RunStatistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,13 +87,13 @@ def drawn(title: str, draw: Callable[[], Picture], *, group: str = "read") -> Pi
         return Picture(title, alt, NOT_DRAWN.format(escape(f"{title}: {alt}"), f"var(--soft, {NEUTRAL})"), group)
 
 
-def pictured(title: str) -> Callable[[Callable[[Facts], Picture]], Callable[[Facts], Picture]]:
-    """Makes a function of facts one that always gives a picture, see ``drawn``."""
+def pictured(title: str) -> Callable[[Callable[[RunStatistics], Picture]], Callable[[RunStatistics], Picture]]:
+    """Makes a function of statistics one that always gives a picture, see ``drawn``."""
 
-    def decorate(draw: Callable[[Facts], Picture]) -> Callable[[Facts], Picture]:
+    def decorate(draw: Callable[[RunStatistics], Picture]) -> Callable[[RunStatistics], Picture]:
         @wraps(draw)
-        def always(facts: Facts) -> Picture:
-            return drawn(title, lambda: draw(facts))
+        def always(statistics: RunStatistics) -> Picture:
+            return drawn(title, lambda: draw(statistics))
 
         return always
 
@@ -101,21 +101,21 @@ def pictured(title: str) -> Callable[[Callable[[Facts], Picture]], Callable[[Fac
 
 
 @pictured("Readings over time")
-def readings_over_time(facts: Facts) -> Picture:
+def readings_over_time(statistics: RunStatistics) -> Picture:
     """Readings of each hour (or day, by the length of the window), kept and rejected."""
-    unit = {60: "minute", 3600: "hour", 86400: "day"}.get(facts.width_s) or span_name(facts.width_s)
-    kept, rejected = int(facts.kept.sum()), int(facts.rejected.sum())
-    empty = int((facts.kept + facts.rejected == 0).sum())
+    unit = {60: "minute", 3600: "hour", 86400: "day"}.get(statistics.width_s) or span_name(statistics.width_s)
+    kept, rejected = int(statistics.kept.sum()), int(statistics.rejected.sum())
+    empty = int((statistics.kept + statistics.rejected == 0).sum())
     title = f"Readings per {unit}"
-    alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(facts.kept)} bars"
+    alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(statistics.kept)} bars"
     alt += f", {empty} of them empty." if empty else "."
     with canvas(title, alt) as drawing:
         axes = drawing.axes
-        place = np.arange(len(facts.kept))
-        axes.bar(place, facts.kept, width=0.86, color=KEPT, label="kept")
-        axes.bar(place, facts.rejected, width=0.86, bottom=facts.kept, color=REJECTED, label="rejected")
+        place = np.arange(len(statistics.kept))
+        axes.bar(place, statistics.kept, width=0.86, color=KEPT, label="kept")
+        axes.bar(place, statistics.rejected, width=0.86, bottom=statistics.kept, color=REJECTED, label="rejected")
         # A bar's left border is its time, so that midnight stands between two days.
-        ticks, labels = time_ticks(facts.starts_ms, facts.timezone)
+        ticks, labels = time_ticks(statistics.starts_ms, statistics.timezone)
         axes.set_xticks([tick - 0.5 for tick in ticks], labels)
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_formatter(lambda value, _: short(value))
@@ -125,31 +125,31 @@ def readings_over_time(facts: Facts) -> Picture:
 
 
 @pictured("Rejected by area")
-def quality_by_area(facts: Facts) -> Picture:
+def quality_by_area(statistics: RunStatistics) -> Picture:
     """How much of each area's readings was kept, worst first."""
     areas = sorted(
-        {*facts.kept_by_area, *facts.rejected_by_area},
-        key=lambda name: (-_share(facts, name), name),
+        {*statistics.kept_by_area, *statistics.rejected_by_area},
+        key=lambda name: (-_share(statistics, name), name),
     )[:MOST_ROWS]
-    shares = {name: 100 * _share(facts, name) for name in areas}
+    shares = {name: 100 * _share(statistics, name) for name in areas}
     worst = next(iter(shares), None)
     alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %." if worst else "No readings."
     return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
 
 
 @pictured("Tags with most rejected readings")
-def most_rejected(facts: Facts) -> Picture:
+def most_rejected(statistics: RunStatistics) -> Picture:
     """The tags with most rejected readings."""
-    found = _largest(facts.rejected_by_tag)
+    found = _largest(statistics.rejected_by_tag)
     first = next(iter(found), None)
     alt = f"{first} has most: {found[first]:,}." if first else "Nothing was rejected."
     return _rows("Tags with most rejected readings", alt, found, REJECTED, short)
 
 
 @pictured("Largest tags in the lake")
-def bytes_by_tag(facts: Facts) -> Picture:
+def bytes_by_tag(statistics: RunStatistics) -> Picture:
     """The tags that take most room in the lake."""
-    found = _largest(facts.bytes_by_tag)
+    found = _largest(statistics.bytes_by_tag)
     first = next(iter(found), None)
     alt = f"{first} takes most: {size(found[first])}." if first else "No files."
     return _rows("Largest tags in the lake", alt, found, KEPT, size)
@@ -241,9 +241,9 @@ def _largest(values: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS])
 
 
-def _share(facts: Facts, name: str) -> float:
-    rejected = facts.rejected_by_area.get(name, 0)
-    return rejected / max(rejected + facts.kept_by_area.get(name, 0), 1)
+def _share(statistics: RunStatistics, name: str) -> float:
+    rejected = statistics.rejected_by_area.get(name, 0)
+    return rejected / max(rejected + statistics.kept_by_area.get(name, 0), 1)
 
 
 def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[str]]:

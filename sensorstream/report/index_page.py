@@ -20,7 +20,7 @@ from ..windows import zone
 from .charts import KEPT, WIDTH, Picture, canvas, drawn
 from .run_history import Run, by_day, runs
 from .run_page import templates
-from .storage import of_reports, open_shelf, place_of, remote
+from .storage import of_reports, open_storage, place_of, remote
 
 NAME = "index.html"
 MOST_MONTHS = 12
@@ -59,7 +59,7 @@ def build(config: Config, out: Path | None = None) -> Index:
         replace_text(out, render(found, config.timezone, base=_base(config, out)))
         return Index(str(out), len(found))
     with of_reports():
-        open_shelf(config).put(NAME, render(found, config.timezone).encode())
+        open_storage(config).put(NAME, render(found, config.timezone).encode())
     return Index(f"{config.reports_path.rstrip('/')}/{NAME}", len(found))
 
 

@@ -17,7 +17,7 @@ from ..lake.stores import Store
 from ..pipeline.run_record import RunRecord
 from ..windows import zone
 from .outcome import NAME, Outcome, Verdict, count_warnings, counts
-from .storage import folders, of_reports, open_shelf
+from .storage import folders, of_reports, open_storage
 
 WORST_FIRST: tuple[Verdict, ...] = ("failed", "broken", "warnings", "done")
 KILLED = "no record: it is still running, or was ended before it could write one"
@@ -56,7 +56,7 @@ class Run:
 def runs(config: Config) -> list[Run]:
     """Every run that is kept, the newest first; one whose folder does not tell is ``broken``, never an error."""
     with of_reports():
-        store = open_shelf(config)
+        store = open_storage(config)
         found = folders(config)
         with at_once(FETCHES_AT_ONCE) as pool:
             ended = pool.map(lambda item: _ended(store, *item), found.items())
@@ -70,7 +70,7 @@ def runs(config: Config) -> list[Run]:
 def records(config: Config) -> list[dict[str, Any]]:
     """The record of every run that is kept and came to one, as JSON; ``ConfigError`` names one that cannot be read."""
     with of_reports(), at_once(FETCHES_AT_ONCE) as pool:
-        store = open_shelf(config)
+        store = open_storage(config)
         keys = sorted(f"{folder}/{RECORD}" for folder, names in folders(config).items() if RECORD in names)
         texts = [*zip(keys, pool.map(store.get, keys), strict=True)]
     found = []

@@ -30,7 +30,7 @@ MOST_MOVED, MOST_CALM = 12, 3  # tags whose level is drawn, and how many where n
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunStatistics:
     """Counts of readings; ``starts_ms`` are the left borders of the bars, ``width_s`` their width.
 
     ``moved`` are the levels of the tags that left their usual level furthest, the furthest first.
@@ -49,8 +49,8 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class NoFacts:
-    """Stands for facts that could not be gathered: whoever asks for one is told why."""
+class NoStatistics:
+    """Stands for statistics that could not be gathered: whoever asks for one is told why."""
 
     error: Exception
 
@@ -58,8 +58,8 @@ class NoFacts:
         raise self.error
 
 
-def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
-    """The facts of a run over ``tagpaths``: from the manifest, the files it names, and the rejected readings.
+def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunStatistics:
+    """The statistics of a run over ``tagpaths``: from the manifest, the files it names, and the rejected readings.
 
     ``SensorStreamError`` is raised; whatever else goes wrong is said in the place of each picture.
     """
@@ -68,10 +68,10 @@ def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
     except SensorStreamError:
         raise
     except Exception as error:
-        return cast(Facts, NoFacts(error))
+        return cast(RunStatistics, NoStatistics(error))
 
 
-def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Facts:
+def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunStatistics:
     window = Window(*(parse_instant(record.window[side], config.timezone) for side in ("start", "end")))
     chosen = frozenset(tagpaths)
     store = open_store(config)
@@ -93,7 +93,7 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Fac
     rejected_by_area: Counter[str] = Counter()
     for tagpath, count in tags.items():
         rejected_by_area[area(tagpath)] += count
-    return Facts(
+    return RunStatistics(
         timezone=config.timezone,
         width_s=width,
         starts_ms=edges[:-1],

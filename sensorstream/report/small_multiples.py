@@ -20,7 +20,7 @@ from .anomalies import Notable
 from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
-from .run_statistics import Facts, NoFacts
+from .run_statistics import NoStatistics, RunStatistics
 
 POINTS = 600  # of a line
 MOST_TAGS = 12
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     left_out: int
 
 
-def moved_most(config: Config, facts: Facts, window: Window) -> list[Picture]:
+def moved_most(config: Config, statistics: RunStatistics, window: Window) -> list[Picture]:
     """The tags whose level left the usual furthest: every reading in grey, the level in blue, the unusual shaded."""
 
     def draw(levels: Levels) -> Picture:
@@ -49,9 +49,9 @@ def moved_most(config: Config, facts: Facts, window: Window) -> list[Picture]:
         return panel(levels.tagpath, _words(levels, line, config.timezone), line.times, line.values, config.timezone,
                      spans=levels.unusual(), levels=levels, group="moved")  # fmt: skip
 
-    if isinstance(facts, NoFacts):
-        return [drawn("Levels that moved most", lambda: draw(facts.moved[0]), group="moved")]
-    return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in facts.moved]
+    if isinstance(statistics, NoStatistics):
+        return [drawn("Levels that moved most", lambda: draw(statistics.moved[0]), group="moved")]
+    return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
 
 
 def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]]) -> tuple[list[Picture], str]:

@@ -21,7 +21,7 @@ def remote(config: Config) -> bool:
     return config.reports_path.startswith(S3)
 
 
-def open_shelf(config: Config) -> Store:
+def open_storage(config: Config) -> Store:
     """The store of ``reports_path``; endpoint, region and encryption as the lake's. A folder is made."""
     if not remote(config):
         from ..lake.stores.folder import Folder
@@ -65,7 +65,7 @@ def keep(config: Config, folder: Path, name: str) -> None:
         return
     try:
         with of_reports():
-            store = open_shelf(config)
+            store = open_storage(config)
             for file in sorted(folder.iterdir()):
                 if file.is_file() and not file.name.startswith("."):
                     store.put(f"{name}/{file.name}", file.read_bytes())
@@ -76,7 +76,7 @@ def keep(config: Config, folder: Path, name: str) -> None:
 
 def folders(config: Config) -> dict[str, set[str]]:
     """Each run's folder and the names of its files. A folder below a run's is part of that run."""
-    store = open_shelf(config)
+    store = open_storage(config)
     found: dict[str, set[str]] = {}
     for key, _ in store.list():
         folder, _, name = key.rpartition("/")

@@ -36,7 +36,7 @@ KNOWN = {
 
 @pytest.fixture
 def run(database, make_config):
-    """``run(window, files)``: configuration, record and facts of a run over real readings."""
+    """``run(window, files)``: configuration, record and statistics of a run over real readings."""
 
     def go(window: Window, files: str, patterns: list[str]):
         found = sorted(SHARED_DATA.glob(files))
@@ -62,8 +62,8 @@ def ms(text: str) -> int:
 
 
 def test_the_known_failures_of_nab_stand_out_and_the_gaps_are_listed_exactly(run, tmp_path):
-    config, record, facts = run(NAB, "nab/*.csv", [".*"])
-    moved = {levels.tagpath: levels for levels in facts.moved}
+    config, record, statistics = run(NAB, "nab/*.csv", [".*"])
+    moved = {levels.tagpath: levels for levels in statistics.moved}
     for start, end in KNOWN[MACHINE]:
         assert any(a < ms(end) and b > ms(start) for a, b in moved[MACHINE].unusual()), f"{start} is not shaded"
     # The season moves the room more than a failure does: there the line itself is nowhere else as high, as low.
@@ -89,8 +89,8 @@ def test_the_known_failures_of_nab_stand_out_and_the_gaps_are_listed_exactly(run
 
 
 def test_the_labelled_anomalies_of_skab_stand_out(run):
-    config, _, facts = run(SKAB, "skab/*_[01].csv", ["/[A-Z]"])
-    moved = {levels.tagpath: levels for levels in facts.moved}
+    config, _, statistics = run(SKAB, "skab/*_[01].csv", ["/[A-Z]"])
+    moved = {levels.tagpath: levels for levels in statistics.moved}
     for file in sorted(SHARED_DATA.glob("skab/*_[01].csv")):
         with file.open(newline="") as lines:
             labelled = [ms(row["datetime"]) for row in csv.DictReader(lines, delimiter=";") if row["anomaly"] == "1.0"]
@@ -98,4 +98,4 @@ def test_the_labelled_anomalies_of_skab_stand_out(run):
         assert any(a < labelled[-1] and b > labelled[0] for a, b in levels.unusual()), f"{file.stem} is not shaded"
         during = (levels.edges_ms[:-1] >= labelled[0]) & (levels.edges_ms[1:] <= labelled[-1])
         assert np.nanmean(levels.means[during]) < np.nanquantile(levels.means[~during], 0.1)
-    assert {picture.title for picture in report.moved_most(config, facts, SKAB)} == set(moved)
+    assert {picture.title for picture in report.moved_most(config, statistics, SKAB)} == set(moved)

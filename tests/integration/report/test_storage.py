@@ -47,9 +47,9 @@ def test_a_run_is_put_on_s3_and_leaves_nothing_here(config):
 
 def test_the_page_of_all_runs_is_put_there_or_leads_there(config, tmp_path):
     storage.keep(config, worked(config), NAME)
-    storage.open_shelf(config).put("strange/x/record.json", b"{")
+    storage.open_storage(config).put("strange/x/record.json", b"{")
     assert build(config) == build(config) and build(config).runs == 2
-    page = (storage.open_shelf(config).get("index.html") or b"").decode()
+    page = (storage.open_storage(config).get("index.html") or b"").decode()
     assert f'<a href="{NAME}/report.html"' in page and "record.json cannot be read" in page
     build(config, tmp_path / "here.html")
     (link,) = set(re.findall(r'<a href="([^"]+)"', (tmp_path / "here.html").read_text()))

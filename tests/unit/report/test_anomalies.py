@@ -20,7 +20,7 @@ from sensorstream.report.anomalies import by_tag, length, listed
 from sensorstream.report.level_shifts import Tally, most_moved
 from sensorstream.report.small_multiples import MOST_TAGS, panel
 from tests.lakes import publish, scope_of
-from tests.unit.report.test_run_page import CONFIG, DAY, FACTS, RECORD
+from tests.unit.report.test_run_page import CONFIG, DAY, RECORD, STATISTICS
 
 MANY = 10_000
 KINDS = ("gap", "stuck", "clock step", "out of range", "unusual level")
@@ -144,12 +144,16 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
         tmp_path / "record.json"
     )
     moved = most_moved([tally(path, rng.normal(size=86_400)) for path in paths[:30]], MOST_TAGS, MOST_TAGS)
-    facts = replace(
-        FACTS, rejected_by_tag=dict.fromkeys(paths, 3), bytes_by_tag=dict.fromkeys(paths, 9),
+    statistics = replace(
+        STATISTICS, rejected_by_tag=dict.fromkeys(paths, 3), bytes_by_tag=dict.fromkeys(paths, 9),
         kept_by_area=dict.fromkeys(paths, 5), moved=moved,
     )  # fmt: skip
-    drawn = [report.readings_over_time(facts), report.quality_by_area(facts), report.most_rejected(facts)]
-    drawn += [report.bytes_by_tag(facts), *report.moved_most(config, facts, DAY)]
+    drawn = [
+        report.readings_over_time(statistics),
+        report.quality_by_area(statistics),
+        report.most_rejected(statistics),
+    ]
+    drawn += [report.bytes_by_tag(statistics), *report.moved_most(config, statistics, DAY)]
     shown = [nbformat.v4.new_output("display_data", data=data, metadata=about)
              for data, about in (each._repr_mimebundle_() for each in drawn)]  # fmt: skip
     plan = nbformat.v4.new_output("display_data", data={"text/html": "<table>" + "<tr><td>1</td></tr>" * 90_000})

@@ -25,7 +25,7 @@ from sensorstream.report.downsampling import min_max, reduced
 from sensorstream.report.level_shifts import Tally, measured, most_moved
 from sensorstream.report.small_multiples import panel
 from sensorstream.transform.readings import SCHEMA
-from tests.unit.report.test_run_page import CONFIG, DAY, FACTS, RECORD
+from tests.unit.report.test_run_page import CONFIG, DAY, RECORD, STATISTICS
 
 ODD = [sys.float_info.max, -sys.float_info.max, MOST_MEASURED, 5e-324, -5e-324, 0.0, float("inf"), -float("inf")]
 VALUES = st.lists(st.sampled_from([*ODD, float("nan"), 20.0, 21.5]) | st.floats(), min_size=8, max_size=400)
@@ -90,19 +90,19 @@ def test_a_sensor_that_is_stuck_on_nan_is_stuck():
 
 
 def test_a_picture_that_cannot_be_drawn_says_why_in_its_place(monkeypatch):
-    broken = replace(FACTS, starts_ms=None)
+    broken = replace(STATISTICS, starts_ms=None)
     picture = report.readings_over_time(broken)
     assert picture.alt.startswith("Not drawn, TypeError: ") and "not drawn</text>" in picture.svg
     assert "not drawn" not in report.most_rejected(broken).svg
 
     def breaks(*_):
-        raise ZeroDivisionError("no <facts>")
+        raise ZeroDivisionError("no <statistics>")
 
     monkeypatch.setattr(gathering, "_gathered", breaks)
-    facts = report.gather(CONFIG, RECORD, [])
+    statistics = report.gather(CONFIG, RECORD, [])
     every = (report.readings_over_time, report.quality_by_area, report.most_rejected, report.bytes_by_tag)
-    for picture in (*(draw(facts) for draw in every), *report.moved_most(CONFIG, facts, DAY)):
-        assert picture.alt == "Not drawn, ZeroDivisionError: no <facts>" and "no &lt;facts&gt;" in picture.svg
+    for picture in (*(draw(statistics) for draw in every), *report.moved_most(CONFIG, statistics, DAY)):
+        assert picture.alt == "Not drawn, ZeroDivisionError: no <statistics>" and "no &lt;statistics&gt;" in picture.svg
 
 
 @pytest.mark.parametrize("raised", [LakeError("the lake is away"), KeyboardInterrupt()])

@@ -1,4 +1,4 @@
-"""The report's page and pictures, from made-up facts: no server, no Spark."""
+"""The report's page and pictures, from made-up statistics: no server, no Spark."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sensorstream.planning.plan import Plan
 from sensorstream.report import run_page
 from sensorstream.report.charts import MOST_ROWS, MOST_TICKS, time_ticks
 from sensorstream.report.downsampling import min_max, silences, usual_step
-from sensorstream.report.run_statistics import MOST_BARS, Facts, bar_width
+from sensorstream.report.run_statistics import MOST_BARS, RunStatistics, bar_width
 from sensorstream.windows import Window, day_window, window_of
 
 CONFIG = check(
@@ -36,7 +36,7 @@ CONFIG = check(
 )
 DAY = day_window(date(2026, 10, 14), "UTC")
 EVIL = "plant1/<script>alert('$x$')</script>/flow"
-FACTS = Facts(
+STATISTICS = RunStatistics(
     timezone="UTC",
     width_s=3600,
     starts_ms=np.arange(DAY.start_ms, DAY.end_ms, 3_600_000),
@@ -58,7 +58,7 @@ RECORD = RunRecord(
 
 def pictures() -> list[report.Picture]:
     draw = (report.readings_over_time, report.quality_by_area, report.most_rejected, report.bytes_by_tag)
-    return [make(FACTS) for make in draw]
+    return [make(STATISTICS) for make in draw]
 
 
 @pytest.fixture
@@ -93,18 +93,18 @@ def test_pictures_of_one_page_share_no_id():
 
 
 def test_the_same_facts_make_the_same_picture():
-    assert report.readings_over_time(FACTS).svg == report.readings_over_time(FACTS).svg
+    assert report.readings_over_time(STATISTICS).svg == report.readings_over_time(STATISTICS).svg
 
 
 def test_a_picture_names_the_largest_and_leaves_the_rest():
-    picture = report.bytes_by_tag(FACTS)
+    picture = report.bytes_by_tag(STATISTICS)
     assert "plant1/press/29" in picture.alt and picture.svg.count("plant1/press/") == MOST_ROWS + 1
-    assert "plant2/oven: 16 %" in report.quality_by_area(FACTS).alt
+    assert "plant2/oven: 16 %" in report.quality_by_area(STATISTICS).alt
 
 
 def test_nothing_to_show_is_a_picture_too():
     empty = replace(
-        FACTS, kept=np.zeros(24), rejected=np.zeros(24), kept_by_area={}, rejected_by_area={}, rejected_by_tag={},
+        STATISTICS, kept=np.zeros(24), rejected=np.zeros(24), kept_by_area={}, rejected_by_area={}, rejected_by_tag={},
         bytes_by_tag={},
     )  # fmt: skip
     assert "Nothing was rejected" in report.most_rejected(empty).svg
