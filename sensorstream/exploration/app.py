@@ -129,7 +129,7 @@ class Workbench:
 
     def picture(self) -> Picture:
         """What is seen as a picture that stays in the notebook, for who reads it without a kernel."""
-        from ..report.series import series
+        from ..report.tag_series import series
 
         # Not what is drawn beyond the window, so that a zoom is at hand.
         view = self.reader.look(self.tags, self.window, POINTS, self.source)

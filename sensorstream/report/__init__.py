@@ -1,15 +1,34 @@
 """What a run looks like: pictures for notebooks, and one HTML page that opens anywhere.
 
-The heavy parts (matplotlib) are loaded when the first picture is drawn.
+What is named here is imported when it is first used: the command line shows reports too, and draws nothing.
 """
 
 from __future__ import annotations
 
-from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
-from .config_table import Shown, configuration
-from .run_statistics import RunStatistics, gather
-from .series import daily, series
-from .small_multiples import moved_most
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
+    from .config_table import Shown, configuration
+    from .run_statistics import RunStatistics, gather
+    from .small_multiples import moved_most
+    from .tag_series import daily, series
+
+_HOME = {
+    "Picture": "charts",
+    "RunStatistics": "run_statistics",
+    "Shown": "config_table",
+    "bytes_by_tag": "charts",
+    "configuration": "config_table",
+    "daily": "tag_series",
+    "gather": "run_statistics",
+    "most_rejected": "charts",
+    "moved_most": "small_multiples",
+    "quality_by_area": "charts",
+    "readings_over_time": "charts",
+    "series": "tag_series",
+}
 
 __all__ = [
     "Picture",
@@ -25,3 +44,9 @@ __all__ = [
     "readings_over_time",
     "series",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
