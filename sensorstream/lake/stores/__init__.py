@@ -6,7 +6,7 @@
     folder           a local folder
     bucket           a prefix of an S3 bucket
     aws_credentials  what a bucket's client signs with
-    patience         how long failures are endured, and what is said when they last
+    retry            how long failures are endured, and what is said when they last
 
 Every write is of one whole object: readers see the old bytes or the new ones. ``swap`` is compare-and-swap.
 """
