@@ -21,7 +21,7 @@ from sensorstream.publishing import lease
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known, Published, Scope, Seen
-from sensorstream.staging.staged import StagedHere
+from sensorstream.staging.staged_files import StagedHere
 from sensorstream.transform.readings import SCHEMA, inside
 from sensorstream.transform.staged_rows import PRINTS
 from sensorstream.windows import Window

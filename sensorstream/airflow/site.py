@@ -72,7 +72,7 @@ NAMES: dict[str, tuple[str, Any]] = {
 
 
 def report_url(dag_id: str, run_id: str) -> str:
-    """The address of a run's report in Airflow's own web server (see ``reports``)."""
+    """The address of a run's report in Airflow's own web server (see ``report_server``)."""
     from airflow.sdk.configuration import conf
 
     base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")

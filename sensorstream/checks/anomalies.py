@@ -16,7 +16,7 @@ MOST = 200  # of a kind that a result names
 
 
 @dataclass(frozen=True)
-class Notable:
+class Anomaly:
     """One stretch of one tag, ms since 1970; ``weight`` orders those of a kind, ``text`` says what was seen."""
 
     kind: Kind
@@ -36,7 +36,7 @@ class Notable:
         }
 
 
-def worst(found: Iterable[Notable]) -> tuple[tuple[Notable, ...], dict[str, int]]:
+def worst(found: Iterable[Anomaly]) -> tuple[tuple[Anomaly, ...], dict[str, int]]:
     """The heaviest of each kind, and how many of it there are in all."""
     ordered = sorted(found, key=lambda one: (one.kind, -one.weight, one.tagpath, one.start_ms))
     total: Counter[str] = Counter(one.kind for one in ordered)

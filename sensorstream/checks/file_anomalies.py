@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..formatting import span
 from ..windows import Window
-from .anomalies import Notable
+from .anomalies import Anomaly
 from .gaps_and_stuck import STILL_READINGS, Stretch, alike, beyond, gaps, still
 from .ranges import Range
 
@@ -50,17 +50,17 @@ class Behaviour:
             "beyond_range": sum(one.readings for one in self.beyond),
         }
 
-    def notable(self, tagpath: str, limits: Range | None) -> Iterator[Notable]:
+    def notable(self, tagpath: str, limits: Range | None) -> Iterator[Anomaly]:
         for gap in self.gaps:
             text = f"no reading for {span(gap.value / 1000)}"
-            yield Notable("gap", tagpath, gap.start_ms, gap.end_ms, text, gap.value)
+            yield Anomaly("gap", tagpath, gap.start_ms, gap.end_ms, text, gap.value)
         for one in self.still:
             length = one.end_ms - one.start_ms
             text = f"{one.value:.6g} in {one.readings:,} readings over {span(length / 1000)}"
-            yield Notable("stuck", tagpath, one.start_ms, one.end_ms, text, length)
+            yield Anomaly("stuck", tagpath, one.start_ms, one.end_ms, text, length)
         for one in self.beyond:
             text = f"{one.value:.6g} in {one.readings:,} readings, where {limits} is expected"
-            yield Notable("out of range", tagpath, one.start_ms, one.end_ms, text, one.readings)
+            yield Anomaly("out of range", tagpath, one.start_ms, one.end_ms, text, one.readings)
 
 
 def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:

@@ -27,7 +27,7 @@ CHANCE = 1e-6  # that a lively value repeats itself so often without being stuck
 
 
 class Stretch(NamedTuple):
-    """A stretch of time, ms since 1970, and what is worth task_progress of it."""
+    """A stretch of time, ms since 1970, and what is worth saying of it."""
 
     start_ms: int
     end_ms: int

@@ -13,7 +13,7 @@ null_times, not_rising                 readings without time, and steps of time 
 first_read_ms, last_read_ms            first and last time, ms since 1970
 month_read                             month of the first time in the configured zone
 bad_quality, empty_share               readings that the rule rejects; share with neither value nor text
-longest_gap_s, still_s                 longest gap, and longest time that a lively value stood still: ``behaviour``
+longest_gap_s, still_s                 longest gap, and longest time that a lively value stood still: ``gaps_and_stuck``
 beyond_range                           readings outside of the tag's range
 =====================================  ============================================================================
 
@@ -42,7 +42,7 @@ from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
 from ..transform.readings import SCHEMA
 from ..windows import Window, zone
-from .anomalies import Notable
+from .anomalies import Anomaly
 from .file_anomalies import NOTHING, Beside, behaviour
 from .ranges import Range
 
@@ -130,7 +130,7 @@ def files_frame(
     rule: QualityRule,
     rejected: Mapping[str, np.ndarray],
     range_of: Callable[[str], Range | None],
-) -> tuple[pd.DataFrame, list[Notable]]:
+) -> tuple[pd.DataFrame, list[Anomaly]]:
     """The frame described above, from the lake as it is, and the stretches of time that are worth a look.
 
     Parameters
@@ -143,7 +143,7 @@ def files_frame(
     stored = stored_objects(store, [folder(path, month) for path in paths for month in months])
     chosen = to_read([file.entry for file in files], READ_AT_MOST)
 
-    def read(file: CommittedFile) -> tuple[dict[str, Any], list[Notable]]:
+    def read(file: CommittedFile) -> tuple[dict[str, Any], list[Anomaly]]:
         entry = file.entry
         data = store.get(entry.key) if entry.key in stored and entry.key in chosen else None
         if data is None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..atomic_files import replace_json
 from ..errors import LakeCheckFailed, SourceCheckFailed
 from ..formatting import plain
-from .anomalies import Notable
+from .anomalies import Anomaly
 
 Subject = Literal["source", "lake"]
 Severity = Literal["critical", "warning", "info"]
@@ -90,7 +90,7 @@ class CheckResult:
     findings: tuple[Finding, ...]
     measured: Mapping[str, int]
     seconds: float
-    notable: tuple[Notable, ...] = ()
+    notable: tuple[Anomaly, ...] = ()
     notable_total: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -25,7 +25,7 @@ lowest, highest          of the other good values
 range_low, range_high    what those should keep to; empty if nothing says
 silent_share             the longest time without a reading, as a share of the window; empty for a tag with few
 steps_since_last         time from the last reading to the end of the window, in mean steps between readings
-clock_steps              how often the tag's clock went back: see ``pace``; empty where rows stand in no order
+clock_steps              how often the tag's clock went back: see ``clock_steps.py``; empty where rows stand in no order
 of_usual                 ``readings`` over those of the same weekdays before; empty where the lake knows of none
 =======================  ==========================================================================================
 """
@@ -46,7 +46,7 @@ from ..historian.values_sql import unreadable_columns
 from ..transform.quality import QualityRule
 from ..windows import Window
 from . import source_summary_sql as queries
-from .anomalies import Notable, instant
+from .anomalies import Anomaly, instant
 from .clock_steps import BINS, DENSE, Cell, Pieces, silence, written_twice
 from .ranges import Range, Seen, matcher
 
@@ -270,12 +270,12 @@ def frame_of(
     return frame.astype({name: "float64" for name in NUMBERS_OR_NOTHING if name in frame})
 
 
-def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Notable]:
+def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
     """When clocks went back."""
     for tag in tags:
         for first, last in found.sums.get(tag.path, TagSum()).clock_steps():
             start, end = found.pieces.borders(first)[0], found.pieces.borders(last)[1]
-            yield Notable(
+            yield Anomaly(
                 "clock step", tag.path, start, end, f"{span((end - start) / 1000)} written twice", end - start
             )
 

@@ -99,7 +99,7 @@ class Database(Part):
 
 
 class Rotation(Part):
-    """How the historian's login is changed by two roles in turn (see ``rotation``)."""
+    """How the historian's login is changed by two roles in turn (see ``historian.password_rotation``)."""
 
     admin_secret_id: Name
     group: Name

@@ -1,7 +1,7 @@
 """The manifest: what is committed. A small root object names immutable state files, one of each kind a month.
 
 ``manifest.json`` changes only by compare-and-swap; that write is the commit. It holds no time of day, so that a run
-that changes nothing leaves the same bytes. While a run publishes, the root also says who does (see ``turns``).
+that changes nothing leaves the same bytes. While a run publishes, the root says who does (``publishing.lease``).
 
 ::
 

@@ -25,8 +25,8 @@ from ..planning.plan import Plan
 from ..publishing.guards import refuse_losses
 from ..publishing.publish import Known, Published, Scope, look, patch
 from ..staging import Executor
-from ..staging.stage import Measured
-from ..staging.staged import Staged
+from ..staging.measured import Measured
+from ..staging.staged_files import Staged
 from ..transform.parquet import parquet_or_none
 from ..windows import Window, zone
 from .detect import Late

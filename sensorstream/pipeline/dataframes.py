@@ -31,10 +31,10 @@ from ..publishing.publish import Scope, look
 from ..publishing.publish import publish as publish_files
 from ..spark.package import guarded, spark_schema
 from ..spark.session import spark_errors
-from ..staging.jdbc import clean_jdbc
+from ..staging.jdbc_on_spark import clean_jdbc
 from ..staging.on_spark import measure, persisted
-from ..staging.packed import clean_packed
-from ..staging.staged import StagedOnSpark
+from ..staging.packed_on_spark import clean_packed
+from ..staging.staged_files import StagedOnSpark
 from ..transform.clean import Tally
 from ..transform.quality import quality_rule
 from ..transform.readings import SCHEMA

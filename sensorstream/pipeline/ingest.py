@@ -29,8 +29,8 @@ from ..publishing.guards import covered_months, refuse_losses, refuse_to_empty, 
 from ..publishing.lease import store_to_write
 from ..publishing.publish import Known, Published, Scope, Seen, publish, seen_in
 from ..staging import Executor, executor
-from ..staging.stage import Measured
-from ..staging.staged import Staged
+from ..staging.measured import Measured
+from ..staging.staged_files import Staged
 from ..transform.parquet import parquet_or_none
 from ..transform.quality import quality_rule
 from ..windows import Window, WindowLike, as_window

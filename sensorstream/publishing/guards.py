@@ -13,7 +13,7 @@ from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, StateGone
 from ..lake.stores import Store
 from ..planning.plan import Plan
-from ..staging.stage import Contents, Measured
+from ..staging.measured import Contents, Measured
 from ..transform.readings import inside
 from ..windows import Window, without
 from .publish import Scope, Seen

@@ -11,7 +11,7 @@ from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile
 from ..lake.stores import Store
-from ..staging.staged import Staged
+from ..staging.staged_files import Staged
 from ..transform.parquet import decode
 from ..transform.readings import SCHEMA, inside
 from ..windows import Window

@@ -34,7 +34,7 @@ from ..lake.manifest import (
     write_states,
 )
 from ..lake.stores import Conflict, Store
-from ..staging.staged import Staged
+from ..staging.staged_files import Staged
 from ..transform.readings import inside
 from ..windows import Window
 from .file_changes import Changes, both, covered, files_of, over, places
@@ -77,7 +77,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Known:
-    """What a run learnt of the source, to be noted in the manifest (see ``pieces`` and ``marks``).
+    """What a run learnt of the source, to be noted in the manifest (see ``lake.source_state``).
 
     ``pieces`` are those of the scope; without them what was known of it is forgotten.
     """

@@ -17,7 +17,7 @@ NAMES = {"gap": "Gaps", "stuck": "Stuck sensors", "clock step": "Clock steps", "
 
 
 @dataclass(frozen=True)
-class Notable:
+class Anomaly:
     """One stretch of one tag."""
 
     kind: str
@@ -36,7 +36,7 @@ class Listed:
     """All of one kind: the worst first, as many as were kept of ``total``."""
 
     kind: str
-    found: tuple[Notable, ...]
+    found: tuple[Anomaly, ...]
     total: int
 
     @property
@@ -60,7 +60,7 @@ class Listed:
 
 def listed(folder: Path) -> list[Listed]:
     """What the checks of a run noted, by kind; both checks may have seen the same. Empty where none has looked."""
-    found: dict[str, dict[tuple[Any, ...], Notable]] = {}
+    found: dict[str, dict[tuple[Any, ...], Anomaly]] = {}
     totals: dict[str, int] = {}
     for path in (folder / name for name in FILES):
         if not path.exists():
@@ -75,7 +75,7 @@ def listed(folder: Path) -> list[Listed]:
     return [_cut(kind, list(found[kind].values()), totals.get(kind, 0)) for kind in order if found.get(kind)]
 
 
-def by_tag(kinds: Iterable[Listed], most: int) -> dict[str, list[Notable]]:
+def by_tag(kinds: Iterable[Listed], most: int) -> dict[str, list[Anomaly]]:
     """The tags to draw, at most ``most``: the worst of each kind in turn, each with all that is known of it. Pure."""
     kinds = list(kinds)
     queues = [list(dict.fromkeys(each.tagpath for each in kind.found)) for kind in kinds]
@@ -100,10 +100,10 @@ def length(milliseconds: int) -> str:
     return f"{seconds:g} s"
 
 
-def _notable(row: Mapping[str, Any]) -> Notable:
+def _notable(row: Mapping[str, Any]) -> Anomaly:
     start, end = (datetime.fromisoformat(row[side]) for side in ("start", "end"))
-    return Notable(row["kind"], row["tagpath"], start, end, row["text"])
+    return Anomaly(row["kind"], row["tagpath"], start, end, row["text"])
 
 
-def _cut(kind: str, found: list[Notable], total: int) -> Listed:
+def _cut(kind: str, found: list[Anomaly], total: int) -> Listed:
     return Listed(kind, tuple(found[:MOST_LISTED]), max(total, len(found)))

@@ -1,7 +1,7 @@
 """Few readings that look like many. Pure.
 
 Of each stretch of time the least and the greatest value are kept, so no spike is lost; of text, where it changes.
-Values that cannot be drawn (see ``report.levels.measured``) are doubtful, and left to the marks.
+Values that cannot be drawn (see ``level_shifts.measured``) are doubtful, and left to the marks.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..errors import LakeError
 from ..formatting import plain
 from ..lake.scan import read_lake
 from ..windows import Window, zone
-from .anomalies import Notable
+from .anomalies import Anomaly
 from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
@@ -54,10 +54,10 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
     return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
 
 
-def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Notable]]) -> tuple[list[Picture], str]:
+def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Anomaly]]) -> tuple[list[Picture], str]:
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
 
-    def draw(path: str, notes: Sequence[Notable]) -> Picture:
+    def draw(path: str, notes: Sequence[Anomaly]) -> Picture:
         line = readings(config, window, path)
         text = _more([each.text for each in notes])
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line.times, line.values,

@@ -49,7 +49,7 @@ from ..transform.quality import QualityRule, quality_rule
 from ..transform.staged_rows import READINGS
 from ..windows import Window, window_of
 from .encode_share import clean_share
-from .packed import BATCH_READINGS
+from .packed_on_spark import BATCH_READINGS
 
 OPTIONS = ("config", "config_source", "date", "start", "end", "patterns")
 

@@ -9,8 +9,8 @@ from ..config.settings import Config
 from ..planning.plan import Plan, Workers
 from ..progress.steps import Progress
 from ..progress.worker_messages import ProgressReceiver
-from .stage import Measured
-from .staged import Staged
+from .measured import Measured
+from .staged_files import Staged
 
 
 class Executor(Protocol):

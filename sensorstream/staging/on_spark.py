@@ -14,10 +14,10 @@ from ..progress.worker_messages import ProgressReceiver, listening
 from ..spark.session import Starting, master, spark_errors, start_early
 from ..transform.quality import quality_rule
 from ..transform.staged_rows import Target
-from .jdbc import stage_jdbc
-from .packed import stage_packed
-from .stage import Measured, measured
-from .staged import Staged, StagedOnSpark
+from .jdbc_on_spark import stage_jdbc
+from .measured import Measured, measured
+from .packed_on_spark import stage_packed
+from .staged_files import Staged, StagedOnSpark
 from .task_times import stages_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ..progress.worker_messages import ProgressReceiver, listening
 from ..transform.quality import quality_rule
 from ..transform.staged_rows import Target
 from .encode_share import encode_share
-from .stage import Measured, measured
-from .staged import Staged, StagedHere
+from .measured import Measured, measured
+from .staged_files import Staged, StagedHere
 
 HOST = "127.0.0.1"
 IN_MEMORY_BYTES = 64 << 20  # of staged files; what is more waits in a file on disk

@@ -13,7 +13,7 @@ from ..lake.concurrency import at_once
 from ..lake.manifest import DataFile
 from ..lake.stores import Store
 from ..publishing.patch import portions
-from ..staging.staged import Staged
+from ..staging.staged_files import Staged
 from ..transform.parquet import decode
 from ..transform.readings import SCHEMA
 from ..windows import Window, joined, without

@@ -12,7 +12,7 @@ from ..lake import source_state as of_source
 from ..lake.manifest import PIECES, DataFile
 from ..lake.source_state import Grid
 from ..publishing.publish import Scope
-from ..staging.stage import Measured
+from ..staging.measured import Measured
 from ..windows import Window, without
 from .compare_files import Place
 

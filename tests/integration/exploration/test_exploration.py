@@ -21,7 +21,7 @@ from sensorstream.lake.stores import open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
-from sensorstream.staging.staged import StagedHere
+from sensorstream.staging.staged_files import StagedHere
 from sensorstream.transform import parquet
 from sensorstream.transform.clean import readings
 from sensorstream.transform.readings import inside_ms, times_ms

@@ -20,7 +20,7 @@ from sensorstream.lake.stores import open_store
 from sensorstream.publishing.compaction import MEGABYTE, compact
 from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import look, publish
-from sensorstream.staging.staged import StagedHere
+from sensorstream.staging.staged_files import StagedHere
 from sensorstream.transform.readings import inside
 from sensorstream.windows import Window, day_window, month_window
 from tests import lakes

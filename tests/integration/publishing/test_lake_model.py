@@ -26,7 +26,7 @@ from sensorstream.publishing import compaction, lease
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known, Seen
-from sensorstream.staging.staged import StagedHere
+from sensorstream.staging.staged_files import StagedHere
 from sensorstream.transform.readings import inside
 from sensorstream.windows import Window, midnight, month_window
 from tests.faults.killed import CHANGES

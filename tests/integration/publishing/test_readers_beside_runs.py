@@ -22,7 +22,7 @@ from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.file_changes import files_of
 from sensorstream.publishing.publish import Known
-from sensorstream.staging.staged import StagedHere
+from sensorstream.staging.staged_files import StagedHere
 from sensorstream.transform.readings import inside
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values

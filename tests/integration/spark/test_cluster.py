@@ -296,7 +296,7 @@ def test_executors_that_are_lost_with_staged_files_leave_the_lake_as_it_was(engi
     workers = [cluster.state.spark[name].process.pid for name in sandbox_spark.WORKERS]
     killing = f"""
 import psutil
-from sensorstream.staging.staged import StagedOnSpark
+from sensorstream.staging.staged_files import StagedOnSpark
 put = StagedOnSpark.put
 def kill_first(self, keys):
     for executor in [child for pid in {workers} for child in psutil.Process(pid).children(recursive=True)]:
