@@ -1,8 +1,8 @@
 """Late readings: which tag paths and days have changed in the historian since the lake read them.
 
 What was inserted since the last run stands at the end of a partition table's file (``historian/heap_tail.py``). Where
-that cannot vouch for all, fingerprints of every day that the lake knows are compared. Either names pieces; what a run does
-not read again itself is noted in the manifest as not known, so that the next one that may does.
+that cannot vouch for all, fingerprints of every day that the lake knows are compared. Either names pieces; what a run
+does not read again itself is noted in the manifest as not known, so that the next one that may does.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,8 @@ def write(
             plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),
             configuration=[(each.key, written(each.value), each.origin) for each in settings or ()]
             or [(key, value, None) for key, value in configuration(config).rows.items()],
-            versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
+            versions={name: version(name) for name in PACKAGES if any(distributions(name=name))}
+            | {"Python": platform.python_version()},
             notebooks=notebooks,
         )
     )

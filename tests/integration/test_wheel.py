@@ -20,10 +20,8 @@ ROOT = Path(__file__).parents[2]
 LARGE = {"airflow", "great_expectations", "jupyterlab", "matplotlib", "moto", "pandas", "psutil", "pyspark"}
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """A command line: that of the wheel, installed with the locked versions of what it asks for."""
-    folder = tmp_path_factory.mktemp("wheel")
+def installed(folder, extras=""):
+    """The command line of the wheel, in an environment with the locked versions of what it asks for."""
     pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([sys.executable, *pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
     (wheel,) = folder.glob("*.whl")
@@ -33,13 +31,18 @@ def base(tmp_path_factory):
     )
     subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
     programs = folder / "env" / "bin"
-    subprocess.run([programs / "python", *pip, "install", "--constraint", pins, wheel], check=True)
+    subprocess.run([programs / "python", *pip, "install", "--constraint", pins, f"{wheel}{extras}"], check=True)
     environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
     def run(*arguments, program="sensorstream"):
         return subprocess.run([programs / program, *arguments], capture_output=True, text=True, cwd=folder, env=environ)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return installed(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture
@@ -60,6 +63,13 @@ def test_it_ingests_into_a_folder_and_verifies_it(base, config, plant):
     day = window_of("UTC", day=plant.date)
     assert sensorstream.read(load(config), day.start, day.end).num_rows == record["rows_written"] > 0
     assert base("verify", *asked).returncode == 0
+
+
+def test_with_lab_and_checks_it_runs_the_notebooks_and_reports_without_spark(config, plant, tmp_path):
+    done = installed(tmp_path, "[lab,checks]")("run", "--config", config, "--date", plant.date)
+    assert done.returncode == 0, done.stderr
+    (report,) = tmp_path.rglob("report.html")
+    assert "pyarrow" in report.read_text() and "pyspark" not in report.read_text()
 
 
 @pytest.mark.parametrize(
