@@ -1,11 +1,14 @@
-"""Configurations for commands that are processes of their own."""
+"""Configurations: for commands that are processes of their own, and of lakes that need no server."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from sensorstream.config.settings import Config
+from sensorstream.config.sources import check
 
 
 def file_of(config: Config, folder: Path) -> Path:
@@ -15,3 +18,13 @@ def file_of(config: Config, folder: Path) -> Path:
     path = folder / "config.json"
     path.write_text(json.dumps(config.model_dump(mode="json") | {"db": login}))
     return path
+
+
+def lakes_in(folder: Path) -> Callable[..., Config]:
+    """``make(**keys)``: a configuration, each with a new lake in ``folder``; there is no historian."""
+    numbers = count(1)
+
+    def make(*, lake: str = "local", **keys: object) -> Config:
+        return check({"db": {}, "local_path": str(folder / f"lake_{next(numbers)}")} | keys, where="the test")
+
+    return make

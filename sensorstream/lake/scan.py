@@ -25,7 +25,7 @@ from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS as SPELLED_OUT
 from ..transform.staged_rows import labelled as spelled_out
-from ..windows import Moment, Window, day_window, instant, zone
+from ..windows import Moment, Window, WindowLike, as_window, day_window, zone
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
 from .keys import TAGS
@@ -41,37 +41,39 @@ READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHE
 FETCHES_AT_ONCE = 8
 Patterns = str | Sequence[str] | None
 
+Start = Moment | WindowLike
+
 
 @overload
-def read_lake(config: Config, start: Moment, end: Moment, patterns: Patterns = None) -> pa.Table: ...
+def read_lake(config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None) -> pa.Table: ...
 @overload
 def read_lake(
-    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["arrow"]
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["arrow"]
 ) -> pa.Table: ...
 @overload
 def read_lake(
-    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["pandas"]
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["pandas"]
 ) -> pandas.DataFrame: ...
 @overload
 def read_lake(
-    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["polars"]
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["polars"]
 ) -> polars.DataFrame: ...
 @overload
 def read_lake(
-    config: Config, start: Moment, end: Moment, patterns: Patterns = None, *, into: Literal["spark"],
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["spark"],
     spark: SparkSession | None = None, persist: bool = False,
 ) -> DataFrame: ...  # fmt: skip
 def read_lake(
     config: Config,
-    start: Moment,
-    end: Moment,
+    start: Start,
+    end: Moment | None = None,
     patterns: Patterns = None,
     *,
     into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
     spark: SparkSession | None = None,
     persist: bool = False,
 ) -> Any:
-    """The readings from ``start`` to before ``end``, as one run left them.
+    """The readings of a window, or from ``start`` to before ``end``, as one run left them.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def read_lake(
         Where the lake is, see ``load``; the historian is not needed.
     start, end
         Half open. Text as ISO 8601, a date or a datetime; a date is midnight in the configured time zone, a time
-        without offset is local to it. Whole seconds.
+        without offset is local to it. Whole seconds. Without ``end`` a ``Window``, or a day, which is the whole of it.
     patterns
         Regular expressions (Python's) searched in the whole tag path, any one is enough; every tag by default.
     into
@@ -104,7 +106,7 @@ def read_lake(
     ConfigError
         No window, a pattern that is no regular expression, or a library that is not installed.
     """
-    window = Window(instant(start, config.timezone), instant(end, config.timezone))
+    window = as_window(start if end is None else (start, end), config.timezone)  # type: ignore[arg-type]
     if into not in ("arrow", "pandas", "polars", "spark"):
         raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
     if into == "spark":

@@ -92,6 +92,8 @@ def test_a_window_is_said_as_text_date_or_datetime_in_the_configured_zone(lake):
         (datetime(2026, 10, 13, 22, tzinfo=UTC), datetime(2026, 10, 14, 22, tzinfo=UTC)),
     ]:
         assert sensorstream.read_lake(berlin, start, end) == wanted
+    assert sensorstream.read_lake(lake, "2026-10-14") == sensorstream.read_lake(lake, "2026-10-14", "2026-10-15")
+    assert sensorstream.read_lake(lake, date(2026, 10, 14)).num_rows == 1443
     with pytest.raises(ConfigError, match="20261014 is no time: give text"):
         sensorstream.read_lake(lake, 20261014, "2026-10-15")
 

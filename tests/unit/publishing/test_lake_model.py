@@ -1,0 +1,31 @@
+"""Any sequence of runs over a lake in a folder leaves what the model says: no server."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensorstream.lake.manifest import ROOT
+from sensorstream.lake.stores import open_store
+from sensorstream.windows import month_window
+from tests.configs import lakes_in
+from tests.lake_model import PATHS, ZONE, hold
+from tests.lakes import publish, scope_of
+
+
+def test_any_sequence_of_runs_leaves_what_the_model_says(tmp_path):
+    hold(lakes_in(tmp_path), "local", 40, 8)
+
+
+@pytest.mark.slow
+def test_long_sequences_of_runs_leave_what_the_model_says(tmp_path):
+    hold(lakes_in(tmp_path), "local", 500, 25)
+
+
+def test_the_root_is_not_touched_where_nothing_changes(tmp_path):
+    config = lakes_in(tmp_path)(timezone=ZONE)
+    store = open_store(config)
+    scope = scope_of(config, month_window("2026-10", ZONE), PATHS)
+    publish(store, scope, {(PATHS[0], scope.window.start_ms): 1.0})
+    before = store.versioned(ROOT)
+    publish(store, scope, {(PATHS[0], scope.window.start_ms): 1.0})
+    assert store.versioned(ROOT) == before
