@@ -14,8 +14,8 @@ MODULES = ["sensorstream", "sensorstream.errors", "sensorstream.exploration", "s
 
 warnings.simplefilter("error")
 # Public names are loaded when they are first used; pdoc documents those that a module holds.
-vars(sensorstream).update({name: getattr(sensorstream, name) for name in sensorstream.__all__})
 for module in map(import_module, MODULES):
+    vars(module).update({name: getattr(module, name) for name in getattr(module, "__all__", ())})
     module.__doc__ = str(module.__doc__).replace("::\n\n", "")  # Markdown knows code by its indentation alone
 for field in sensorstream.Config.model_fields.values():
     field.description = "@private"  # the page of the configuration tells of them, by name

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from sensorstream import exploration
 from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
 from sensorstream.checks.learn_ranges import learn_ranges
+from sensorstream.exploration import from_historian
 from sensorstream.historian import open_historian
 from sensorstream.lake.scan import read_lake
 from sensorstream.pipeline.ingest import ingest
@@ -67,5 +67,5 @@ def test_odd_names_are_read_by_every_command(execute, database, make_config):
     with open_historian(packed) as historian:
         assert historian.matching(PATHS.values(), ["^a"]) == {PATHS[1]}
     for most in (None, 10):  # whole, and sampled
-        found = exploration.source.look(packed, list(PATHS.values()), DAY, 100, most=most)
+        found = from_historian.look(packed, list(PATHS.values()), DAY, 100, most=most)
         assert all(one.kept.readings.num_rows for one in found.values())

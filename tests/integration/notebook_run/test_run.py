@@ -107,7 +107,7 @@ def test_what_is_committed_is_checked_beside_the_pictures_and_though_one_fails(p
     shutil.copytree(notebook.find("ingest").parent, notebooks)
     ingest = (notebooks / "ingest.ipynb").read_text()
     fails = "raise sensorstream.SensorStreamError('no picture')"
-    (notebooks / "ingest.ipynb").write_text(ingest.replace("report.most_rejected(facts)", fails))
+    (notebooks / "ingest.ipynb").write_text(ingest.replace("report.most_rejected(statistics)", fails))
     monkeypatch.setattr(notebook, "project_folder", lambda name: notebooks)
     with pytest.raises(SensorStreamError, match="no picture"):
         run(tmp_path / "config.json", date=plant.date, patterns=[TAGS])
