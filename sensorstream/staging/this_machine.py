@@ -21,7 +21,7 @@ from .measured import Measured, measured
 from .staged_files import Staged, StagedHere
 
 HOST = "127.0.0.1"
-IN_MEMORY_BYTES = 64 << 20  # of staged files; what is more waits in a file on disk
+IN_MEMORY_BYTES = 32 << 20  # of staged files; what is more waits in a file on disk
 
 
 class ThisMachine:
