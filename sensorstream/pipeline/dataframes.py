@@ -3,7 +3,7 @@
 ::
 
     df = sensorstream.read_historian(config, window, ["^plant1/"])
-    sensorstream.publish(df.where("value < 400"), config, window)
+    sensorstream.publish(config, df.where("value < 400"), window)
 """
 
 from __future__ import annotations
