@@ -25,15 +25,17 @@ def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) 
 
 def read_bytes(store: Store, entry: DataFile, manifest: Manifest | None = None) -> bytes:
     """The same as the bytes of its Parquet file, for who wants a part of them."""
-    data = store.get(entry.key)
-    if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
-        turn = manifest.root.turn if manifest else None
-        data = store.get(staged_key(turn["id"], entry.digest)) if turn else None
-    if data is None:
-        raise StateGone(entry.key)
-    if why := drift(data):
-        raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
-    return data
+    places = [entry.key]
+    if manifest and (lease := manifest.root.turn):
+        # Settling puts a file in place before it goes from where it waited: one that was in neither is in place now.
+        places += [staged_key(lease["id"], entry.digest), entry.key]
+    for key in places:
+        data = store.get(key)
+        if data is not None and hashlib.sha256(data).hexdigest() == entry.digest:
+            if why := drift(data):
+                raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
+            return data
+    raise StateGone(entry.key)
 
 
 def why_gone(store: Store, entry: DataFile) -> str:
