@@ -163,7 +163,7 @@ def test_a_reader_beside_whole_runs_gets_what_one_of_them_left(session, database
 
     def look() -> None:
         first = committed
-        found = sensorstream.read(config, WHOLE.start, WHOLE.end)
+        found = sensorstream.read_lake(config, WHOLE.start, WHOLE.end)
         times = found.column("datetime").cast(pa.int64()).to_pylist()
         rows = list(zip(found.column("tagpath").to_pylist(), times, strict=True))
         got = dict(zip(rows, found.column("value").to_pylist(), strict=True))
