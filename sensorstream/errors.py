@@ -30,7 +30,8 @@ class SensorStreamError(Exception):
 
     exit_code = 1
     retry_helps = True  # whether the same call may do later
-    published: bool | None = False  # whether the window is in the lake; ``None`` where that is not known
+    # Whether an ingest that failed had put the window into the lake; ``None`` where that is not known.
+    published: bool | None = False
 
     def __init__(self, message: str, *, published: bool = False) -> None:
         # The lines of a driver's own message are folded: one failure, one line.
