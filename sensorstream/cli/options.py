@@ -82,17 +82,9 @@ def settings_of(config: Path | None, source: Source, **arguments: Any) -> Config
 
 
 def file_of(given: Path | None, source: Source) -> Path | None:
-    """The file of the configuration; ``None`` where Airflow Variables may say it all and no file is named.
-
-    Where it is the sandbox's and no other AWS credentials file is set, the sandbox's own is.
-    """
-    path = given or _unasked(source)
-    if path is not None:
-        _use_sandbox_credentials(path)
-    return path
-
-
-def _unasked(source: Source) -> Path | None:
+    """The file of the configuration; ``None`` where Airflow Variables may say it all and no file is named."""
+    if given:
+        return given
     if named := os.environ.get(VARIABLE):
         if not Path(named).exists():
             raise ConfigError(f"{VARIABLE} names {named}, which does not exist: set it right, or use --config FILE")
@@ -104,15 +96,6 @@ def _unasked(source: Source) -> Path | None:
             f"no configuration: use --config FILE, name the file in {VARIABLE}, or write {USUAL_FILE} in {Path.cwd()}"
         )
     return USUAL_FILE
-
-
-def _use_sandbox_credentials(config: Path) -> None:
-    beside = config.resolve().parent / "aws"
-    if beside.is_file() and (beside.parent / "state.json").is_file():
-        from ..sandbox.state import CLUSTER, CONFIG
-
-        if config.name in (CONFIG, CLUSTER):
-            os.environ.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(beside))
 
 
 def for_people(as_json: bool) -> TextIO:

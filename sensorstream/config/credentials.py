@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ConfigError, SecretsAway
+from .aws import Aws
 from .settings import Config
 
 # As RDS names it, and as a login does.
@@ -21,7 +22,7 @@ KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", 
 class Login:
     """All that a connection needs. ``repr`` shows no password.
 
-    ``secret`` is the config's ``db_secret_id`` and ``s3_region``; ``of_secret`` names what the secret decided.
+    ``secret`` is the config's ``db_secret_id`` and the account it is in; ``of_secret`` names what the secret decided.
     """
 
     host: str
@@ -30,7 +31,7 @@ class Login:
     user: str
     password: str | None = field(repr=False)
     sslmode: str
-    secret: tuple[str, str | None] | None = None
+    secret: tuple[str, Aws] | None = None
     of_secret: tuple[str, ...] = ()
 
     @property
@@ -49,7 +50,7 @@ def login(config: Config) -> Login:
     plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode)
     if config.db_secret_id is None:
         return plain
-    return asked_again(replace(plain, secret=(config.db_secret_id, config.s3_region)))
+    return asked_again(replace(plain, secret=(config.db_secret_id, config.aws)))
 
 
 def without_password(config: Config) -> Config:
@@ -85,8 +86,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 
-def _secret(secret_id: str, region: str | None) -> dict[str, Any]:
-    return secret_object(secret_id, asked(secret_id, region, "get_secret_value", VersionStage="AWSCURRENT"))
+def _secret(secret_id: str, aws: Aws) -> dict[str, Any]:
+    return secret_object(secret_id, asked(secret_id, aws, "get_secret_value", VersionStage="AWSCURRENT"))
 
 
 def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     return secret
 
 
-def asked(secret_id: str, region: str | None, action: str, **words: Any) -> dict[str, Any]:
+def asked(secret_id: str, aws: Aws, action: str, **words: Any) -> dict[str, Any]:
     """What Secrets Manager answers to ``action``.
 
     Raises
@@ -110,13 +111,12 @@ def asked(secret_id: str, region: str | None, action: str, **words: Any) -> dict
     ConfigError
         It refuses: no such secret, no right to it, no credentials.
     """
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NoConnection
 
     doing = action.replace("_", " ")
     try:
-        client = boto3.client("secretsmanager", region_name=region)
+        client = aws.client("secretsmanager")
         return dict(getattr(client, action)(SecretId=secret_id, **words))
     except (HTTPClientError, NoConnection) as error:
         raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None

@@ -20,6 +20,7 @@ from pydantic import (
 
 from ..errors import ConfigError
 from ..windows import zone
+from .aws import Aws
 
 Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
@@ -134,6 +135,8 @@ class Config(Part):
     s3_endpoint_url: Name | None = None
     s3_region: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
     s3_path_style: bool | None = None
+    aws_profile: Name | None = None
+    aws_credentials_file: Name | None = None
     s3_encryption: Literal["AES256", "aws:kms"] | None = None
     s3_kms_key_id: Name | None = None
     s3_conditional_writes: Literal["probed", "assumed"] = "probed"
@@ -270,6 +273,11 @@ class Config(Part):
     def lake(self) -> str:
         """Where the lake is, for messages: ``s3://bucket/directory/`` or the folder."""
         return f"s3://{self.bucket_name}/{self.s3_directory}" if self.bucket_name else str(self.local_path)
+
+    @property
+    def aws(self) -> Aws:
+        """Where credentials of AWS come from."""
+        return Aws(self.s3_region, self.aws_profile, self.aws_credentials_file)
 
     @property
     def prefix(self) -> str | None:

@@ -56,6 +56,11 @@ def load(
     if not values:
         raise ConfigError("no configuration given: use --config FILE; in a notebook, config_path or `make lab`")
     config = check(values, where=str(path) if path else "the configuration")
+    if config.aws_credentials_file and not Path(config.aws_credentials_file).is_file():
+        raise ConfigError(
+            f'"aws_credentials_file": {config.aws_credentials_file} does not exist: correct it, or leave '
+            "the key out for the usual AWS chain"
+        )
     if source == "aws" and not config.db_secret_id:
         raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
     return config

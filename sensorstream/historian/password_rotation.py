@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ..config.aws import Aws
 from ..config.credentials import Login, asked, login, secret_object, with_secret
 from ..config.settings import Config, Rotation
 from ..errors import ConfigError, SourceError, WindowBusy
@@ -54,7 +55,7 @@ class Rotating:
         if config.db_rotation is None or config.db_secret_id is None:
             raise ConfigError('there is no "db_rotation": name the administrator\'s secret, the group and two roles')
         self.rotation: Rotation = config.db_rotation
-        self.store = SecretVersions(config.db_secret_id, config.s3_region)
+        self.store = SecretVersions(config.db_secret_id, config.aws)
         self.login = login(config)
         self.administrator = login(
             config.model_copy(update={"db_secret_id": self.rotation.admin_secret_id, "db_rotation": None})
@@ -156,8 +157,8 @@ def rotate(config: Config) -> Rotated:
 class SecretVersions:
     """The versions of one secret in Secrets Manager, by their stage."""
 
-    def __init__(self, secret_id: str, region: str | None) -> None:
-        self.secret_id, self._region = secret_id, region
+    def __init__(self, secret_id: str, aws: Aws) -> None:
+        self.secret_id, self._aws = secret_id, aws
 
     def versions(self) -> dict[str, str]:
         """Stage to version."""
@@ -186,4 +187,4 @@ class SecretVersions:
         self._ask("update_secret_version_stage", VersionStage=stage, RemoveFromVersionId=away_from, **target)
 
     def _ask(self, action: str, **words: Any) -> dict[str, Any]:
-        return asked(self.secret_id, self._region, action, **words)
+        return asked(self.secret_id, self._aws, action, **words)

@@ -44,13 +44,11 @@ def register(config: Config, places: Sequence[Place], *, database: str, table: s
     LakeError
         Glue cannot be reached or refuses.
     """
-    import boto3
-
     needs_s3(config, "--register")
     check_names(database, table)
     name = {"DatabaseName": database, "TableName": table}
     with _errors(f"{database}.{table}"):
-        client = boto3.client("glue", region_name=config.s3_region)
+        client = config.aws.client("glue")
         _put_table(client, config, database, table)
         there = {(*found["Values"], found["StorageDescriptor"]["Location"]) for found in _partitions(client, name)}
         wanted = {(*place, location(config, place)) for place in places}

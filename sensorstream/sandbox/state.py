@@ -94,6 +94,7 @@ class Sandbox:
             "s3_directory": "sensor_data/",
             "s3_endpoint_url": self.s3_endpoint,
             "s3_region": self.region,
+            "aws_credentials_file": str(self.credentials_path.resolve()),
             "timezone": "UTC",
             # The same from every folder: JupyterLab's kernels work in that of the notebooks.
             "reports_path": str(self.root.resolve().parent / "reports"),

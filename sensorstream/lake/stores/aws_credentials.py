@@ -1,4 +1,4 @@
-"""Credentials of the usual AWS chain for obstore: of a role, a profile or the environment."""
+"""Credentials of AWS for obstore, asked for again before they end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ...config.aws import Aws
 from ...errors import LakeError
 
 if TYPE_CHECKING:
@@ -19,32 +20,34 @@ GOOD_FOR = timedelta(minutes=10)
 Provider = Callable[[], "S3Credential"]
 
 
-def credentials(place: str) -> tuple[Provider, str | None]:
+def credentials(place: str, aws: Aws) -> tuple[Provider, str | None]:
     """What provides credentials for the lake at ``place``, and the region that goes with them.
 
-    Raises ``LakeError`` where the chain has none.
+    Raises ``LakeError`` where there are none.
     """
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     try:
-        return _chain(tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
-    except BotoCoreError:
+        return _chain(aws, tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
+    except NoCredentialsError:
         raise LakeError(
-            f"lake {place}: no AWS credentials found: use an IAM role, a profile or the AWS_ environment variables"
+            f"lake {place}: no AWS credentials found: use an IAM role, a profile or the AWS_ environment variables, or "
+            'name a profile in "aws_profile", a file in "aws_credentials_file"'
         ) from None
+    except BotoCoreError as error:
+        raise LakeError(f"lake {place}: no AWS credentials found: {error}") from None
 
 
 @lru_cache
-def _chain(environment: tuple[tuple[str, str], ...]) -> tuple[Provider, str | None]:
+def _chain(aws: Aws, environment: tuple[tuple[str, str], ...]) -> tuple[Provider, str | None]:
     """One session serves as long as the ``environment`` that it looks at stays: to make it takes 20 ms.
 
     obstore's own provider needs all of boto3 (0.07 s of each worker), and holds credentials for half an hour, which
     those of a role need not last.
     """
     from botocore.exceptions import NoCredentialsError
-    from botocore.session import get_session
 
-    session = get_session()
+    session = aws.session()
     held = session.get_credentials()
     if held is None:
         raise NoCredentialsError

@@ -227,7 +227,7 @@ def _delete(store: S3Store, keys: Sequence[str]) -> None:
 def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
     """A client that gives a request up after ``silence_seconds`` without a byte of the answer."""
     endpoint, virtual_hosted = address(config)
-    provider, region = credentials(config.lake)
+    provider, region = credentials(config.lake, config.aws)
     patience = config.s3_patience_seconds
     optional: dict[str, Any] = {
         "endpoint": endpoint,

@@ -41,8 +41,7 @@ def test_the_command_line_imports_nothing_that_only_a_command_needs():
 
 
 @pytest.mark.parametrize("command", ["plan", "ingest"])
-def test_a_command_imports_nothing_heavy(command, plant, tmp_path, monkeypatch):
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(plant.config_path.parent / "aws"))
+def test_a_command_imports_nothing_heavy(command, plant, tmp_path):
     script = (
         "from sensorstream.__main__ import main\ntry:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
     )

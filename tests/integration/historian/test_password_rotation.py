@@ -80,7 +80,7 @@ def reads(config: Config) -> str:
 
 
 def versions(config: Config) -> dict[str, str]:
-    return SecretVersions(str(config.db_secret_id), config.s3_region).versions()
+    return SecretVersions(str(config.db_secret_id), config.aws).versions()
 
 
 def test_two_roles_take_turns_and_the_one_before_keeps_its_login(rotated):

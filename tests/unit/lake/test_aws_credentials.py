@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sensorstream.config.aws import Aws
 from sensorstream.errors import LakeError
 from sensorstream.lake.stores.aws_credentials import credentials
 
@@ -32,7 +33,7 @@ def test_those_of_a_role_are_renewed_in_time(bare, tmp_path):
 
     bare.write_text(f"[default]\nregion = eu-central-1\ncredential_process = cat {tmp_path / 'answer'}\n")
     end = answer("FIRST", 12)  # soon enough that botocore renews them as soon as it can
-    provide, region = credentials("s3://plant-lake")
+    provide, region = credentials("s3://plant-lake", Aws())
     assert region == "eu-central-1"
     answer("SECOND", 60)
     for key in ("SECOND", "SECOND"):
@@ -42,7 +43,27 @@ def test_those_of_a_role_are_renewed_in_time(bare, tmp_path):
 
 def test_none_are_said_so_and_found_once_they_are_there(bare):
     with pytest.raises(LakeError, match="s3://plant-lake: no AWS credentials found"):
-        credentials("s3://plant-lake")
+        credentials("s3://plant-lake", Aws())
     bare.write_text("[default]\naws_access_key_id = LATER\naws_secret_access_key = s\n")
-    provide, _ = credentials("s3://plant-lake")
+    provide, _ = credentials("s3://plant-lake", Aws())
     assert provide()["access_key_id"] == "LATER"
+
+
+def test_those_of_a_file_that_is_named_count_before_the_environment(bare, tmp_path, monkeypatch):
+    for name, key in (("AWS_ACCESS_KEY_ID", "OTHER"), ("AWS_SECRET_ACCESS_KEY", "s")):
+        monkeypatch.setenv(name, key)
+    file = tmp_path / "sandbox"
+    file.write_text(
+        "[default]\naws_access_key_id = FIRST\naws_secret_access_key = s\n"
+        "[plant]\naws_access_key_id = SECOND\naws_secret_access_key = s\n"
+    )
+    for aws, key in (
+        (Aws(), "OTHER"),
+        (Aws(credentials_file=str(file)), "FIRST"),
+        (Aws(credentials_file=str(file), profile="plant"), "SECOND"),
+        (Aws(credentials_file=str(tmp_path / "not on this worker")), "OTHER"),
+    ):
+        provide, _ = credentials("s3://plant-lake", aws)
+        assert provide()["access_key_id"] == key
+    with pytest.raises(LakeError, match=r"no AWS credentials found: .*\(mill\)"):
+        credentials("s3://plant-lake", Aws(profile="mill"))
