@@ -10,15 +10,15 @@ from ..config.settings import Config
 from ..extras import needs
 from ..lake.manifest import at_one_commit
 from ..lake.stores import reached_store
-from ..pipeline.ingest import covered_months
 from ..pipeline.preview import plan
 from ..pipeline.run_record import RunRecord
+from ..publishing.guards import covered_months
 from ..transform.quality import quality_rule
 from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
 from .gx_library import LIBRARIES, load_library
-from .lake_summary import committed_files, files_frame, rejected_times
+from .lake_summary import before, committed_files, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
@@ -69,13 +69,17 @@ def check_lake(
     (suite,) = (load_suite(name, expectations_dir) for name in SUITES)
     store = reached_store(config)
     what = plan(config, window, patterns)
-    months = covered_months(what, config)
     paths = [tag.path for tag in what.tags]
-    files = at_one_commit(store, lambda now: committed_files(now.held_to(config.timezone), months, window, {*paths}))
+    months, span = covered_months(what, config), before(window)
+    places = ((months, window), ([month for month, _ in span.months(config.timezone)], span))
+    files, earlier = at_one_commit(
+        store, lambda now: [committed_files(now.held_to(config.timezone), *place, {*paths}) for place in places]
+    )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     frame, stretches = files_frame(
         store,
         files,
+        earlier,
         paths,
         window,
         months=months,

@@ -13,11 +13,12 @@ null_times, not_rising                 readings without time, and steps of time 
 first_read_ms, last_read_ms            first and last time, ms since 1970
 month_read                             month of the first time in the configured zone
 bad_quality, empty_share               readings that the rule rejects; share with neither value nor text
-longest_gap_s, still_s                 longest gap, and longest time that a lively value stood still: ``gaps_and_stuck``
-beyond_range                           readings outside of the tag's range
+longest_gap_s, still_s                 of the tag, in the row of its first file: longest gap, and longest time that a
+                                       lively value stood still: ``gaps_and_stuck``
+beyond_range                           there too: readings outside of the tag's range
 =====================================  ============================================================================
 
-Every file is looked up; beyond ``READ_AT_MOST`` readings only some are read, the same ones every time.
+Every file is looked up; beyond ``READ_AT_MOST`` readings those of some tags are read, the same ones every time.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,8 +44,8 @@ from ..transform.quality import QualityRule
 from ..transform.readings import SCHEMA
 from ..windows import Window, zone
 from .anomalies import Anomaly
-from .file_anomalies import NOTHING, Beside, behaviour
 from .ranges import Range
+from .tag_anomalies import NOTHING, Beside, behaviour, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 READ_AT_MOST = 50_000_000  # readings
 COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
 TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
-LISTERS, READERS = 16, 4  # threads; a reader holds one file in memory
+JUDGED = ["datetime", "value"]
+LISTERS, READERS = 16, 4  # threads; a reader holds these columns of one tag in memory
 
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
 DTYPES = {
@@ -86,11 +88,10 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class CommittedFile:
-    """A manifest entry, how many others of its tag path and month it overlaps, and the one before it."""
+    """A manifest entry, and how many others of its tag path and month it overlaps."""
 
     entry: DataFile
     overlaps: int
-    before: DataFile | None = None
 
 
 def committed_files(
@@ -104,24 +105,23 @@ def committed_files(
             if entry.tagpath in paths:
                 places[entry.tagpath].append(entry)
         for entries in places.values():
-            entries.sort(key=lambda entry: entry.start)
-            for before, entry in zip([None, *entries], entries, strict=False):
+            for entry in entries:
                 if entry.interval.overlaps(window):
                     others = (other for other in entries if other.key != entry.key)
                     overlaps = sum(entry.interval.overlaps(other.interval) for other in others)
-                    found.append(CommittedFile(entry, overlaps, before))
-    found.sort(key=lambda file: (file.entry.tagpath, file.entry.start))
-    return [
-        replace(file, before=last.entry)  # of the month before
-        if last and file.before is None and last.entry.tagpath == file.entry.tagpath
-        else file
-        for last, file in zip([None, *found], found, strict=False)
-    ]
+                    found.append(CommittedFile(entry, overlaps))
+    return sorted(found, key=lambda file: (file.entry.tagpath, file.entry.start))
+
+
+def before(window: Window) -> Window:
+    """As long as ``window``, a day at least, up to its start: what a value did before it stood still. Pure."""
+    return Window(window.start - max(window.end - window.start, timedelta(days=1)), window.start)
 
 
 def files_frame(
     store: Store,
     files: Sequence[CommittedFile],
+    earlier: Sequence[CommittedFile],
     paths: Sequence[str],
     window: Window,
     *,
@@ -133,45 +133,63 @@ def files_frame(
 ) -> tuple[pd.DataFrame, list[Anomaly]]:
     """The frame described above, from the lake as it is, and the stretches of time that are worth a look.
 
+    A tag's readings are judged together, however they are cut into files.
+
     Parameters
     ----------
+    earlier
+        The files of ``before(window)``.
     rejected
         Times of rejected readings of the window, ms since 1970, sorted, by tag path.
     """
     import pandas as pd
 
     stored = stored_objects(store, [folder(path, month) for path in paths for month in months])
-    chosen = to_read([file.entry for file in files], READ_AT_MOST)
+    tags, tags_before = _by_tag(files), _by_tag(earlier)
+    chosen = to_read(tags, READ_AT_MOST)
 
-    def read(file: CommittedFile) -> tuple[dict[str, Any], list[Anomaly]]:
-        entry = file.entry
-        data = store.get(entry.key) if entry.key in stored and entry.key in chosen else None
-        if data is None:
-            return {}, []
-        readings = opened(data)
-        seen = facts(data, readings, rule, timezone)
-        if isinstance(readings, str) or seen["columns"] != COLUMNS or seen["null_times"] or seen["not_rising"]:
-            return seen, []  # what is broken is not judged any further
-        beside = Beside(
-            file.before.last_ms if file.before and file.before.interval.overlaps(window) else None,
-            lambda: earlier(file.before),
-            rejected.get(entry.tagpath, NOTHING),
-            range_of(entry.tagpath),
-        )
-        does = behaviour(readings, window, beside)
-        return seen | does.columns(), list(does.notable(entry.tagpath, beside.range))
+    def read(path: str) -> tuple[list[dict[str, Any]], list[Anomaly]]:
+        rows = [_row(file, stored.get(file.entry.key)) for file in tags[path]]
+        if path not in chosen:
+            return rows, []
+        parts = []
+        for file, row in zip(tags[path], rows, strict=True):
+            if (data := store.get(file.entry.key) if file.entry.key in stored else None) is not None:
+                readings = opened(data)
+                row |= facts(data, readings, rule, timezone)
+                if not (
+                    isinstance(readings, str) or row["columns"] != COLUMNS or row["null_times"] or row["not_rising"]
+                ):
+                    parts.append(readings.select(JUDGED))
+        if len(parts) < len(rows) or any(file.overlaps for file in tags[path]):
+            return rows, []  # what is broken is not judged any further
+        beside = Beside(lambda: known_before(path), rejected.get(path, NOTHING), range_of(path))
+        does = behaviour(pa.concat_tables(parts), window, beside)
+        rows[0] |= does.columns()
+        return rows, list(does.notable(path, beside.range))
 
-    def earlier(entry: DataFile | None) -> pa.Table | None:
-        data = store.get(entry.key) if entry else None
-        readings = opened(data) if data is not None else ""
-        return None if isinstance(readings, str) or readings.schema != SCHEMA else readings
+    def known_before(path: str) -> pa.Table:
+        span, parts = before(window), []
+        for file in tags_before.get(path, ()):
+            data = store.get(file.entry.key)
+            readings = opened(data) if data is not None else ""
+            if not isinstance(readings, str) and readings.schema == SCHEMA:
+                parts.append(within(readings.select(JUDGED), span))
+        return pa.concat_tables(parts or [SCHEMA.empty_table().select(JUDGED)])
 
     with at_once(READERS) as pool:
-        found = list(pool.map(read, files))
-    rows = [_row(file, stored.get(file.entry.key)) | seen for file, (seen, _) in zip(files, found, strict=True)]
+        found = list(pool.map(read, tags))
     known = {file.entry.key for file in files}
+    rows = [row for of_tag, _ in found for row in of_tag]
     rows += [foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES), [one for _, worth in found for one in worth]
+
+
+def _by_tag(files: Iterable[CommittedFile]) -> dict[str, list[CommittedFile]]:
+    found: dict[str, list[CommittedFile]] = {}
+    for file in files:
+        found.setdefault(file.entry.tagpath, []).append(file)
+    return found
 
 
 def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:
@@ -206,15 +224,16 @@ def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
         return {key: size for objects in listed for key, size in objects}
 
 
-def to_read(entries: Iterable[DataFile], limit: int) -> frozenset[str]:
-    """Keys of files with about ``limit`` readings together, chosen by digest: as good as at random, always the same."""
+def to_read(tags: Mapping[str, Sequence[CommittedFile]], limit: int) -> frozenset[str]:
+    """Tags with about ``limit`` readings together, chosen by digest: as good as at random, always the same. Pure."""
     chosen: set[str] = set()
     readings = 0
-    for entry in sorted(entries, key=lambda entry: entry.digest):
-        if chosen and readings + entry.rows > limit:
+    for path in sorted(tags, key=lambda path: hashlib.sha256(path.encode()).digest()):
+        rows = sum(file.entry.rows for file in tags[path])
+        if chosen and readings + rows > limit:
             break
-        chosen.add(entry.key)
-        readings += entry.rows
+        chosen.add(path)
+        readings += rows
     return frozenset(chosen)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorstream.checks.clock_steps import Cell, Pieces, silence, written_twice
-from sensorstream.checks.file_anomalies import Beside, behaviour
 from sensorstream.checks.gaps_and_stuck import beyond, gaps, still
+from sensorstream.checks.tag_anomalies import Beside, behaviour
 from sensorstream.windows import window_of
 
 HOUR = 3_600_000  # ms

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from sensorstream.checks.clock_steps import Pieces
-from sensorstream.checks.lake_summary import facts, foreign, foreign_row, opened, to_read
+from sensorstream.checks.lake_summary import CommittedFile, facts, foreign, foreign_row, opened, to_read
 from sensorstream.checks.source_summary import ENOUGH, Summary, TagSum, frame_of
 from sensorstream.checks.source_summary_sql import Group
 from sensorstream.historian import Tag
@@ -104,9 +104,10 @@ def test_only_files_that_readers_of_the_window_would_see_are_foreign() -> None:
     assert not foreign(f"{place}_SUCCESS", set(), DAY)
 
 
-def test_the_choice_of_files_to_read_is_bounded_and_always_the_same() -> None:
-    entries = [DataFile("a", "2026-10", n, n + 1, 10, 0, 0, 1, f"{n * 7 % 10}") for n in range(10)]
-    chosen = to_read(entries, 35)
+def test_the_choice_of_tags_to_read_is_bounded_and_always_the_same() -> None:
+    files = [CommittedFile(DataFile(f"tag{n}", "2026-10", 0, 1, 10, 0, 0, 1, ""), 0) for n in range(10)]
+    tags = {file.entry.tagpath: [file] for file in files}
+    chosen = to_read(tags, 35)
     assert len(chosen) == 3
-    assert chosen == to_read(reversed(entries), 35)
-    assert len(to_read(entries, 5)) == 1
+    assert chosen == to_read(dict(reversed(tags.items())), 35)
+    assert len(to_read(tags, 5)) == 1

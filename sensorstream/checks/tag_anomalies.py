@@ -1,4 +1,4 @@
-"""What the readings of one file do: gaps, stuck sensors, values out of their range. Pure.
+"""What the readings of one tag do in a window: gaps, stuck sensors, values out of their range. Pure.
 
 A time whose reading was rejected is no gap: the sensor was read, and the run has kept what it said.
 """
@@ -22,13 +22,12 @@ NOTHING = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Beside:
-    """What is known of a file's tag besides its readings, times in ms since 1970.
+    """What is known of a tag besides its readings, times in ms since 1970.
 
-    ``before`` is the last reading of the file before, ``rejected`` are the times of rejected readings, ``earlier``
-    gives the readings of the file before the window, for a value that has not changed in all of it.
+    ``earlier`` gives the readings before the window, for a value that has not changed in all of it; ``rejected`` are
+    the times of rejected readings.
     """
 
-    before: int | None = None
     earlier: Callable[[], pa.Table | None] = lambda: None
     rejected: np.ndarray = field(default_factory=lambda: NOTHING)
     range: Range | None = None
@@ -65,15 +64,13 @@ class Behaviour:
 
 def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:
     """What ``readings`` (the lake's columns, sorted by time) do in ``window``."""
-    times = readings.column("datetime").cast(pa.int64()).to_numpy()
-    first, last = np.searchsorted(times, [window.start_ms, window.end_ms])
-    times = times[first:last]
-    values = readings.column("value").slice(first, last - first)
+    readings = within(readings, window)
+    times, values = _times(readings), readings.column("value")
     there = values.is_valid().to_numpy()
     numbers, of_numbers = values.drop_null().to_numpy(), times[there]
     limits = beside.range
     return Behaviour(
-        gaps(_read(times, window, beside)),
+        gaps(_read(times, beside)),
         _still(of_numbers, numbers, beside),
         beyond(of_numbers, numbers, *limits.borders) if limits else [],
     )
@@ -83,19 +80,27 @@ def _still(times: np.ndarray, numbers: np.ndarray, beside: Beside) -> list[Stret
     limits = beside.range.still_ms if beside.range else None
     constant = len(numbers) >= STILL_READINGS and bool(alike(numbers, numbers[0]).all())
     if constant and limits is None and (before := beside.earlier()) is not None:
-        # Whether a value that never changes is stuck or is always so, the file before may tell.
+        # Whether a value that never changes is stuck or is always so, the time before may tell.
         known = before.filter(before.column("value").is_valid())
-        times = np.concatenate([known.column("datetime").cast(pa.int64()).to_numpy(), times])
+        times = np.concatenate([_times(known), times])
         numbers = np.concatenate([known.column("value").to_numpy(), numbers])
     return still(times, numbers, longest_ms=limits)
 
 
-def _read(times: np.ndarray, window: Window, beside: Beside) -> np.ndarray:
-    """When the sensor was read at all: rejected readings too, and the last one of the file before."""
+def within(readings: pa.Table, window: Window) -> pa.Table:
+    """Those of ``window``, of ``readings`` that are sorted by time."""
+    first, last = np.searchsorted(_times(readings), [window.start_ms, window.end_ms])
+    return readings.slice(first, last - first)
+
+
+def _times(readings: pa.Table) -> np.ndarray:
+    return readings.column("datetime").cast(pa.int64()).to_numpy()
+
+
+def _read(times: np.ndarray, beside: Beside) -> np.ndarray:
+    """When the sensor was read at all: rejected readings too."""
     if not len(times):
         return times
-    if beside.before is not None and beside.before >= window.start_ms:
-        times = np.concatenate([[beside.before], times])
     held = beside.rejected
     held = held[(held > times[0]) & (held < times[-1])]
     place = np.searchsorted(times, held)
