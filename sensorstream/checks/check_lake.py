@@ -18,7 +18,7 @@ from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
 from .gx_library import LIBRARIES, load_library
-from .lake_summary import before, committed_files, files_frame, rejected_times
+from .lake_summary import files_and_earlier, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
@@ -48,10 +48,8 @@ def check_lake(
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
     record
         The run's record: after an overwrite the files must hold exactly ``rows_written`` readings.
-    expectations_dir
-        Where the suite is; that of the project by default.
-    docs
-        Where Great Expectations makes its own pages as well, see ``data_docs``.
+    expectations_dir, docs
+        Where the suite is, that of the project by default; where the library makes its own pages too (``data_docs``).
 
     Returns
     -------
@@ -70,10 +68,9 @@ def check_lake(
     store = reached_store(config)
     what = plan(config, window, patterns)
     paths = [tag.path for tag in what.tags]
-    months, span = covered_months(what, config), before(window)
-    places = ((months, window), ([month for month, _ in span.months(config.timezone)], span))
+    months = covered_months(what, config)
     files, earlier = at_one_commit(
-        store, lambda now: [committed_files(now.held_to(config.timezone), *place, {*paths}) for place in places]
+        store, lambda now: files_and_earlier(now.held_to(config.timezone), months, window, {*paths}, config.timezone)
     )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     frame, stretches = files_frame(

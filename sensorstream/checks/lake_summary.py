@@ -113,6 +113,15 @@ def committed_files(
     return sorted(found, key=lambda file: (file.entry.tagpath, file.entry.start))
 
 
+def files_and_earlier(
+    manifest: Manifest, months: Iterable[str], window: Window, paths: Collection[str], timezone: str
+) -> tuple[list[CommittedFile], list[CommittedFile]]:
+    """What ``committed_files`` says of ``window``, and of the time ``before`` it."""
+    span = before(window)
+    earlier = committed_files(manifest, [month for month, _ in span.months(timezone)], span, paths)
+    return committed_files(manifest, months, window, paths), earlier
+
+
 def before(window: Window) -> Window:
     """As long as ``window``, a day at least, up to its start: what a value did before it stood still. Pure."""
     return Window(window.start - max(window.end - window.start, timedelta(days=1)), window.start)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from ..atomic_files import replace_json
 from ..errors import LakeCheckFailed, SourceCheckFailed
-from ..formatting import plain
-from .anomalies import Anomaly
+from ..formatting import length, plain
+from .anomalies import Anomaly, instant
 
 Subject = Literal["source", "lake"]
 Severity = Literal["critical", "warning", "info"]
@@ -27,7 +27,9 @@ class Finding:
 
     ``unexpected`` counts rows (a tag, a tag id or a file, as the suite has them); ``tags`` are the first ten paths of
     ``tags_total``; ``examples`` the first ten rows, by column. ``observed`` is the number that an expectation on a
-    whole column looked at. ``rejected`` is where the run keeps the rejected readings that the finding is about.
+    whole column looked at; ``says`` completes "12 tags ...", in the words of the suite (``meta``), ``area`` is the
+    folder that all the paths are in. ``rejected`` is where the run keeps the rejected readings that the finding is
+    about.
     """
 
     suite: str
@@ -42,6 +44,8 @@ class Finding:
     tags_total: int = 0
     examples: tuple[dict[str, Any], ...] = ()
     rejected: str | None = None
+    says: str = ""
+    area: str = ""
 
     @property
     def fails(self) -> bool:
@@ -58,10 +62,10 @@ class Finding:
         """What was seen instead, in one clause without a full stop."""
         parts = []
         if self.observed is not None:
-            parts.append(f"{self.column} is {shown(self.observed)}")
+            parts.append(_measured(self.column, self.observed, " is"))
         if self.unexpected:
             first = self.examples[0] if self.examples else {}
-            values = ", ".join(f"{name} {_in_row(value)}" for name, value in first.items() if name != "tagpath")
+            values = ", ".join(_measured(*item) for item in first.items() if item[0] not in ("tagpath", "file"))
             if self.tags:
                 more = f" and {self.tags_total - 3:,} more" if self.tags_total > 3 else ""
                 tags = "tag" if self.tags_total == 1 else "tags"
@@ -176,6 +180,21 @@ def shown(value: Any) -> str:
         few = not abs(value) < 1e15 or (abs(value) < 1e4 and value != int(value))
         return f"{value:,.4g}" if few else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _measured(column: str, value: Any, verb: str = "") -> str:
+    """A column and its value as people say it: what ends in ``_s`` are seconds, in ``_ms`` ms since 1970."""
+    name, _, unit = column.rpartition("_")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if unit == "s":
+            return f"{name.replace('_', ' ')}{verb} {length(round(value * 1000))}"
+        if unit == "ms":
+            return f"{name.replace('_', ' ')}{verb} {instant(int(value))}"
+        if "share" in column:
+            return f"{column.replace('_', ' ')}{verb} {100 * value:.3g} %"
+        if verb:
+            return f"{column.replace('_', ' ')}{verb} {shown(value)}"
+    return f"{column.replace('_', ' ')}{verb} {_in_row(value)}"
 
 
 def _in_row(value: Any) -> str:

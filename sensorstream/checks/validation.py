@@ -6,6 +6,7 @@ The import takes longer than any check (3 to 6 s of CPU), so ``ingest`` must nev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDER = "order"  # of an expectation in its suite: the library sorts results its own way
+SAYS = "says"  # of its meta: what completes "12 tags ..." where it does not hold
 
 
 def validate(
@@ -104,12 +106,20 @@ def _finding(suite: str, result: Any) -> Finding:
         column=column,
         severity=severity,
         success=bool(result.success),
+        says=str((config.meta or {}).get(SAYS) or ""),
+        area=_area(paths),
         observed=_plain(details.get("observed_value")),
         unexpected=int(details.get("unexpected_count") or 0),
         tags=tuple(paths[:EXAMPLES]),
         tags_total=len(paths),
         examples=tuple(rows[:EXAMPLES]),
     )
+
+
+def _area(paths: Sequence[str]) -> str:
+    """The folder that all of them are in, as far down as they share it."""
+    levels = zip(*(path.split("/")[:-1] for path in paths), strict=False)
+    return "/".join(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 def _trouble(info: Mapping[str, Any]) -> str | None:

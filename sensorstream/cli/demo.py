@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,21 +36,23 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
     With ``cluster`` once more on the sandbox's Spark cluster; ``LakeCheckFailed`` where that leaves other bytes.
     """
     from ..notebook_run.run import NEEDED, run
+    from ..report.terminal import show_line
 
     needs("sensorstream demo", **NEEDED, sandbox=LIBRARIES)
     console = Console(highlight=False)
-    sandbox = up(root, java=java_home() if cluster else None)
-    os.environ.update(sandbox.aws_env())
-    console.print(f"[bold]sandbox[/]   PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/")
-    plant = seed(sandbox.owner_dsn, PlantOptions())
-    console.print(f"[bold]historian[/] {plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables")
+    with console.status("Starting PostgreSQL and S3 ..."):
+        sandbox = up(root, java=java_home() if cluster else None)
+    show_line(console, "sandbox", f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/")
+    with console.status("Filling the historian with a simulated plant ..."):
+        plant = seed(sandbox.owner_dsn, PlantOptions())
+    show_line(console, "historian", f"{plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables")
     start, end = plant.start.isoformat(), plant.end.isoformat()
     run(sandbox.config_path, start=start, end=end)
     if cluster:
-        console.print(f"[bold]cluster[/]   {sandbox.spark_master}, two workers without this package")
+        show_line(console, "cluster", f"{sandbox.spark_master}, two workers without this package")
         run(sandbox.cluster_path, start=start, end=end)
         same = same_objects(sandbox.config_path, sandbox.cluster_path)
-        console.print(f"[bold]cluster[/]   {same:,} objects, the same bytes as this machine's")
+        show_line(console, "cluster", f"{same:,} objects, the same bytes as this machine's")
         return
     command = f"{Path(sys.executable).parent / 'sensorstream'} plan --config {sandbox.config_path}"
-    console.print(f"[bold]go on[/]     {command} --date {plant.start:%Y-%m-%d}", soft_wrap=True)
+    show_line(console, "go on", f"{command} --date {plant.start:%Y-%m-%d}")

@@ -20,6 +20,7 @@ from .options import (
     Mode,
     Patterns,
     Start,
+    Verbose,
     asked,
     console,
     end_with,
@@ -30,7 +31,7 @@ commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=EVERY_DAY)
 
 
-@command(epilog=example("plan --date 2026-10-14", dated=True))
+@command(epilog=example("plan --date 2026-10-31", dated=True))
 def plan(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -53,7 +54,7 @@ def plan(
     end_with(found.to_json(), as_json)
 
 
-@command(epilog=example("ingest --date 2026-10-14 --pattern '^plant1/press/'", dated=True))
+@command(epilog=example("ingest --date 2026-10-31 --pattern '^plant1/press/'", dated=True))
 def ingest(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -85,7 +86,7 @@ def ingest(
     end_with(record.to_json(), as_json)
 
 
-@command(epilog=example("run --date 2026-10-14", dated=True))
+@command(epilog=example("run --date 2026-10-31", dated=True))
 def run(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",
@@ -96,6 +97,7 @@ def run(
     engine: EngineName = None,
     write_mode: Mode = None,
     allow_loss: AllowLoss = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Source check, ingest and lake check as notebooks, with a report: what Airflow runs."""
@@ -112,5 +114,6 @@ def run(
         patterns=pattern,
         **arguments,
         console=console(as_json),
+        verbose=verbose,
     )
     end_with(done.record.to_json(), as_json)

@@ -34,7 +34,7 @@ config_commands = typer.Typer(cls=Group, help="The configuration, and where it c
 commands.add_typer(config_commands, name="config", rich_help_panel=LOOK_AND_CHECK)
 
 
-@command(epilog=example("check --date 2026-10-14 --docs data-docs", dated=True))
+@command(epilog=example("check --date 2026-10-31 --docs data-docs", dated=True))
 def check(
     config: ConfigFile = None,
     config_source: ConfigSource = "file",

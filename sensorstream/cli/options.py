@@ -60,6 +60,7 @@ Mode = Annotated[
 AllowLoss = Annotated[
     bool, typer.Option("--allow-loss", help="Publish even where tags lose most of what the lake holds of them.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the plan, the whole record and the checks.")]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="One JSON object as the last line of output; all else on standard error."),

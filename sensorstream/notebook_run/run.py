@@ -33,7 +33,7 @@ from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
 from ..report import index_page, run_page, storage
-from ..report.terminal import show_plan, show_record
+from ..report.terminal import address, show_found, show_line, show_plan, show_record, show_run
 from ..windows import Window, window_of
 from .execute import code_cells, find
 from .execute import execute as execute_notebook
@@ -69,6 +69,7 @@ def run(
     write_mode: str | None = None,
     allow_loss: bool | None = None,
     console: Console | None = None,
+    verbose: bool = False,
 ) -> RunOutcome:
     """Execute the three notebooks and write the report, whether or not the run succeeds.
 
@@ -84,8 +85,8 @@ def run(
         PostgreSQL regular expressions of tag paths; those of the configuration by default.
     engine, write_mode, allow_loss
         Keys of the configuration that this run sets itself.
-    console
-        Where progress and summary are shown; standard output by default.
+    console, verbose
+        Where progress and summary are shown, standard output by default; ``verbose``: plan, record and checks too.
 
     Returns
     -------
@@ -110,9 +111,7 @@ def run(
     parameters = {
         "config_path": str(Path(config_path).resolve()) if config_path else None,
         "config_source": config_source,
-        "date": date,
-        "start": start,
-        "end": end,
+        **{"date": date, "start": start, "end": end},
         "patterns": list(config.patterns(patterns)) if patterns else None,
         "run_folder": str(folder),
         **arguments,
@@ -121,7 +120,7 @@ def run(
     settings: list[Value] | None = None
     try:
         settings = explain(config_path, config_source, arguments)
-        _execute(config, window, folder, parameters, console)
+        _execute(config, window, folder, parameters, console, verbose)
     except SensorStreamError as error:
         failure = error
     _write_report(folder, config, window, failure, patterns, settings)
@@ -133,7 +132,8 @@ def run(
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
     record = replace(RunRecord.read(folder / "record.json"), report=report)
     record.save(folder / "record.json")
-    show_record(record, console)
+    (show_record if verbose else show_run)(record, console)
+    show_found(run_page.stands_out(folder, config.timezone), console)
     _keep(config, folder, name, report, console)
     return RunOutcome(place, report, record)
 
@@ -155,7 +155,8 @@ def _keep(config: Config, folder: Path, name: str, report: str, console: Console
     """The run's folder to where reports are kept, and the page of all runs with it."""
     storage.keep(config, folder, name)
     index = index_page.build(config)
-    console.print(f"[bold]all runs[/] {index.place}\n[bold]report[/] {report}", soft_wrap=True)
+    for name, place in (("report", report), ("all runs", index.place)):
+        show_line(console, name, address(place))
 
 
 class LastLine(ProgressColumn):
@@ -187,7 +188,9 @@ import matplotlib.backends.backend_svg, pandas
 """
 
 
-def _execute(config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console) -> None:
+def _execute(
+    config: Config, window: Window, folder: Path, parameters: dict[str, Any], console: Console, verbose: bool
+) -> None:
     """One notebook after the other, the lake's check beside the pictures of ingest: both checks in one kernel, whose
     library takes longest to import, and the kernel of ingest begun while that is still at it."""
     from .kernel import Kernel
@@ -220,7 +223,7 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
 
             execute_notebook(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
             progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
-            if name != "ingest":
+            if verbose and name != "ingest":
                 progress.console.print(run_page.check_summary(folder, name), style="green", soft_wrap=True)
 
         checks = begin("checks", TO_CHECK)
@@ -234,7 +237,8 @@ def _execute(config: Config, window: Window, folder: Path, parameters: dict[str,
         ingest = begin("ingest", TO_INGEST)
         execute("check_source", checks)
         checks.forget()
-        show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
+        if verbose:
+            show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
         checked: list[Future[None]] = []
 
         def check_what_is_recorded() -> None:

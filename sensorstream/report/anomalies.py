@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..formatting import length
 from ..windows import zone
 
 FILES = ("check_source.json", "check_lake.json")
@@ -88,16 +89,6 @@ def by_tag(kinds: Iterable[Listed], most: int) -> dict[str, list[Anomaly]]:
 def stamp(at: datetime) -> str:
     """``2026-10-14 09:30:00``, with milliseconds where there are any. Pure."""
     return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at.microsecond // 1000:03}" if at.microsecond >= 1000 else "")
-
-
-def length(milliseconds: int) -> str:
-    """A duration in its two largest units: ``6 d 16 h``, ``1 h 5 min``, ``12.5 s``. Pure."""
-    seconds = milliseconds / 1000
-    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= size:
-            rest = int(seconds % size // part)
-            return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds:g} s"
 
 
 def _notable(row: Mapping[str, Any]) -> Anomaly:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from .anomalies import by_tag, listed
 from .config_table import configuration, written
 from .outcome import outcome
 from .small_multiples import MOST_TAGS, flagged, panel
+from .verdict import Sentence, sentences
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -75,6 +78,8 @@ def write(
             timezone=config.timezone,
             failure=failure,
             outcome=ended,
+            sentences=sentences(checks, notable, config.timezone),
+            head=_head(config, record),
             untouched=record is None and failure is not None and failure.published is False,
             record=record,
             summary=summary(record) if record else {},
@@ -127,6 +132,24 @@ def check(folder: Path, name: str) -> dict[str, Any] | None:
     """The result that a check kept, with its title; ``None`` if it did not come so far."""
     path = folder / f"{name}.json"
     return {"title": TITLES[name], **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else None
+
+
+def stands_out(folder: Path, timezone: str) -> list[Sentence]:
+    """What the checks of a run's folder found, for people."""
+    checks = [found for name in TITLES if (found := check(folder, name))]
+    return sentences(checks, listed(folder), timezone)
+
+
+def _head(config: Config, record: RunRecord | None) -> dict[str, str]:
+    """From where to where, and who ran it, when, with what."""
+    user = config.db.user if config.db_secret_id is None else f"login of {config.db_secret_id}"
+    when = datetime.fromisoformat(record.started) if record else datetime.now(UTC)
+    return {
+        "historian": f"{config.db.dbname} on {config.db.host}:{config.db.port}, schema {config.db_schema}, {user}",
+        "lake": config.lake,
+        "run": f"{when.astimezone(zone(config.timezone)):%a %d %b %Y, %H:%M} by {getpass.getuser()} on"
+        f" {platform.node()}, sensorstream {version('sensorstream')}",
+    }
 
 
 def check_summary(folder: Path, name: str) -> str:
@@ -206,4 +229,11 @@ def _notebook(folder: Path, name: str) -> dict[str, Any]:
             else:
                 text.append(output.get("text") or data.get("text/plain", ""))
         cells.append({"source": cell.source, "text": _cut("\n".join(text))})
-    return {"title": TITLES[name], "cells": cells, "pictures": pictures, "plan": plan, "failed": failed}
+    return {
+        "title": TITLES[name],
+        "file": f"{name}.ipynb",
+        "cells": cells,
+        "pictures": pictures,
+        "plan": plan,
+        "failed": failed,
+    }

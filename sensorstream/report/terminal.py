@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..pipeline.run_record import RunRecord, summary
+from ..formatting import size
+from ..pipeline.run_record import RunRecord, late_words, summary
 
 if TYPE_CHECKING:
     from ..checks.result import CheckResult
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ..planning.plan import Plan
     from ..publishing.compaction import Compacted
     from ..verification.result import Verification
+    from .verdict import Sentence
 
 MOST_SLICES = 24  # rows of the table
 
@@ -50,6 +53,46 @@ def show_record(record: RunRecord, console: Console) -> None:
     for name, value in summary(record).items():
         table.add_row(f"[bold]{name}[/]", Text(value))
     console.print(table)
+
+
+def show_run(record: RunRecord, console: Console) -> None:
+    """Print what a run did in a few lines: readings, files, late readings."""
+    rejected = sum(record.rows_rejected.values())
+    reasons = ", ".join(reason.replace("_", " ") for reason in record.rows_rejected)
+    show_line(
+        console,
+        "readings",
+        f"{record.rows_read:,} of {record.tags_selected:,} tags read: {record.rows_written:,} written,"
+        f" {rejected:,} rejected{f' ({reasons})' if reasons else ''}, {record.rows_deduplicated:,} deduplicated",
+    )
+    show_line(
+        console,
+        "files",
+        f"{record.files_written:,} written ({size(record.bytes_written)}), {record.files_unchanged:,} unchanged,"
+        f" {record.files_removed:,} removed; {record.seconds['total']:.1f} s",
+    )
+    if record.late and record.late["tag_days"]:
+        show_line(console, "late", late_words(record.late))
+    for warning in record.warnings:
+        show_line(console, "warning", warning, "yellow")
+
+
+def show_found(found: Sequence[Sentence], console: Console) -> None:
+    """Print what stands out."""
+    for each in found:
+        show_line(console, "check", each.text, "red" if each.fails else "yellow")
+    if not found:
+        show_line(console, "check", "nothing stands out", "green")
+
+
+def show_line(console: Console, name: str, text: str, style: str = "") -> None:
+    """One line: its name, and what is said."""
+    console.print(Text.assemble((f"{name:<15}", "bold"), (text, style)), soft_wrap=True)
+
+
+def address(place: str) -> str:
+    """What a terminal or a browser opens: a file as ``file://``, the rest as it is."""
+    return place if "://" in place else Path(place).resolve().as_uri()
 
 
 def show_check(found: CheckResult, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,8 @@ from tests.historians import DAY, T0, small_historian
 from tests.kinds import KINDS, become, insert
 from tests.oracle import Row, bits, expect, readings_of
 
+QUICK = ("partitioned", "view over a join", "heirs of another schema")  # those that are least like a table
+slow = partial(pytest.param, marks=pytest.mark.slow)
 MONTH, MINUTE, NOON = "sqlt_data_1_2026_10", 60_000, T0 + 43_200_000
 PATHS = {1: "plant/a", 2: "plant/b", 3: "plant/a"}
 ORDERED = ("table", "materialized view")
@@ -43,7 +46,7 @@ def of_kind(request, rows, database, sandbox) -> str:
     return request.param
 
 
-@pytest.mark.parametrize("of_kind", KINDS, indirect=True)
+@pytest.mark.parametrize("of_kind", [kind if kind in QUICK else slow(kind) for kind in KINDS], indirect=True)
 def test_every_command_reads_it_whole(of_kind, rows, database, make_config):
     packed, jdbc = (make_config(dbname=database.name, engine=engine) for engine in ("packed", "jdbc"))
     today = [row for row in rows if row.t_stamp >= T0]
@@ -76,7 +79,7 @@ def test_every_command_reads_it_whole(of_kind, rows, database, make_config):
         assert sensorstream.read_historian(config, DAY).count() == len(expected)
 
 
-@pytest.mark.parametrize("of_kind", ["view over a join", "heirs of another schema"], indirect=True)
+@pytest.mark.parametrize("of_kind", [slow("view over a join"), "heirs of another schema"], indirect=True)
 def test_a_whole_run_passes_its_checks(of_kind, database, make_config, tmp_path):
     config = make_config(dbname=database.name)
     path = tmp_path / "config.json"

@@ -64,7 +64,7 @@ def test_what_both_checks_saw_is_listed_once_and_other_kinds_beside(tmp_path):
 
 def test_a_check_that_notes_nothing_leaves_the_section_out(tmp_path):
     (tmp_path / "check_lake.json").write_text(json.dumps({"success": True, "summary": "", "findings": []}))
-    assert "stands out" not in run_page.write(tmp_path, CONFIG, DAY, None).read_text()
+    assert "what else stands out" not in run_page.write(tmp_path, CONFIG, DAY, None).read_text()
 
 
 def test_the_worst_of_each_kind_are_drawn_in_turn(tmp_path):

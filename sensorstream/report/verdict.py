@@ -1,0 +1,132 @@
+"""What stands out in a run, in sentences for people: which sensors, when, how long. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from textwrap import shorten
+from typing import Any
+
+from ..formatting import length
+from ..windows import zone
+from .anomalies import Anomaly, Listed
+
+# Columns of the suites that the stretches of a kind stand behind: what the stretches tell need not be told twice.
+BEHIND = {
+    "gap": ("longest_gap_s",),
+    "stuck": ("still_s",),
+    "clock step": ("clock_steps",),
+    "out of range": ("beyond_range", "lowest and range_low", "range_high and highest"),
+}
+OUTAGE_TAGS, OUTAGE_SHARE = 5, 0.5  # so many tags, and so much of all, silent at once
+NAMED, MOST, LONGEST = 3, 20, 400  # tags that a sentence names; sentences; characters of what a check found
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One thing that stands out. ``kind`` is that of the stretches behind it, where there are any."""
+
+    text: str
+    fails: bool = False
+    kind: str | None = None
+
+
+def sentences(checks: Iterable[Mapping[str, Any]], kinds: Sequence[Listed], timezone: str) -> list[Sentence]:
+    """What ``checks`` (as JSON) found, worst first: what ends a run, outages, each kind of stretches, the rest.
+
+    Parameters
+    ----------
+    kinds
+        The stretches of time that the checks noted, see ``anomalies.listed``.
+    timezone
+        The site's, in which times are told.
+    """
+    checks, here = list(checks), zone(timezone)
+    open_ones = [one for check in checks for one in check["findings"] if not one["success"]]
+    tags = max((check.get("measured", {}).get("tags", 0) for check in checks), default=0)
+    told = {column for kind in kinds for column in BEHIND.get(kind.kind, ())}
+    counts = {one.get("column"): one.get("tags_total", 0) for one in open_ones}
+    fail = [Sentence(_finding(one), fails=True) for one in open_ones if one["verdict"] == "fails"]
+    rest = [Sentence(_finding(one)) for one in open_ones if one["verdict"] != "fails" and one.get("column") not in told]
+    outages = [
+        Sentence(text, kind="gap") for kind in kinds if kind.kind == "gap" for text in _outages(kind, tags, here)
+    ]
+    known = [
+        Sentence(_kind(kind, max(counts.get(c, 0) for c in BEHIND.get(kind.kind, ("",))), here), kind=kind.kind)
+        for kind in kinds
+    ]
+    found = [*fail, *outages, *known, *rest]
+    more = len(found) - MOST
+    return found if more <= 0 else [*found[:MOST], Sentence(f"and {more:,} expectations more that do not hold")]
+
+
+def _finding(one: Mapping[str, Any]) -> str:
+    """``2 tags silent for more than a quarter of the window: a, b``, or the expectation that does not hold."""
+    if one.get("says") and one.get("tags_total"):
+        return f"{_tags(one['tags_total'])} {one['says']}: {_named(one['tags'], one['tags_total'], one.get('area'))}"
+    return f"Not so: {one['expectation']}. Found: {shorten(one['found'], LONGEST, placeholder=' …')}"
+
+
+def _kind(kind: Listed, tags: int, here: tzinfo) -> str:
+    worst = kind.found[0]
+    paths = dict.fromkeys(each.tagpath for each in kind.found)
+    count, when = max(tags, len(paths)), _when(worst, here)
+    if kind.kind == "gap":
+        return f"{_tags(count)} {'has' if count == 1 else 'have'} gaps, the longest {when}: {worst.tagpath}"
+    if kind.kind == "stuck":
+        still = "1 sensor stands still" if count == 1 else f"{count:,} sensors stand still, one"
+        return f"{still} at {worst.text.split(' in ')[0]} for {when}: {_named(list(paths), count)}"
+    if kind.kind == "clock step":
+        clocks = "The clock of 1 tag went back" if count == 1 else f"The clocks of {count:,} tags went back"
+        return f"{clocks}, {when} is there twice: {_named(list(paths), count)}"
+    if kind.kind == "out of range":
+        left = "left its range" if count == 1 else "left their range"
+        return f"{_tags(count)} {left}, most of all {worst.tagpath}: {worst.text}, {when}"
+    return f"{kind.name}: {count:,} tags, first {worst.tagpath}, {when}"
+
+
+def _outages(gaps: Listed, tags: int, here: tzinfo) -> list[str]:
+    """When at least half of all tags were silent at once: no sensor, but a plant, a gateway or a network."""
+    whole = gaps.total == len(gaps.found)
+    of = tags if whole else len({each.tagpath for each in gaps.found})
+    enough = max(OUTAGE_TAGS, OUTAGE_SHARE * of)
+    steps = sorted([(each.start, 1) for each in gaps.found] + [(each.end, -1) for each in gaps.found])
+    silent, most, since, found = 0, 0, None, []
+    for at, step in steps:
+        silent += step
+        most = max(most, silent) if since else silent
+        if since is None and silent >= enough:
+            since = at
+        elif since is not None and silent < enough:
+            at_least = "" if whole else "at least "
+            found.append(f"Outage: {at_least}{most:,} of {tags:,} tags are silent at once for {_span(since, at, here)}")
+            since = None
+    return found
+
+
+def _when(one: Anomaly, here: tzinfo) -> str:
+    return _span(one.start, one.end, here)
+
+
+def _span(start: datetime, end: datetime, here: tzinfo) -> str:
+    """``6 h, Sat 31 Oct 04:00 to 10:00``."""
+    first, last = (round_minute(at).astimezone(here) for at in (start, end))
+    form = "%H:%M" if first.date() == last.date() else "%a %d %b %H:%M"
+    return f"{length(round((last - first).total_seconds()) * 1000)}, {first:%a %d %b %H:%M} to {last:{form}}"
+
+
+def round_minute(at: datetime) -> datetime:
+    """The nearest whole minute."""
+    return datetime.fromtimestamp(round(at.timestamp() / 60) * 60, at.tzinfo)
+
+
+def _tags(count: int) -> str:
+    return "1 tag" if count == 1 else f"{count:,} tags"
+
+
+def _named(paths: Sequence[str], total: int, area: str | None = None) -> str:
+    if area and total > NAMED:
+        return f"all under {area}"
+    more = f" and {total - NAMED:,} more" if total > NAMED else ""
+    return f"{', '.join(paths[:NAMED])}{more}"
