@@ -114,6 +114,22 @@ def reports(
     end_with(asdict(done), as_json)
 
 
+@command(epilog=example("doctor --config config.json"))
+def doctor(config: ConfigFile = None, config_source: ConfigSource = "file", as_json: AsJson = False) -> None:
+    """Try whatever a night needs, and say what is missing: login, rights, clock, readings, store, disk, libraries.
+
+    Reads no reading; writes a probe into lake and reports, and removes it.
+    """
+    settings = settings_of(config, config_source)
+    from ..notebook_run.doctor import examine
+    from ..report.terminal import show_tried
+
+    tried = show_tried(examine(settings), console(as_json))
+    end_with({"tried": [{"name": one.name, "verdict": one.verdict, "found": one.found} for one in tried]}, as_json)
+    if missing := {one.name: one.failure for one in tried if one.failure}:
+        raise type(next(iter(missing.values())))(f"not ready for a night: {', '.join(missing)}: see above what to do")
+
+
 @config_commands.command("show", cls=Command, epilog=example("config show --config-source airflow"))
 def config_show(
     config: ConfigFile = None,

@@ -14,7 +14,7 @@ import typer
 
 from .. import __version__
 from ..errors import STOPPED, SensorStreamError
-from . import every_day, look_and_check, sandbox, upkeep
+from . import every_day, init, look_and_check, sandbox, upkeep
 from .help import Group
 from .options import submitted as keys_of_spark
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 # Typer brings its own click; of its exceptions only the leaves have public names.
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
-for group in (every_day, look_and_check, upkeep, sandbox):
+for group in (init, every_day, look_and_check, upkeep, sandbox):
     app.add_typer(group.commands)
 
 

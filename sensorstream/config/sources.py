@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -118,8 +119,10 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(Database.model_fields if key.startswith("db.") else Config.model_fields))
-        return f'unknown key "{key}": known are {known}'
+        within, _, name = key.rpartition(".")
+        known = sorted(Database.model_fields if within == "db" else Config.model_fields)
+        meant = get_close_matches(name, known, 1)
+        return f'unknown key "{key}": ' + (f'did you mean "{meant[0]}"?' if meant else f"known are {', '.join(known)}")
     if first["type"] == "missing":
         return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
     message = KINDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")

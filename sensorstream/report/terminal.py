@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from ..pipeline.run_record import RunRecord, late_words, summary
 if TYPE_CHECKING:
     from ..checks.result import CheckResult
     from ..config.provenance import Value
+    from ..notebook_run.doctor import Tried
     from ..planning.plan import Plan
     from ..publishing.compaction import Compacted
     from ..verification.result import Verification
@@ -83,6 +84,17 @@ def show_found(found: Sequence[Sentence], console: Console) -> None:
         show_line(console, "check", each.text, "red" if each.fails else "yellow")
     if not found:
         show_line(console, "check", "nothing stands out", "green")
+
+
+def show_tried(tried: Iterable[Tried], console: Console) -> list[Tried]:
+    """Print each thing as it is tried, with what was found; all of them."""
+    shown = {"fine": ("✓", ""), "doubt": ("!", "yellow"), "missing": ("✗", "bold red")}
+    every = []
+    for one in tried:
+        mark, style = shown[one.verdict]
+        show_line(console, f"{mark} {one.name}", one.found, style)
+        every.append(one)
+    return every
 
 
 def show_line(console: Console, name: str, text: str, style: str = "") -> None:
