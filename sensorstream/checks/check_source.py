@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..config.settings import Config
 from ..extras import needs
 from ..historian import PartitionTable, Tag, open_historian
+from ..historian.extent import has_readings_of
 from ..historian.two_sensors import gateways_at_once
 from ..lake.keys import rejected_key
 from ..pipeline.run_record import run_id
@@ -110,6 +111,10 @@ def check_source(
         *validate(reading_suite, readings, keys=["tagpath"], parameters=parameters, docs=docs),
     ]
     findings = [replace(f, rejected=rejected) if f.column in OF_REJECTED else f for f in findings]
+    if not readings["readings"].any():
+        with open_historian(config) as historian:
+            remedy = f"choose another window: {has_readings_of(historian)}".rstrip(": ")
+        findings = [replace(f, remedy=remedy) if f.fails else f for f in findings]
     return CheckResult(
         subject="source",
         suites=SUITES,

@@ -29,7 +29,7 @@ class Finding:
     ``tags_total``; ``examples`` the first ten rows, by column. ``observed`` is the number that an expectation on a
     whole column looked at; ``says`` completes "12 tags ...", in the words of the suite (``meta``), ``area`` is the
     folder that all the paths are in. ``rejected`` is where the run keeps the rejected readings that the finding is
-    about.
+    about, ``remedy`` what to do where that is known.
     """
 
     suite: str
@@ -44,6 +44,7 @@ class Finding:
     tags_total: int = 0
     examples: tuple[dict[str, Any], ...] = ()
     rejected: str | None = None
+    remedy: str = ""
     says: str = ""
     area: str = ""
 
@@ -119,7 +120,7 @@ class CheckResult:
         others = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""
         raise FAILURES[self.subject](
             f'{self.subject} check failed: "{first.expectation}" does not hold, {first.found()}{others}:'
-            f" set it right, or change the expectation in {first.suite}.json"
+            f" {first.remedy or f'set it right, or change the expectation in {first.suite}.json'}"
         )
 
     def summary(self) -> str:

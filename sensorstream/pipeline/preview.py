@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..config.settings import Config
 from ..historian import open_historian
+from ..historian.extent import has_readings_of
 from ..lake.keys import storable
 from ..planning.make_plan import make_plan
 from ..planning.plan import Plan, workers_of
@@ -40,5 +42,8 @@ def plan(config: Config, window: WindowLike, patterns: Sequence[str] | None = No
     window = as_window(window, config.timezone)
     with open_historian(config) as historian:
         what = make_plan(historian, config, window, config.patterns(patterns), workers=workers_of(master_of(config)))
+        # The planner never says that there is none.
+        if what.estimated_readings < len(what.tags) and (known := has_readings_of(historian)):
+            what = replace(what, notes=(*what.notes, f"the window holds hardly a reading: {known}"))
     storable((tag.path for tag in what.tags), prefix=config.prefix)
     return what
