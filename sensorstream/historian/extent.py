@@ -16,7 +16,7 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def has_readings_of(historian: Historian) -> str:
-    """``the historian has readings of 2026-10-01 to 2026-11-01``, days of its time zone; empty where it is not known."""
+    """``the historian has readings of 2026-10-01 to 2026-11-01``, days of its time zone; empty where not known."""
     here = zone(historian.timezone)
     try:
         tables = historian.partition_tables(Window(EVER, datetime.now(UTC).replace(microsecond=0)))
