@@ -13,7 +13,7 @@ from ..config.credentials import login
 from ..config.settings import Config
 from ..errors import ConfigError, SensorStreamError
 from ..historian import connect
-from ..historian.catalog import refuse_bad_patterns
+from ..historian.patterns import refuse_bad_patterns
 
 PATIENCE_SECONDS = 30
 MOST_BYTES = 1_000_000

@@ -6,6 +6,7 @@ A task on another machine resolves the reference itself, so the password need no
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,6 +32,7 @@ class Login:
     user: str
     password: str | None = field(repr=False)
     sslmode: str
+    sslrootcert: str | None = None
     secret: tuple[str, Aws] | None = None
     of_secret: tuple[str, ...] = ()
 
@@ -47,7 +49,8 @@ def login(config: Config) -> Login:
     """
     db = config.db
     password = db.password.get_secret_value() if db.password else None
-    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode)
+    roots = os.path.abspath(os.path.expanduser(db.sslrootcert)) if db.sslrootcert else None
+    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode, roots)
     if config.db_secret_id is None:
         return plain
     return asked_again(replace(plain, secret=(config.db_secret_id, config.aws)))

@@ -92,6 +92,14 @@ class Database(Part):
     user: Name = "reader"
     password: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, strict=False)
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    sslrootcert: Name | None = None
+
+    @model_validator(mode="after")
+    def _roots_are_looked_at(self) -> Database:
+        # Elsewhere PostgreSQL's clients differ: one holds the server to the file, one goes on without.
+        if self.sslrootcert and not self.sslmode.startswith("verify-"):
+            raise ValueError(f'"sslrootcert" needs "sslmode": "verify-full" (or "verify-ca"), not "{self.sslmode}"')
+        return self
 
     @property
     def place(self) -> str:

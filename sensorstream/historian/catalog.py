@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 from threading import Event
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -32,6 +33,7 @@ from .model import (
     tag_of,
     unit_of,
 )
+from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
 from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
@@ -103,10 +105,14 @@ class Historian:
         )
         with source_errors(self.login, f"reading {self.tags_name}"):
             # No parameters beside a name: one with a percent sign would be taken for a place of theirs.
-            asked = sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id').format(
-                *path, table, matches(self, table, patterns), description=description[0], unit=unit[0]
-            )
-            every_row = self.connection.execute(asked).fetchall()
+            asked = sql.SQL(query + ' ORDER BY tagpath COLLATE "C", id')
+
+            def found_by(some: Sequence[str]) -> list[tuple[Any, ...]]:
+                where = matches(self, table, some)
+                columns = {"description": description[0], "unit": unit[0]}
+                return self.connection.execute(asked.format(*path, table, where, **columns)).fetchall()
+
+            every_row = matched(self.connection, patterns, found_by)
         rows = [row for row in every_row if row[1] is not None and row[7]]
         notes = [f"tag {row[1]} has a path that is no text ({row[0]}): left out" for row in every_row if not row[7]]
         if without := [path for path, number, *_ in every_row if number is None]:
@@ -151,9 +157,13 @@ class Historian:
         known = [path for path in paths if "\0" not in path]  # no text of PostgreSQL's holds it
         prefixes = ["", *self.gateway_prefixes.values()]
         ways = [(path, path.removeprefix(one)) for path in known for one in prefixes if path.startswith(one)]
-        asked = [[path for path, _ in ways], [spelled for _, spelled in ways], list(patterns)]
+        paths_of, spellings = [path for path, _ in ways], [spelled for _, spelled in ways]
+
+        def found_by(some: Sequence[str]) -> frozenset[str]:
+            return frozenset(path for (path,) in self.connection.execute(query, [paths_of, spellings, list(some)]))
+
         with source_errors(self.login, "matching the lake's tag paths"):
-            return frozenset(path for (path,) in self.connection.execute(query, asked))
+            return matched(self.connection, patterns, found_by)
 
     def gateway_tables(self) -> frozenset[str]:
         """Those tables that tell a tag id's gateway and that there are, ``sqlth_scinfo`` and ``sqlth_drv``."""
@@ -369,18 +379,6 @@ def open_historian(config: Config) -> Iterator[Historian]:
             layout = layout_of(config, existing_tables(connection, config.db_schema))
         names = config.db_schema, layout, config.timezone, config.tags_table
         yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
-
-
-def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:
-    """``ConfigError`` that names the first pattern that PostgreSQL does not compile."""
-    for pattern in patterns:
-        try:
-            connection.execute("SELECT '' ~ %s", [pattern])
-        except psycopg.DataError as error:
-            why = error.diag.message_primary or error
-            raise ConfigError(f'pattern "{pattern}" is not a PostgreSQL regular expression: {why}') from None
-        except UnicodeEncodeError:
-            raise ConfigError(f"pattern {pattern!a} is no text: write it in UTF-8") from None
 
 
 def _around(window: Window) -> Window:

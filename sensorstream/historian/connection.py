@@ -14,13 +14,15 @@ from pydantic import SecretStr
 from ..config.credentials import Login, asked_again, login
 from ..config.settings import Config
 from ..errors import SourceError
+from .tls import why_not_trusted
 
 APPLICATION = "sensorstream"
 CONNECT_SECONDS = 10
 REFUSED = "authentication failed"  # libpq gives no SQLSTATE for a login that fails
 STATEMENT_SECONDS = 3600
 LOCK_SECONDS = 2  # whoever changes a table is waited for so long, and then let be
-KEEPALIVE_SECONDS, KEEPALIVES_LOST = 30, 3  # a machine that is gone is missed after two minutes
+KEEPALIVE_SECONDS, KEEPALIVES_LOST = 30, 3  # a machine that is gone is missed after two minutes, at either end
+GONE_MS = KEEPALIVE_SECONDS * (KEEPALIVES_LOST + 1) * 1000
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # Made after connecting and read back: what is said while connecting may stay with a pooler, and a role or a database
@@ -38,6 +40,15 @@ LIMITS_MS = {
     "statement_timeout": STATEMENT_SECONDS * 1000,
     "lock_timeout": LOCK_SECONDS * 1000,
     "idle_in_transaction_session_timeout": 4 * STATEMENT_SECONDS * 1000,
+}
+# Likewise, for servers that know of them: what a session is at ends with its client, be that killed (which a query is
+# told every two seconds) or cut off. On Windows the first would be refused.
+CLIENT_CHECKS = {
+    "client_connection_check_interval": 2000,  # ms
+    "tcp_keepalives_idle": KEEPALIVE_SECONDS,
+    "tcp_keepalives_interval": KEEPALIVE_SECONDS,
+    "tcp_keepalives_count": KEEPALIVES_LOST,
+    "tcp_user_timeout": GONE_MS,
 }
 
 # A packed slice takes tens of MB, which the server's allocator (glibc's) gives back to the kernel after each, to take
@@ -98,7 +109,7 @@ def connect(login: Login, name: str = APPLICATION) -> Connection:
     except psycopg.OperationalError as error:
         if REFUSED in str(error) and (now := asked_again(login)) != login:
             return connect(now, name)
-        raise SourceError(f"historian {login.place} {why_not(str(error))}") from None
+        raise SourceError(f"historian {login.place} {why_not(str(error), login)}") from None
     try:
         with source_errors(login, "making the settings of a connection"):
             if connection.info.backend_pid != _backend(connection):
@@ -119,11 +130,12 @@ def _connect(login: Login) -> Connection:
         user=login.user,
         password=login.password,
         sslmode=login.sslmode,
+        sslrootcert=login.sslrootcert,
         connect_timeout=CONNECT_SECONDS,
         keepalives_idle=KEEPALIVE_SECONDS,
         keepalives_interval=KEEPALIVE_SECONDS,
         keepalives_count=KEEPALIVES_LOST,
-        tcp_user_timeout=KEEPALIVE_SECONDS * (KEEPALIVES_LOST + 1) * 1000,
+        tcp_user_timeout=GONE_MS,
         application_name=APPLICATION,
         client_encoding="UTF8",
         autocommit=True,
@@ -141,7 +153,7 @@ def with_password(config: Config) -> Config:
         with closing(_connect(where)) as connection:
             found = connection.info.password
     except psycopg.OperationalError as error:
-        raise SourceError(f"historian {where.place} {why_not(str(error))}") from None
+        raise SourceError(f"historian {where.place} {why_not(str(error), where)}") from None
     return config.model_copy(update={"db": config.db.model_copy(update={"password": SecretStr(found)})})
 
 
@@ -149,16 +161,18 @@ def settings_query(name: str = APPLICATION) -> sql.Composed:
     """The query that makes the settings of a session. A time-out that is shorter already stays as it is. Pure."""
     made = [sql.SQL("set_config({}, {}, false)").format(key, value) for key, value in SETTINGS.items()]
     made.append(sql.SQL("set_config('application_name', {}, false)").format(name))
-    made += [_shortened(key, most, local=False) for key, most in LIMITS_MS.items()]
+    made.append(shortened(LIMITS_MS | CLIENT_CHECKS))
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(made))
 
 
-def _shortened(name: str, most_ms: int, *, local: bool) -> sql.Composed:
-    """The call that makes a time-out ``most_ms``, or leaves it where it is shorter."""
+def shortened(limits: Mapping[str, int], *, local: bool = False) -> sql.Composed:
+    """The call that makes each limit what it says, in its own unit, or leaves it where it is shorter."""
+    rows = sql.SQL(", ").join(sql.SQL("({}, {}::int8)").format(name, most) for name, most in limits.items())
     return sql.SQL(
-        "set_config({0}, (SELECT CASE WHEN setting::int8 BETWEEN 1 AND {1} THEN setting ELSE {2} END"
-        " FROM pg_catalog.pg_settings WHERE name = {0}), {3})"
-    ).format(name, most_ms, str(most_ms), local)
+        "(SELECT count(set_config(name, CASE WHEN setting::int8 BETWEEN 1 AND most THEN setting ELSE most::text END,"
+        " {})) FROM pg_catalog.pg_settings JOIN (VALUES {}) limits(name, most) USING (name)"
+        " WHERE name <> ALL({}::text[]) OR version() LIKE '%linux%')"
+    ).format(local, rows, [*CLIENT_CHECKS])
 
 
 def _refuse_other_settings(login: Login, connection: Connection) -> None:
@@ -212,7 +226,7 @@ def _refuse_lent_backends(login: Login, connection: Connection) -> None:
     _keep_sessions.add(where)
 
 
-def why_not(message: str) -> str:
+def why_not(message: str, login: Login) -> str:
     """libpq's message, which may list several addresses, as one clause with a remedy."""
     if REFUSED in message or "no password supplied" in message:
         return 'refused the login: check "user" and "password" under "db", or the secret'
@@ -220,6 +234,8 @@ def why_not(message: str) -> str:
         return 'has no such database: check "dbname" under "db"'
     if "Connection refused" in message or "timeout" in message or "resolve host" in message:
         return 'cannot be reached: is the server running, and are "host" and "port" under "db" right?'
+    if untrusted := why_not_trusted(message, login):
+        return untrusted
     last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
     if "too many" in message or "connection slots" in message:
         last = last.rpartition("FATAL:")[2].strip()
@@ -292,7 +308,7 @@ def _opening(snapshot: str | None, settings: tuple[tuple[str, str], ...]) -> sql
         steps.append(sql.SQL("SET LOCAL application_name = {}").format(sql.Literal(reader_of(snapshot))))
     for key, value in settings:
         if key in LIMITS_MS:
-            steps.append(sql.SQL("SELECT {}").format(_shortened(key, int(value), local=True)))
+            steps.append(sql.SQL("SELECT {}").format(shortened({key: int(value)}, local=True)))
         else:
             steps.append(sql.SQL("SET LOCAL {} = {}").format(sql.SQL(key), sql.Literal(value)))
     return sql.SQL(sql.SQL("; ").join(steps).as_string())

@@ -130,11 +130,11 @@ class Rotating:
         try:
             connection = psycopg.connect(
                 host=admin.host, port=admin.port, dbname=admin.dbname, user=admin.user, password=admin.password,
-                sslmode=admin.sslmode, connect_timeout=CONNECT_SECONDS,
+                sslmode=admin.sslmode, sslrootcert=admin.sslrootcert, connect_timeout=CONNECT_SECONDS,
             )  # fmt: skip
         except psycopg.OperationalError as error:
             if REFUSED not in str(error):
-                raise SourceError(f"historian {admin.place} {why_not(str(error))}") from None
+                raise SourceError(f"historian {admin.place} {why_not(str(error), admin)}") from None
             raise SourceError(
                 f"historian {admin.place} refused the administrator: check the secret of db_rotation.admin_secret_id"
             ) from None

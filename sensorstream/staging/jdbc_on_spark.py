@@ -90,7 +90,7 @@ def _table(
         .option("url", address(where))
         .option("user", where.user)
         .option("password", where.password or "")
-        .option("sslmode", where.sslmode)
+        .options(sslmode=where.sslmode, **({"sslrootcert": where.sslrootcert} if where.sslrootcert else {}))
         .option("ApplicationName", APPLICATION)
         .option("dbtable", query.as_string(None))
         .option("fetchsize", config.jdbc_fetch_size)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,10 +29,12 @@ from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.planning import row_counts
 from sensorstream.sandbox import postgres as sandbox_postgres
+from sensorstream.sandbox import processes
 from sensorstream.sandbox.state import State
 from sensorstream.verification import verify
 from sensorstream.windows import window_of
 from tests import slowly
+from tests.configs import file_of
 from tests.historians import small_historian
 from tests.oracle import Row, objects, readings_of, without_marks
 from tests.slowly import Slow, before
@@ -113,6 +118,22 @@ def test_no_connection_of_a_run_is_idle_in_a_transaction_for_long(slow, make_con
     config = make_config(dbname=slow.database.name)
     record = ingest(config, slowly.WINDOW)
     assert record.seconds["extract"] > 5 and record.rows_written
+
+
+@pytest.mark.parametrize(
+    ("engine", "end"), [("packed", signal.SIGKILL), slower("packed", signal.SIGTERM), slower("jdbc", signal.SIGKILL)]
+)
+def test_nothing_of_a_run_that_is_killed_goes_on_at_the_historian(engine, end, slow, make_config, tmp_path):
+    config = file_of(make_config(dbname=slow.database.name, engine=engine), tmp_path)
+    words = ["ingest", "--config", str(config), "--start", "2026-09-30", "--end", "2026-10-02"]
+    slow.slow_down(600, query=r"string_agg|\) readings")
+    ours = "SELECT pid, query FROM pg_stat_activity WHERE usename = 'reader' AND datname = current_database()"
+    with subprocess.Popen([sys.executable, "-m", "sensorstream", *words], stderr=subprocess.DEVNULL) as run:
+        try:
+            assert processes.wait_until(slow.asleep, 120)
+        finally:
+            run.send_signal(end)
+    assert processes.wait_until(lambda: not slow.database.execute(ours), 10), slow.database.execute(ours)
 
 
 # What a connection is told by its role or database, and has when it reads.
