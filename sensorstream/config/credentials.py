@@ -18,6 +18,8 @@ from .settings import Config
 # As RDS names it, and as a login does.
 KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", "password": "password"}
 
+UNTRUSTED = "name the file of its certificate authority in AWS_CA_BUNDLE, and the host that its certificate is for"
+
 
 @dataclass(frozen=True)
 class Login:
@@ -114,13 +116,15 @@ def asked(secret_id: str, aws: Aws, action: str, **words: Any) -> dict[str, Any]
     ConfigError
         It refuses: no such secret, no right to it, no credentials.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSLError
     from botocore.exceptions import ConnectionError as NoConnection
 
     doing = action.replace("_", " ")
     try:
         client = aws.client("secretsmanager")
         return dict(getattr(client, action)(SecretId=secret_id, **words))
+    except SSLError as error:
+        raise ConfigError(f'secret "{secret_id}": {error}: {UNTRUSTED}') from None
     except (HTTPClientError, NoConnection) as error:
         raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None
     except ClientError as error:

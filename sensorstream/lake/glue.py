@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..config.credentials import UNTRUSTED
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
 from .ddl import COLUMNS, PARTITIONS_AT_ONCE, Place, check_names, location, needs_s3, portions
@@ -125,10 +126,12 @@ def _all_done(answer: dict[str, Any], fine: str) -> None:
 
 @contextmanager
 def _errors(name: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         remedy = "check the role or profile, its policy (glue:*Database, *Table, *Partition*), and the region"
-        raise LakeError(f"Glue table {name}: {error}: {remedy}") from error
+        raise LakeError(
+            f"Glue table {name}: {error}: {UNTRUSTED if isinstance(error, SSLError) else remedy}"
+        ) from error

@@ -1,4 +1,4 @@
-"""A publisher that is killed at its n-th request to the store, as a process group of its own.
+"""Work that is killed, as a process group of its own: at its n-th request to the store, or after so many seconds.
 
 The processes are forked off one that has imported everything and started no thread, which takes 20 ms each.
 """
@@ -10,6 +10,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
+import traceback
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,12 +46,24 @@ class Deadly:
 
 def killed(config: Any, case: str, at: int, *, after: bool) -> bool:
     """Do a work of ``works.WORKS`` in a process that is killed at its ``at``-th change; whether it came to that."""
+    return killed_within(float("inf"), _until_change, config, case, at, after)
+
+
+def killed_within(seconds: float, work: Callable[..., None], *arguments: Any) -> bool:
+    """Do ``work``, a function of a module, in a process that is killed after ``seconds``; whether it came to that."""
     server = _server()
-    pickle.dump((config, case, at, after, dict(os.environ)), server.stdin)
+    pickle.dump((seconds, work, arguments, dict(os.environ)), server.stdin)
     server.stdin.flush()
     code = pickle.load(server.stdout)
-    assert code in (0, -signal.SIGKILL), f"{case}, change {at}: the process ended with {code}"
+    assert code in (0, -signal.SIGKILL), f"{work.__name__}{arguments[1:]}: the process ended with {code}"
     return code != 0
+
+
+def _until_change(config: Any, case: str, at: int, after: bool) -> None:
+    from sensorstream.lake.stores import open_store
+    from tests.faults.works import WORKS
+
+    WORKS[case](Deadly(open_store(config), at, after=after), config)
 
 
 @cache
@@ -65,23 +80,44 @@ def _serve() -> None:
     import boto3  # noqa: F401  what the children would each import
     import obstore.auth.boto3  # noqa: F401
 
-    from sensorstream.lake.stores import open_store
-    from tests.faults.works import WORKS
+    import sensorstream.pipeline.ingest  # noqa: F401
+    import tests.faults.works  # noqa: F401
 
     while True:
         try:
-            config, case, at, after, environ = pickle.load(sys.stdin.buffer)
+            seconds, work, arguments, environ = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         child = os.fork()
         if child == 0:
             os.setpgid(0, 0)
             os.environ.update(environ)
-            WORKS[case](Deadly(open_store(config), at, after=after), config)
+            os.dup2(2, 1)  # the answers are the server's
+            try:
+                work(*arguments)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
             os._exit(0)
-        _, status = os.waitpid(child, 0)
-        pickle.dump(os.waitstatus_to_exitcode(status), sys.stdout.buffer)
+        pickle.dump(os.waitstatus_to_exitcode(_ended(child, time.monotonic() + seconds)), sys.stdout.buffer)
         sys.stdout.buffer.flush()
+
+
+def _ended(child: int, at: float) -> int:
+    """The status of a child that is killed ``at`` that time if it has not ended before."""
+    if at == float("inf"):
+        return os.waitpid(child, 0)[1]
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return status
+        if time.monotonic() > at:
+            try:
+                os.killpg(child, signal.SIGKILL)
+            except ProcessLookupError:  # it has not come to have a group of its own
+                os.kill(child, signal.SIGKILL)
+            return os.waitpid(child, 0)[1]
+        time.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from __future__ import annotations
 import http.client
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -28,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -78,6 +80,8 @@ ANSWERS = {
     Fault.PRECONDITION: Answer(412, "PreconditionFailed", "At least one of the pre-conditions did not hold"),
     Fault.CONFLICT: Answer(409, "ConditionalRequestConflict", "A conflicting operation occurred during the request"),
 }
+DIGESTS = ("content-md5", "x-amz-checksum-")
+NO_DIGEST = Answer(400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required with Object Lock")
 CARRIED_OUT = (Fault.LOST, Fault.HANG, Fault.TRUNCATED, Fault.UNCONDITIONAL)
 
 
@@ -91,18 +95,26 @@ class Rule:
 
 
 class Proxy:
-    """Listens from when it is made; ``with`` ends it."""
+    """Listens from when it is made; ``with`` ends it. ``tls`` is a file with a certificate and its key."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, tls: Path | None = None) -> None:
         self.upstream = urlsplit(endpoint).netloc
         self.seen: Counter[Kind] = Counter()
         self.failed: Counter[Kind] = Counter()
         self.at_once = self.most_at_once = 0
         self.closing = threading.Event()
+        self.locked = False  # as a bucket with object lock: nothing is put without a digest
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._server = _Server((HOST, 0), type("Handler", (_Handler,), {"proxy": self}))
-        self.url = f"http://{HOST}:{self._server.server_port}"
+        if tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls)
+            # The handshake is left to the thread that serves the connection.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.url = f"{'https' if tls else 'http'}://{HOST}:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def fail(
@@ -184,6 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         fault = self.proxy.fault_of(kind_of(self.command, parts.query, self.headers), parts.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.proxy.locked and not any(name.lower().startswith(DIGESTS) for name in self.headers):
+            fault = fault or (NO_DIGEST if self.command == "PUT" and body else None)
         if answer := fault if isinstance(fault, Answer) else ANSWERS.get(fault):
             return self._refuse(answer)
         if fault is None or fault in CARRIED_OUT:

@@ -157,7 +157,8 @@ def test_every_commit_of_racing_writers_is_done_once_whatever_is_lost(faults, pr
     [
         (Answer(404, "NoSuchBucket"), 'there is no such bucket: check "bucket_name"'),
         (Answer(403, "InvalidAccessKeyId"), "credentials are refused"),
-        (Answer(400, "ExpiredToken"), "credentials are refused"),
+        (Answer(400, "ExpiredToken"), "credentials have expired: log in again, or use a role"),
+        (Answer(403, "RequestTimeTooSkewed"), "clocks of this machine and the store differ .*: set them right"),
         (
             Answer(403, "AccessDenied", "not authorized to perform: kms:GenerateDataKey"),
             'key is refused.*"s3_kms_key_id"',

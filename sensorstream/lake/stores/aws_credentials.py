@@ -1,15 +1,17 @@
-"""Credentials of AWS for obstore, asked for again before they end."""
+"""What the AWS chain (role, profile, environment) tells obstore: credentials, region, whom to trust."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config.aws import Aws
-from ...errors import LakeError
+from ...errors import ConfigError, LakeError
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -18,17 +20,40 @@ if TYPE_CHECKING:
 GOOD_FOR = timedelta(minutes=10)
 
 Provider = Callable[[], "S3Credential"]
+BUNDLE = "REQUESTS_CA_BUNDLE"  # where boto3 looks after AWS_CA_BUNDLE and the profile's ca_bundle
 
 
-def credentials(place: str, aws: Aws) -> tuple[Provider, str | None]:
-    """What provides credentials for the lake at ``place``, and the region that goes with them.
+@dataclass(frozen=True)
+class Chain:
+    """What provides credentials, the region that goes with them, and the file of certificate authorities that are to be
+    trusted beside those of this machine."""
 
-    Raises ``LakeError`` where there are none.
-    """
+    provide: Provider
+    region: str | None
+    bundle: str | None
+
+    def authorities(self) -> bytes | None:
+        """What the file holds; ``ConfigError`` where it holds no certificate."""
+        if self.bundle is None:
+            return None
+        import ssl
+
+        try:
+            ssl.create_default_context(cafile=self.bundle)
+            return Path(self.bundle).read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"the CA bundle {self.bundle} cannot be used ({error.strerror or error}): correct AWS_CA_BUNDLE,"
+                f" {BUNDLE}, or ca_bundle of the AWS profile"
+            ) from None
+
+
+def chain(place: str, aws: Aws) -> Chain:
+    """The chain for the lake at ``place``; ``LakeError`` where it has no credentials."""
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     try:
-        return _chain(aws, tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
+        return _chain(aws, tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_") or k == BUNDLE)))
     except NoCredentialsError:
         raise LakeError(
             f"lake {place}: no AWS credentials found: use an IAM role, a profile or the AWS_ environment variables, or "
@@ -39,7 +64,7 @@ def credentials(place: str, aws: Aws) -> tuple[Provider, str | None]:
 
 
 @lru_cache
-def _chain(aws: Aws, environment: tuple[tuple[str, str], ...]) -> tuple[Provider, str | None]:
+def _chain(aws: Aws, environment: tuple[tuple[str, str], ...]) -> Chain:
     """One session serves as long as the ``environment`` that it looks at stays: to make it takes 20 ms.
 
     obstore's own provider needs all of boto3 (0.07 s of each worker), and holds credentials for half an hour, which
@@ -61,4 +86,5 @@ def _chain(aws: Aws, environment: tuple[tuple[str, str], ...]) -> tuple[Provider
             "expires_at": datetime.now(UTC) + GOOD_FOR,
         }
 
-    return provide, session.get_config_variable("region")
+    bundle = session.get_config_variable("ca_bundle") or dict(environment).get(BUNDLE)
+    return Chain(provide, session.get_config_variable("region"), bundle or None)

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from ...config.settings import Config
 from ...errors import LakeError
 from ..keys import PROBES
-from .aws_credentials import credentials
+from .aws_credentials import Chain, chain
 from .retry import FAILURES, LOST, absent, patiently, why
 from .store import Conflict
 
@@ -40,17 +40,21 @@ class Bucket:
         self._slots = threading.BoundedSemaphore(config.s3_connections)
         # Three silent requests fit into the patience.
         self._config, self._silence = config, self.patience / 4
-        self._store = _client(config, self._silence)
+        self._chain = chain(self.place, config.aws)
+        self._store = self._client(self._silence)
 
     @cached_property
     def _large(self) -> S3Store:
         """For objects that may take all of the patience to arrive."""
-        return _client(self._config, self.patience)
+        return self._client(self.patience)
 
     @cached_property
     def _single(self) -> S3Store:
         """For keys that a bulk delete cannot remove: see ``_doubtful``."""
-        return _client(self._config, self._silence, disable_bulk_delete=True)
+        return self._client(self._silence, disable_bulk_delete=True)
+
+    def _client(self, silence_seconds: float, **more: Any) -> S3Store:
+        return _client(self._config, self._chain, silence_seconds, **more)
 
     def check(self) -> None:
         # A wrong address shall not cost a minute before it is named.
@@ -186,7 +190,7 @@ class Bucket:
         try:
             return patiently(attempt, seconds or self.patience)
         except FAILURES as error:
-            raise LakeError(f"lake {self.place}, {doing}: {why(error, self.patience)}") from error
+            raise LakeError(f"lake {self.place}, {doing}: {why(error, self.patience, self._chain.bundle)}") from error
 
 
 def without_markers(found: list[tuple[str, int]], prefix: str) -> list[tuple[str, int]]:
@@ -224,15 +228,16 @@ def _delete(store: S3Store, keys: Sequence[str]) -> None:
             raise
 
 
-def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
+def _client(config: Config, chain: Chain, silence_seconds: float, **more: Any) -> S3Store:
     """A client that gives a request up after ``silence_seconds`` without a byte of the answer."""
     endpoint, virtual_hosted = address(config)
-    provider, region = credentials(config.lake, config.aws)
     patience = config.s3_patience_seconds
     optional: dict[str, Any] = {
         "endpoint": endpoint,
         "server_side_encryption": config.s3_encryption,
         "sse_kms_key_id": config.s3_kms_key_id,
+        # The digest that the signature needs anyway: a bucket with object lock takes nothing without one.
+        "checksum_algorithm": "SHA256",
     }
     client: Any = {
         "allow_http": (endpoint or "").startswith("http://"),
@@ -241,6 +246,8 @@ def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
         "timeout": timedelta(seconds=max(LONGEST_REQUEST_SECONDS, patience)),
         "pool_max_idle_per_host": str(config.s3_connections),
     }
+    if authorities := chain.authorities():
+        client["root_certificate"] = authorities
     # Near to the request and brief; ``patiently`` goes on where this ends.
     retries: Any = {
         "max_retries": 5,
@@ -253,11 +260,11 @@ def _client(config: Config, silence_seconds: float, **more: Any) -> S3Store:
     return S3Store(
         str(config.bucket_name),
         prefix=config.s3_directory.rstrip("/") or None,
-        region=config.s3_region or region or "us-east-1",
+        region=config.s3_region or chain.region or "us-east-1",
         virtual_hosted_style_request=virtual_hosted,
         client_options=client,
         retry_config=retries,
-        credential_provider=provider,
+        credential_provider=chain.provide,
         **{key: value for key, value in optional.items() if value is not None},
         **more,
     )

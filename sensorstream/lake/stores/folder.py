@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -94,6 +94,8 @@ class Folder:
 
     def swap(self, key: str, data: bytes, version: str | None) -> str:
         with self._errors(f"writing {key}"), self._locked():
+            # A writer that was killed in here holds no lease that anybody would take over.
+            _sweep(self._file(key).parent.glob(".*"))
             now = self.versioned(key)
             if (now[1] if now else None) != version:
                 raise Conflict(key)
@@ -101,14 +103,11 @@ class Folder:
         return _version(data)
 
     def sweep(self) -> int:
-        swept = 0
         with self._errors("sweeping"):
-            for file in [file for file in self._files("") if UNFINISHED.fullmatch(file.name)]:
-                with suppress(FileNotFoundError, BlockingIOError):
-                    _remove_unlocked(file)
-                    swept += 1
-                    self._remove_empty(file.parent)
-        return swept
+            swept = _sweep(self._files(""))
+            for folder in {file.parent for file in swept}:
+                self._remove_empty(folder)
+        return len(swept)
 
     def _file(self, key: str) -> Path:
         parts = key.split("/")
@@ -177,12 +176,17 @@ def _write(file: Path, data: bytes) -> None:
     _sync(file.parent)
 
 
-def _remove_unlocked(file: Path) -> None:
+def _sweep(files: Iterable[Path]) -> list[Path]:
+    """Remove what is unfinished and has lost its writer."""
     import fcntl
 
-    with file.open("rb") as left:
-        fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.unlink()
+    swept = []
+    for file in [file for file in files if UNFINISHED.fullmatch(file.name)]:
+        with suppress(FileNotFoundError, BlockingIOError), file.open("rb") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+            swept.append(file)
+    return swept
 
 
 def _make(folder: Path) -> None:

@@ -33,8 +33,12 @@ LASTING = (
     NotImplementedError,
 )
 # What S3 and servers like it answer to a key, a signature or a policy that does not fit.
-REFUSED = "InvalidAccessKey|SignatureDoesNotMatch|AccessDenied|ExpiredToken|InvalidToken|403 Forbidden"
+REFUSED = "InvalidAccessKey|SignatureDoesNotMatch|AccessDenied|ExpiredToken|InvalidToken|TooSkewed|403 Forbidden"
 REDIRECTED = "redirect without LOCATION|PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint"
+
+# How a connection by TLS ends before anything is asked of the store.
+UNTRUSTED = r"InvalidCertificate\(\s*(Other\w*|\w+)"
+NO_TLS = "InvalidContentType"
 
 # Where an error's text repeats the name of an object.
 NAMES = r'https?://\S+|<(Key|Resource)>.*?</\1>|(?<=path: )"(\\.|[^"\\])*"|(?<=for key )\S+'
@@ -65,7 +69,9 @@ def lasts(error: BaseException) -> bool:
     status = re.search(r"status code: (\d{3})", text)
     refused = status is not None and (status[1] == "501" or status[1][0] == "4") and status[1] not in PASSING
     # RequestTimeout has status 400: the body did not come in time.
-    return (refused and "<Code>RequestTimeout</Code>" not in text) or bool(re.search(f"{REFUSED}|{REDIRECTED}", text))
+    return (refused and "<Code>RequestTimeout</Code>" not in text) or bool(
+        re.search(f"{REFUSED}|{REDIRECTED}|{UNTRUSTED}|{NO_TLS}", text)
+    )
 
 
 def absent(error: BaseException) -> bool:
@@ -73,9 +79,16 @@ def absent(error: BaseException) -> bool:
     return isinstance(error, ABSENT) and "NoSuchBucket" not in said(error)
 
 
-def why(error: BaseException, seconds: float) -> str:
-    """The store's own words, cut to the clause that helps, with the remedy."""
+def why(error: BaseException, seconds: float, bundle: str | None = None) -> str:
+    """The store's own words, cut to the clause that helps, with the remedy.
+
+    ``bundle`` is the file of certificate authorities that are trusted beside those of this machine.
+    """
     text = said(error)
+    if untrusted := re.search(UNTRUSTED, text):
+        return _untrusted(untrusted[1], text, bundle)
+    if NO_TLS in text:
+        return 'the store does not speak TLS there: write http:// in "s3_endpoint_url", or the port that does'
     if "NoSuchBucket" in text:
         return 'there is no such bucket: check "bucket_name" or create it'
     if re.search(r"KMS\.|kms:", text):
@@ -83,6 +96,10 @@ def why(error: BaseException, seconds: float) -> str:
             'the encryption key is refused: check "s3_kms_key_id" and that the role may use it'
             " (kms:GenerateDataKey, kms:Decrypt)"
         )
+    if "TooSkewed" in text:
+        return "the clocks of this machine and the store differ by more than 15 minutes: set them right"
+    if "ExpiredToken" in text:
+        return "the credentials have expired: log in again, or use a role, whose credentials are renewed"
     if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or re.search(REFUSED, text):
         return "the credentials are refused: check the role or profile and its policy"
     if re.search(REDIRECTED, text):
@@ -106,6 +123,20 @@ def why(error: BaseException, seconds: float) -> str:
         named = [found[1] for tag in ("Code", "Message") if (found := re.search(f"<{tag}>(.*?)</{tag}>", text, re.S))]
         return f"the store answers {' '.join([status[1], *named])}"
     return text.split("Debug source")[0].strip()
+
+
+def _untrusted(kind: str, text: str, bundle: str | None) -> str:
+    """What is wrong with the store's certificate. Pure."""
+    if kind.startswith("NotValidForName"):
+        names = ", ".join(re.findall(r'"\w+\((?:\\")?([^"\\)]+)', text[text.find("presented") :])) or "no host"
+        return f'the store\'s certificate is for {names}: write a name in "s3_endpoint_url" that it is for'
+    if kind.startswith(("Expired", "NotValidYet")):
+        return "the store's certificate is not valid now: renew it, or set this machine's clock right"
+    trusts = f"neither this machine nor {bundle} trusts" if bundle else "this machine does not trust"
+    return (
+        f"the store's certificate is signed by an authority that {trusts} ({kind}): name the file of its certificate"
+        " in AWS_CA_BUNDLE"
+    )
 
 
 def said(error: BaseException) -> str:

@@ -281,7 +281,7 @@ import os, sys
 from pathlib import Path
 from sensorstream.lake.stores.folder import Folder
 os.fsync = lambda descriptor: print("writing", flush=True) or sys.stdin.read()
-Folder(Path(sys.argv[1])).put("a/b", b"half")
+exec(f"Folder(Path(sys.argv[1])).{sys.argv[2]}")
 """
 
 
@@ -289,7 +289,7 @@ def test_what_a_killed_writer_leaves_is_not_seen_and_is_swept(make_config):
     config = make_config()
     store = open_store(config)
     store.put("a/c", b"")
-    command = [sys.executable, "-c", WRITER, config.local_path]
+    command = [sys.executable, "-c", WRITER, config.local_path, "put('a/b', b'half')"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout.readline() == b"writing\n"
         assert [key for key, _ in store.list()] == ["a/c"]
@@ -298,6 +298,19 @@ def test_what_a_killed_writer_leaves_is_not_seen_and_is_swept(make_config):
     assert len(os.listdir(Path(config.local_path, "a"))) == 2 and [key for key, _ in store.list()] == ["a/c"]
     assert store.sweep() == 1
     assert os.listdir(Path(config.local_path, "a")) == ["c"]
+
+
+def test_what_a_writer_leaves_that_is_killed_in_a_swap_is_gone_after_the_next(make_config):
+    config = make_config()
+    store = open_store(config)
+    first = store.swap("a/root", b"1", None)
+    command = [sys.executable, "-c", WRITER, config.local_path, f"swap('a/root', b'half', {first!r})"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"writing\n"
+        writer.send_signal(signal.SIGKILL)
+    assert len(os.listdir(Path(config.local_path, "a"))) == 2
+    store.swap("a/root", b"2", first)
+    assert os.listdir(Path(config.local_path, "a")) == ["root"]
 
 
 def test_a_folder_whose_last_file_goes_takes_new_files_all_the_same(make_config):

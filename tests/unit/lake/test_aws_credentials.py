@@ -10,7 +10,7 @@ import pytest
 
 from sensorstream.config.aws import Aws
 from sensorstream.errors import LakeError
-from sensorstream.lake.stores.aws_credentials import credentials
+from sensorstream.lake.stores.aws_credentials import chain
 
 
 @pytest.fixture
@@ -33,20 +33,37 @@ def test_those_of_a_role_are_renewed_in_time(bare, tmp_path):
 
     bare.write_text(f"[default]\nregion = eu-central-1\ncredential_process = cat {tmp_path / 'answer'}\n")
     end = answer("FIRST", 12)  # soon enough that botocore renews them as soon as it can
-    provide, region = credentials("s3://plant-lake", Aws())
-    assert region == "eu-central-1"
+    found = chain("s3://plant-lake", Aws())
+    assert found.region == "eu-central-1"
     answer("SECOND", 60)
     for key in ("SECOND", "SECOND"):
-        found = provide()
-        assert (found["access_key_id"], found["token"]) == (key, "t") and found["expires_at"] <= end
+        keys = found.provide()
+        assert (keys["access_key_id"], keys["token"]) == (key, "t") and keys["expires_at"] <= end
 
 
 def test_none_are_said_so_and_found_once_they_are_there(bare):
     with pytest.raises(LakeError, match="s3://plant-lake: no AWS credentials found"):
-        credentials("s3://plant-lake", Aws())
+        chain("s3://plant-lake", Aws())
     bare.write_text("[default]\naws_access_key_id = LATER\naws_secret_access_key = s\n")
-    provide, _ = credentials("s3://plant-lake", Aws())
-    assert provide()["access_key_id"] == "LATER"
+    assert chain("s3://plant-lake", Aws()).provide()["access_key_id"] == "LATER"
+
+
+@pytest.mark.parametrize(
+    ("set_", "profile", "named"),
+    [
+        ({"AWS_CA_BUNDLE": "/one", "REQUESTS_CA_BUNDLE": "/three"}, "/two", "/one"),
+        ({"REQUESTS_CA_BUNDLE": "/three"}, "/two", "/two"),
+        ({"REQUESTS_CA_BUNDLE": "/three"}, None, "/three"),
+        ({"AWS_CA_BUNDLE": ""}, None, None),
+    ],
+)
+def test_certificate_authorities_are_found_where_boto3_finds_them(set_, profile, named, bare, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+    ours = f"ca_bundle = {profile}\n" if profile else ""
+    bare.write_text(f"[default]\naws_access_key_id = A\naws_secret_access_key = s\n{ours}")
+    assert chain("s3://plant-lake", Aws()).bundle == named
 
 
 def test_those_of_a_file_that_is_named_count_before_the_environment(bare, tmp_path, monkeypatch):
@@ -63,7 +80,6 @@ def test_those_of_a_file_that_is_named_count_before_the_environment(bare, tmp_pa
         (Aws(credentials_file=str(file), profile="plant"), "SECOND"),
         (Aws(credentials_file=str(tmp_path / "not on this worker")), "OTHER"),
     ):
-        provide, _ = credentials("s3://plant-lake", aws)
-        assert provide()["access_key_id"] == key
+        assert chain("s3://plant-lake", aws).provide()["access_key_id"] == key
     with pytest.raises(LakeError, match=r"no AWS credentials found: .*\(mill\)"):
-        credentials("s3://plant-lake", Aws(profile="mill"))
+        chain("s3://plant-lake", Aws(profile="mill"))
