@@ -84,7 +84,7 @@ class Server:
     def command(self, *words: str) -> str:
         """Run an ``airflow`` command to its end; what it printed. ``ConfigError`` if it fails."""
         ran = subprocess.run(
-            [sys.executable, "-m", "airflow", *words], env=dict(self.environment), capture_output=True, text=True
+            [sys.executable, "-P", "-m", "airflow", *words], env=dict(self.environment), capture_output=True, text=True
         )
         if ran.returncode:
             last = (ran.stderr.strip() or ran.stdout.strip() or "no message").splitlines()[-1]
@@ -103,7 +103,7 @@ class Server:
         for name in names:
             if name not in self.processes or not self.processes[name].alive():
                 self.processes[name] = spawn(
-                    [sys.executable, "-m", "airflow", *COMMANDS[name]],
+                    [sys.executable, "-P", "-m", "airflow", *COMMANDS[name]],
                     log=self.home / f"{name}.log",
                     folder=self.home,
                     environ=self.environment,

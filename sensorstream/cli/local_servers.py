@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 from ..errors import ConfigError
 from ..extras import needs
@@ -25,11 +26,17 @@ def lab(root: Path = ROOT) -> None:
 
 def lab_command(notebooks: Path | None = None) -> list[str]:
     """JupyterLab on this machine alone, behind its token; it opens ``explore`` and asks nobody for updates."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    from ..notebook_run.kernel import transport
+
     notebooks = notebooks or project_folder("notebooks")
+    connection_file = Path(jupyter_runtime_dir(), f"kernel-{uuid4()}.json")  # as JupyterLab names those of its kernels
     return [
-        sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={notebooks}",
+        sys.executable, "-P", "-m", "jupyterlab", "--ip=127.0.0.1", f"--notebook-dir={notebooks}",
         "--LabApp.default_url=/lab/tree/explore.ipynb",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--KernelManager.transport={transport(connection_file)}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
 

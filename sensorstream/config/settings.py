@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from pydantic import (
 from ..errors import ConfigError
 from ..windows import zone
 from .aws import Aws
+from .masking import shown
 
 Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
@@ -297,5 +298,8 @@ class Config(Part):
         return ((asked,) if isinstance(asked, str) else tuple(asked or ())) or self.sensor_patterns
 
     def masked(self) -> dict[str, Any]:
-        """The values as plain JSON, the password as stars."""
-        return self.model_dump(mode="json")
+        """The values as plain JSON, secrets as dots, those in Spark's settings too."""
+        return {name: shown(name, value) for name, value in self.model_dump(mode="json").items()}
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, shown(name or "", value)) for name, value in super().__repr_args__())

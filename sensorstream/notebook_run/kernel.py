@@ -6,15 +6,18 @@ import sys
 import time
 from pathlib import Path
 from queue import Empty
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ipykernel.kernelspec import get_kernel_dict
+import zmq
+from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 NO_HISTORY = "--HistoryManager.hist_file=:memory:"
+LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 
 
 class Kernel:
@@ -31,7 +34,9 @@ class Kernel:
 
     def __init__(self, log: Path, ahead: str = "") -> None:
         self._log = log
-        self.manager: Any = _of_this_python(log)()
+        self._folder = TemporaryDirectory(prefix="sensorstream-kernel-", ignore_cleanup_errors=True)
+        file = Path(self._folder.name, "k.json")
+        self.manager: Any = _of_this_python(log)(connection_file=str(file), transport=transport(file))
         run_sync(self.manager.start_kernel)(extra_arguments=[NO_HISTORY])
         self._client = self.manager.blocking_client()
         self._client.start_channels()
@@ -53,8 +58,16 @@ class Kernel:
         for client in (self._client, *self.manager.given):
             client.stop_channels()
         self.manager.given.clear()
+        self._folder.cleanup()
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
+
+
+def transport(connection_file: Path) -> str:
+    """How a kernel is spoken to: by sockets beside its connection file, where this user alone may go; over TCP on the
+    loopback, signed with a key, where the system has no such sockets or their path would be too long."""
+    longest = bytes(connection_file.with_suffix("")) + b"-ipc-5"
+    return "ipc" if zmq.has("ipc") and len(longest) <= LONGEST_SOCKET else "tcp"
 
 
 class _Client(AsyncKernelClient):
@@ -77,10 +90,11 @@ class _Client(AsyncKernelClient):
 def _of_this_python(log: Path) -> type:
     """A kernel manager that runs this interpreter, whatever ``python3`` kernel the user has installed."""
     spec = KernelSpec(
-        **get_kernel_dict(extra_arguments=["--log-level=40"], python_arguments=["-Xfrozen_modules=off"]),
+        # Nothing is imported from the folder that the run happens to be in (-P): others may write there.
+        argv=make_ipkernel_cmd("ipykernel", sys.executable, ["--log-level=40"], ["-P", "-Xfrozen_modules=off"]),
+        language="python",
         env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     )
-    spec.argv[0] = sys.executable
 
     class OwnKernel(AsyncKernelManager):
         def __init__(self, **kw: Any) -> None:

@@ -21,7 +21,7 @@ def start(root: Path, state: State) -> None:
     port = server.ports.get("http", 0)
     server.ports["http"] = port if port and free(port) else free_port()
     log = root / "secrets.log"
-    command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(server.ports["http"])]
+    command = [sys.executable, "-P", "-m", "moto.server", "-H", HOST, "-p", str(server.ports["http"])]
     server.process = spawn(command, log=log, folder=root, environ=os.environ)
     ready = wait_until(lambda: not server.alive() or answers(server.ports["http"]), START_SECONDS)
     if not ready or not server.alive():

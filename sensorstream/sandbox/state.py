@@ -220,6 +220,8 @@ def locked(root: Path) -> Iterator[None]:
     """Hold the sandbox for one command at a time."""
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if root.stat().st_uid != os.geteuid():  # what its state names is run, stopped and removed
+            raise ConfigError(f"the sandbox folder {root} belongs to another user: work in a folder of your own")
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigError(f"the sandbox folder {root} cannot be used: {error.strerror}") from None

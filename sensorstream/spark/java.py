@@ -146,6 +146,6 @@ def _shim(runtime: Path, home: Path) -> Path:
     descriptor, draft = tempfile.mkstemp(dir=java.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(script)
-    os.chmod(draft, 0o755)
+    os.chmod(draft, 0o700)
     os.replace(draft, java)
     return home

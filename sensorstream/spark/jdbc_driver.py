@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import ConfigError
-from .cache import cache_folder
+from .cache import cache_folder, changed_by
 from .java import java_home
 
 DRIVER_CLASS = "org.postgresql.Driver"
@@ -45,16 +45,18 @@ def find_driver(configured: str | None) -> Path | None:
     Raises
     ------
     ConfigError
-        A jar that was named explicitly is not there or is not the driver.
+        A jar that was named explicitly is not there, is not the driver, or may be changed by others.
     """
     for source, named in (('"jdbc_jar"', configured), (VARIABLE, os.environ.get(VARIABLE))):
         if named:
             jar = Path(named).expanduser()
             if not is_driver(jar):
                 raise ConfigError(f"{source} names {named}, which is not a PostgreSQL JDBC driver: {HOW_TO_GET_IT}")
+            if stranger := changed_by(jar):
+                raise ConfigError(f"{source} names {named}, and {stranger}: keep it where only you and root may write")
             return jar
     candidates = [*_spark_jars(), *sorted(_cached().glob("postgresql*.jar"), reverse=True), DEBIAN_JAR]
-    return next((jar for jar in candidates if is_driver(jar)), None)
+    return next((jar for jar in candidates if is_driver(jar) and not changed_by(jar)), None)
 
 
 def require_driver(configured: str | None) -> Path:

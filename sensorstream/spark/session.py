@@ -16,10 +16,12 @@ from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ..config.masking import SECRET
 from ..config.settings import Config
 from ..errors import ConfigError, SensorStreamError, SourceError, named
 from ..extras import needs
 from ..historian.connection import with_remedy
+from .cache import temporary_folder
 from .java import java_home
 from .jdbc_driver import find_driver, require_driver
 from .package import carry
@@ -39,6 +41,9 @@ HEAP = {
     "MALLOC_MMAP_THRESHOLD_": str(3 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
+# Of workers: the folder that a run happens to be in is no place to import from, others may write there.
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+LOOPBACK = "127.0.0.1"
 
 
 def settings(config: Config) -> dict[str, str]:
@@ -55,7 +60,7 @@ def settings(config: Config) -> dict[str, str]:
         "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BATCH_BYTES),
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.python.worker.reuse": "true",
-        **{f"spark.executorEnv.{name}": value for name, value in HEAP.items()},
+        **{f"spark.executorEnv.{name}": value for name, value in (HEAP | SAFE_PATH).items()},
         "spark.sql.python.filterPushdown.enabled": "true",
         # Two tasks of one share would be more connections than the historian was promised.
         "spark.speculation": "false",
@@ -69,11 +74,13 @@ def settings(config: Config) -> dict[str, str]:
     chosen["spark.driver.extraJavaOptions"] = " ".join(
         [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
     )
-    if local(config) or re.match(r"spark://(127\.0\.0\.1|localhost):", master(config)):
+    if _one_machine(config):
         # On one machine nothing need be reachable from outside.
-        chosen |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        chosen |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
     if local(config):
         chosen["spark.driver.memory"] = "2g"  # driver and workers share one heap
+        # Where readings wait on disk, in folders that Spark lets everybody look into.
+        chosen["spark.local.dir"] = str(temporary_folder())
     else:
         # What passes through an executor's disk, files that wait there and tasks among it, is nobody else's.
         chosen["spark.io.encryption.enabled"] = "true"
@@ -94,6 +101,10 @@ def master(config: Config) -> str:
 def local(config: Config) -> bool:
     """Whether driver and workers are processes of this machine."""
     return master(config).startswith("local")
+
+
+def _one_machine(config: Config) -> bool:
+    return local(config) or bool(re.match(r"spark://(127\.0\.0\.1|localhost):", master(config)))
 
 
 def spark_session(config: Config) -> SparkSession:
@@ -123,6 +134,8 @@ def start_early(config: Config) -> Starting:
         os.environ["PYSPARK_PYTHON"] = sys.executable
     elif python := config.spark_conf.get(PYTHON):
         os.environ["PYSPARK_PYTHON"] = python
+    if _one_machine(config):
+        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)  # where its pages listen, if somebody wants them
     return Starting(master(config), settings(config))
 
 
@@ -138,6 +151,9 @@ class Starting:
 
         self._master = master
         self._conf = SparkConf().setMaster(master).setAll(list(settings.items()))
+        # What Java is started with stands in the list of processes; a secret is told to the session alone.
+        public = [(key, value) for key, value in settings.items() if not SECRET.search(key)]
+        self._arguments = SparkConf().setMaster(master).setAll(public)
         self._settings = settings
         self._gateway: Any = None
         self._error: BaseException | None = None
@@ -150,7 +166,7 @@ class Starting:
         from pyspark.java_gateway import launch_gateway
 
         try:
-            self._gateway = launch_gateway(self._conf)
+            self._gateway = launch_gateway(self._arguments)
         except BaseException as error:
             self._error = error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from sensorstream.errors import SensorStreamError
 from sensorstream.notebook_run import execute
-from sensorstream.notebook_run.kernel import Kernel
+from sensorstream.notebook_run.kernel import Kernel, transport
 from sensorstream.sandbox.processes import wait_until
 
 JAVA = "import sensorstream; spark = sensorstream.spark_session(sensorstream.load({config!r}))"
@@ -69,3 +70,28 @@ def test_with_a_kernel_its_spark_ends_and_leaves_no_file(run, plant, tmp_path):
 def test_a_kernel_that_dies_is_said_so_in_one_sentence(run):
     with pytest.raises(SensorStreamError, match=r"the kernel of one\.ipynb died, perhaps for want of memory"):
         run("import os; os._exit(1)", "")
+
+
+def test_a_kernel_is_spoken_to_by_sockets_of_this_user_which_go_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with closing(Kernel(tmp_path / "one.log")) as kernel:
+        assert printed("print(1)", kernel, tmp_path) == "1\n"
+        (folder,) = tmp_path.glob("sensorstream-kernel-*")
+        assert folder.stat().st_mode & 0o777 == 0o700 and len(list(folder.glob("k-ipc-*"))) == 5
+        process = psutil.Process(kernel.manager.provisioner.process.pid)
+        listening = [found for found in process.net_connections("inet") if found.status == psutil.CONN_LISTEN]
+        # ipykernel's own, whose messages begin with a secret: what children print that were forked off it.
+        assert [found.laddr.ip for found in listening] in ([], ["127.0.0.1"])
+    assert not folder.exists()
+
+
+def test_where_a_sockets_path_would_be_too_long_a_kernel_is_spoken_to_over_tcp():
+    assert transport(Path("/tmp/sensorstream-kernel-abcdefgh/k.json")) == "ipc"
+    assert transport(Path("/tmp") / ("é" * 45) / "k.json") == "tcp"
+
+
+def test_what_lies_in_the_folder_of_a_run_is_not_imported(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("pandas", "pathlib", "ipykernel_launcher", "colorsys"):
+        (tmp_path / f"{name}.py").write_text("import os; os._exit(7)")
+    assert run("import pandas, colorsys; print(1)", "") == "1\n"

@@ -14,6 +14,7 @@ from sensorstream.config.provenance import explain
 from sensorstream.config.settings import Config, Database
 from sensorstream.config.sources import check, load
 from sensorstream.errors import ConfigError
+from sensorstream.report.config_table import configuration
 
 LEAST = {"db": {"password": "hunter2"}, "bucket_name": "lake"}
 
@@ -132,9 +133,38 @@ def test_every_kind_of_master_is_known(master):
     assert check(LEAST | {"spark_master": master}, where="c.json").spark_master == master
 
 
-def test_no_rendering_of_a_configuration_shows_the_password():
+def test_no_rendering_of_a_configuration_shows_the_password(tmp_path):
     config = check(LEAST, where="c.json")
     assert "hunter2" not in f"{config!r} {config} {config.masked()} {config.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("spark.driver.extraJavaOptions", "-Da=b -Djavax.net.ssl.keyStorePassword=s3cr3t -Dc=d"),
+        ("spark.executor.extraJavaOptions", "-Dtruststore.password='s3cr3t s3cr3t' -Dc=d"),
+        ("spark.executorEnv.OPTIONS", '{"api_token": "s3cr3t", "region": "d"}'),
+        ("spark.jars.repositories", "https://reader:s3cr3t@maven.example/d"),
+        ("spark.some.url", "jdbc:postgresql://h/d?user=d&password=s3cr3t&ssl=d"),
+        ("spark.hadoop.fs.s3a.secret.key", "s3cr3t"),
+        ("spark.authenticate.secret", "s3cr3t"),
+    ],
+)
+def test_no_rendering_shows_a_secret_inside_of_sparks_settings(key, value, tmp_path):
+    config = check(LEAST | {"spark_conf": {key: value}}, where="c.json")
+    (tmp_path / "c.json").write_text(json.dumps(LEAST | {"spark_conf": {key: value}}))
+    table = configuration(config)
+    shown = f"{config!r} {config} {config.masked()} {table!r} {table._repr_html_()} {explain(tmp_path / 'c.json')}"
+    assert "s3cr3t" not in shown and MASK in shown
+    assert ("c=d" in shown) == ("c=d" in value)  # what is no secret stays
+
+
+def test_a_setting_that_is_no_secret_is_shown_as_it_is():
+    options = {
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.jars.repositories": "https://maven.example:8080/a@b",
+    }
+    assert check(LEAST | {"spark_conf": options}, where="c.json").masked()["spark_conf"] == options
 
 
 def test_each_source_wins_over_the_one_below_key_by_key_and_says_so(tmp_path, monkeypatch):
