@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from difflib import get_close_matches
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import pyarrow as pa
 
@@ -31,6 +32,7 @@ from .data_files import read_entry, why_gone
 from .keys import TAGS
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stores import Store, open_store
+from .wide import Take, step_ms, widened
 
 if TYPE_CHECKING:
     import pandas
@@ -44,24 +46,38 @@ Patterns = str | Sequence[str] | None
 Start = Moment | WindowLike
 
 
-@overload
-def read_lake(config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None) -> pa.Table: ...
+class How(TypedDict, total=False):
+    """What ``read_lake`` takes beside the window and patterns, for type checkers."""
+
+    tags: Sequence[str] | None
+    wide: bool
+    every: str
+    take: Take
+
+
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["arrow"]
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, **how: Unpack[How]
 ) -> pa.Table: ...
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["pandas"]
-) -> pandas.DataFrame: ...
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["arrow"],
+    **how: Unpack[How],
+) -> pa.Table: ...  # fmt: skip
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["polars"]
-) -> polars.DataFrame: ...
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["pandas"],
+    **how: Unpack[How],
+) -> pandas.DataFrame: ...  # fmt: skip
+@overload
+def read_lake(
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["polars"],
+    **how: Unpack[How],
+) -> polars.DataFrame: ...  # fmt: skip
 @overload
 def read_lake(
     config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["spark"],
-    spark: SparkSession | None = None, persist: bool = False,
+    spark: SparkSession | None = None, persist: bool = False, tags: Sequence[str] | None = None,
 ) -> DataFrame: ...  # fmt: skip
 def read_lake(
     config: Config,
@@ -69,6 +85,10 @@ def read_lake(
     end: Moment | None = None,
     patterns: Patterns = None,
     *,
+    tags: Sequence[str] | None = None,
+    wide: bool = False,
+    every: str = "1min",
+    take: Take = "mean",
     into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
     spark: SparkSession | None = None,
     persist: bool = False,
@@ -84,6 +104,11 @@ def read_lake(
         without offset is local to it. Whole seconds. Without ``end`` a ``Window``, or a day, which is the whole of it.
     patterns
         Regular expressions (Python's) searched in the whole tag path, any one is enough; every tag by default.
+    tags
+        Tag paths as they are, in place of patterns.
+    wide, every, take
+        A column for each of ``tags`` (by default for each tag of the window) and a row for each step of ``every``, such
+        as ``10s``, ``1min``, ``1h``: the ``mean`` of the numbers in it, or the ``last`` reading up to its end.
     into
         ``arrow``, ``pandas`` and ``polars`` hold the readings in memory, in order of tag path and time; ``spark`` is
         a lazy DataFrame of which the workers fetch the files, in no order.
@@ -96,7 +121,8 @@ def read_lake(
     -------
     pyarrow.Table, pandas.DataFrame, polars.DataFrame or pyspark.sql.DataFrame
         ``tagpath`` (a dictionary, category), ``datetime`` (UTC, milliseconds; Spark holds microseconds), ``value``,
-        ``text``, ``quality``. Without a reading in the window: these columns, empty.
+        ``text``, ``quality``. Without a reading in the window: these columns, empty. With ``wide``: ``datetime``, where
+        a step begins, and the tags; empty where a step has no number, and where no reading came before.
 
     Raises
     ------
@@ -104,17 +130,44 @@ def read_lake(
         There is no lake, the store failed, or a file is missing or not what was committed. From a Spark DataFrame a
         file's error comes when it is read.
     ConfigError
-        No window, a pattern that is no regular expression, or a library that is not installed.
+        No window, a pattern that is no regular expression, a tag that the lake does not have, a step that is none, or
+        a library that is not installed.
     """
     window = as_window(start if end is None else (start, end), config.timezone)  # type: ignore[arg-type]
+    if tags is not None and patterns is not None:
+        raise ConfigError("tags and patterns: give one of them")
+    if tags is not None:
+        tags = [tags] if isinstance(tags, str) else list(dict.fromkeys(tags))
+        _refuse_unknown(config, tags)
+        patterns = [rf"\A{re.escape(path)}\Z" for path in tags] or [r"\A\Z"]
     if into not in ("arrow", "pandas", "polars", "spark"):
         raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
     if into == "spark":
+        if wide:
+            raise ConfigError('wide goes with into="arrow", "pandas" or "polars": leave it out')
         return _spark_readings(config, window, patterns, spark, persist=persist)
     if persist or spark:
         raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
     _usable(into)  # before anything is read
-    return converted(_arrow_readings(config, window, patterns), into)
+    if wide:
+        step_ms(every)
+    readings = _arrow_readings(config, window, patterns)
+    if wide:
+        columns = tags or sorted(readings.column("tagpath").unique().to_pylist())
+        readings = widened(readings, columns, window, every, take)
+    return converted(readings, into)
+
+
+def _refuse_unknown(config: Config, paths: Sequence[str]) -> None:
+    """``ConfigError`` for a tag path that the lake does not have and the last run did not see in the historian."""
+    data = open_lake(config).get(TAGS)
+    known = set(table_of(data).column("tagpath").to_pylist()) if data is not None else set()
+    if not known.issuperset(paths):
+        known |= {path for path, _ in places(config)}  # retired ones, and what was published without a historian
+    if unknown := next((path for path in paths if path not in known), None):
+        near = get_close_matches(unknown, known, 1)
+        meant = f': did you mean "{near[0]}"?' if near else ": read a pattern of it first to see what there is"
+        raise ConfigError(f'tag "{unknown}" is not in lake {config.lake}{meant}')
 
 
 def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) -> Any:

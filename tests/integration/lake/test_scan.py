@@ -68,6 +68,17 @@ def test_every_library_gets_the_readings_of_the_window(lake):
     assert lazy.count() == 3 == sensorstream.read_lake(lake, "2026-10-14", "2026-10-15", ["^b/", "nothing"]).num_rows
 
 
+def test_a_wide_frame_has_a_column_for_each_tag_that_is_named_and_an_unknown_one_is_an_error(lake):
+    tags = ["b/temperature", "a/temperature"]
+    found = sensorstream.read_lake(lake, "2026-10-14", tags=tags, wide=True, every="1h", into="pandas")
+    assert list(found.columns) == ["datetime", *tags] and len(found) == 24
+    assert found["a/temperature"].tolist() == [60 * n + 29.5 for n in range(24)]
+    assert found["b/temperature"].notna().sum() == 1
+    assert sensorstream.read_lake(lake, "2026-10-14", tags=tags).num_rows == 1441
+    with pytest.raises(ConfigError, match='tag "a/temperatur" is not in lake .*: did you mean "a/temperature"'):
+        sensorstream.read_lake(lake, "2026-10-14", tags=["a/temperatur"])
+
+
 def test_a_window_without_readings_has_the_same_columns(lake):
     nothing = sensorstream.read_lake(lake, "2026-10-20", "2026-10-21")
     some = sensorstream.read_lake(lake, "2026-10-14", "2026-10-15")
