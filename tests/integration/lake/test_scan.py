@@ -75,7 +75,7 @@ def test_a_wide_frame_has_a_column_for_each_tag_that_is_named_and_an_unknown_one
     assert found["a/temperature"].tolist() == [60 * n + 29.5 for n in range(24)]
     assert found["b/temperature"].notna().sum() == 1
     assert sensorstream.read_lake(lake, "2026-10-14", tags=tags).num_rows == 1441
-    with pytest.raises(ConfigError, match='tag "a/temperatur" is not in lake .*: did you mean "a/temperature"'):
+    with pytest.raises(ConfigError, match=r"a/temperatur\" is not in lake .*: did you mean \"a/temperature\""):
         sensorstream.read_lake(lake, "2026-10-14", tags=["a/temperatur"])
 
 
