@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .config.sources import load
     from .errors import SensorStreamError
     from .exploration import explore
+    from .historian.extent import newest_day
     from .lake.scan import read_lake
     from .notebook_run.run import run
     from .pipeline.backlog import changed_days, missing_days
@@ -48,6 +49,7 @@ _HOME = {
     "ingest": ".pipeline.ingest",
     "changed_days": ".pipeline.backlog",
     "missing_days": ".pipeline.backlog",
+    "newest_day": ".historian.extent",
     "explore": ".exploration",
     "read_historian": ".pipeline.dataframes",
     "publish": ".pipeline.dataframes",
@@ -76,6 +78,7 @@ __all__ = [
     "ingest",
     "load",
     "missing_days",
+    "newest_day",
     "plan",
     "publish",
     "read_historian",

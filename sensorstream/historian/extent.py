@@ -1,46 +1,73 @@
-"""From when to when the historian has readings, for who asked for a time that has none."""
+"""From when to when the historian has readings, for who asks for no time, or for one that has none."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from psycopg import sql
 
+from ..config.settings import Config
 from ..errors import SourceError
-from ..windows import Window, zone
-from .catalog import Historian
+from ..windows import Window, day_window, zone
+from .catalog import Historian, open_historian
 from .connection import source_errors
 
 SECONDS = 5  # a table without an index on its times is not gone through for a hint
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def newest_day(config: Config) -> Window:
+    """The newest day of which the historian holds a reading, by its oldest and newest table.
+
+    Parameters
+    ----------
+    config
+        Where the historian is, see ``load``.
+
+    Returns
+    -------
+    Window
+        That day of the configured time zone.
+
+    Raises
+    ------
+    SourceError
+        The historian cannot be used, has no reading, or does not tell within seconds.
+    """
+    with open_historian(config) as historian:
+        if (days := _days(historian)) is None:
+            raise SourceError(f"historian {historian.login.place}: which days have readings cannot be told: name a day")
+    return day_window(days[1], config.timezone)
+
+
 def has_readings_of(historian: Historian) -> str:
     """``the historian has readings of 2026-10-01 to 2026-11-01``, days of its time zone; empty where not known."""
-    here = zone(historian.timezone)
     try:
-        tables = historian.partition_tables(Window(EVER, datetime.now(UTC).replace(microsecond=0)))
-        if not tables:
-            return "the historian has no table of readings"
-        names = [tables[0], tables[-1]]  # of the oldest and of the newest time
-        each = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT min(t_stamp), max(t_stamp) FROM {}").format(sql.Identifier(historian.schema, table.name))
-            for table in dict.fromkeys(names)
-        )
-        with (
-            source_errors(historian.login, "looking for its first and last reading"),
-            historian.connection.transaction(),
-        ):
-            historian.connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
-            first, last = historian.connection.execute(
-                sql.SQL("SELECT min(lo), max(hi) FROM ({}) each(lo, hi)").format(each)
-            ).fetchone() or (None, None)
+        days = _days(historian)
     except SourceError:
         return ""
+    return f"the historian has readings of {days[0]} to {days[1]}" if days else ""
+
+
+def _days(historian: Historian) -> tuple[date, date] | None:
+    """The first and the last day; ``None`` where there is no reading, or one whose time is in no calendar."""
+    tables = historian.partition_tables(Window(EVER, datetime.now(UTC).replace(microsecond=0)))
+    if not tables:
+        return None
+    each = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT min(t_stamp), max(t_stamp) FROM {}").format(sql.Identifier(historian.schema, name))
+        for name in dict.fromkeys(table.name for table in (tables[0], tables[-1]))  # of the oldest and newest time
+    )
+    doing = source_errors(historian.login, "looking for its first and last reading")
+    with doing, historian.connection.transaction():
+        historian.connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
+        query = sql.SQL("SELECT min(lo), max(hi) FROM ({}) each(lo, hi)").format(each)
+        first, last = historian.connection.execute(query).fetchone() or (None, None)
     if first is None:
-        return f"{tables[0].name} and {tables[-1].name} hold no reading"
+        return None
     try:
-        days = [datetime.fromtimestamp(ms / 1000, UTC).astimezone(here).date() for ms in (first, last)]
-    except (OverflowError, ValueError, OSError):  # beyond the calendar: no hint
-        return ""
-    return f"the historian has readings of {days[0]} to {days[1]}"
+        here = zone(historian.timezone)
+        one, other = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(here).date() for ms in (first, last))
+        return one, other
+    except (OverflowError, ValueError, OSError):
+        return None

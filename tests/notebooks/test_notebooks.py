@@ -96,3 +96,11 @@ def test_backfill_reads_what_is_missing_and_once_it_is_there_nothing(history, da
     assert "2 days are missing 2026-10-11 2026-10-12" in said and "0 days are missing" in said
     assert agrees(config, database)
     assert sensorstream.missing_days(config, window) == []
+
+
+def test_run_all_without_a_parameter_takes_the_newest_day_that_the_historian_has(history, tmp_path):
+    config, file = history
+    for name in ("check_source", "ingest", "check_lake"):
+        _, said = executed(name, tmp_path, config_path=file)
+        assert "2026-10-12T00:00:00+00:00 to 2026-10-13" in said, name
+    assert [str(name) for name, _ in sensorstream.missing_days(config, day(2))] == []
