@@ -34,6 +34,11 @@ class Run:
     reported: bool
 
     @property
+    def published(self) -> bool:
+        """Whether it came as far as the lake: a record says what it read."""
+        return self.outcome.read is not None
+
+    @property
     def ended(self) -> datetime:
         """When it ended; for a broken one when it began, as far as its folder tells."""
         if self.outcome.ended:
@@ -43,10 +48,16 @@ class Run:
         except ValueError:
             return datetime.min.replace(tzinfo=UTC)
 
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Start and end of its window; ``None`` where its folder does not tell."""
+        window = self.outcome.window
+        return (datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])) if window else None
+
     def days(self, timezone: str) -> Iterator[date]:
         """The days, in the site's time zone, of which its window holds a part."""
-        if self.outcome.window:
-            start, end = (datetime.fromisoformat(self.outcome.window[side]) for side in ("start", "end"))
+        if self.span:
+            start, end = self.span
             day, last = (at.astimezone(zone(timezone)).date() for at in (start, end - timedelta(milliseconds=1)))
             while day <= last:
                 yield day
@@ -84,15 +95,28 @@ def records(config: Config) -> list[dict[str, Any]]:
 
 
 def by_day(found: Iterable[Run], timezone: str) -> dict[date, list[Run]]:
-    """The runs of each day, the worst first: of every window and patterns the latest execution. Pure."""
+    """The runs of each day, the worst first: of every window and patterns the latest execution, of those that came as
+    far as the lake if there is one. One that did not says nothing of a day that the lake has from another. Pure."""
     latest: dict[str, Run] = {}
-    for run in sorted(found, key=lambda run: (run.ended, run.folder)):
+    for run in sorted(found, key=lambda run: (run.published, run.ended, run.folder)):
         latest[run.outcome.asked] = run
+    published = [run for run in latest.values() if run.published]
     days: dict[date, list[Run]] = {}
     for run in sorted(latest.values(), key=lambda run: WORST_FIRST.index(run.outcome.verdict)):
-        for day in run.days(timezone):
-            days.setdefault(day, []).append(run)
+        if run.published or not any(_has(other, run) for other in published):
+            for day in run.days(timezone):
+                days.setdefault(day, []).append(run)
     return days
+
+
+def _has(done: Run, failed: Run) -> bool:
+    """Whether the lake has from ``done`` what ``failed`` was about: the same patterns, or none that anybody could use,
+    and all of its window."""
+    same = done.outcome.asked.rpartition("_")[2] == failed.outcome.asked.rpartition("_")[2]
+    there, wanted = done.span, failed.span
+    if not (same or failed.outcome.exit_code == ConfigError.exit_code) or there is None or wanted is None:
+        return False
+    return there[0] <= wanted[0] and wanted[1] <= there[1]
 
 
 def _ended(store: Store, folder: str, names: set[str]) -> Outcome:

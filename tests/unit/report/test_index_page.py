@@ -67,6 +67,19 @@ def test_a_day_shows_the_worst_of_what_was_asked_last(config, root):
     assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["failed", "done"]
 
 
+def test_a_run_that_did_not_come_as_far_as_the_lake_leaves_a_day_as_another_run_left_it(config, root):
+    day = FIRST + timedelta(days=4)
+    keep(root, day, FAILED, hour=1)
+    assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["failed"]
+    keep(root, day, DONE, hour=2)
+    keep(root, day, FAILED, hour=3)  # the historian was stopped
+    keep(root, day, replace(FAILED, exit_code=2), hour=4, patterns="a mistake")
+    (keep(root, day, FAILED, hour=5) / "verdict.json").unlink()  # Ctrl-C
+    assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["done"]
+    keep(root, day, replace(DONE, verdict="failed", exit_code=6), hour=6)
+    assert [run.outcome.verdict for run in by_day(runs(config), "UTC")[day]] == ["failed"], "the lake has it, and wrong"
+
+
 def test_a_day_is_a_day_of_the_site(config, root):
     keep(root, FIRST, DONE)
     assert list(by_day(runs(config), "America/New_York")) == [FIRST - timedelta(days=1), FIRST]
