@@ -22,8 +22,8 @@ class Network:
     bytes_per_second: float = float("inf")
     _free: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))  # when a card is
 
-    def line(self, port: int, host: str = "127.0.0.1") -> int:
-        """Open a port that leads to another."""
+    def line(self, port: int, host: str = "127.0.0.1", at: int = 0) -> int:
+        """Open a port, ``at`` one or any, that leads to another."""
 
         async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             caller = writer.get_extra_info("peername")[0]
@@ -38,7 +38,7 @@ class Network:
                 far_writer.transport.abort()
                 writer.transport.abort()
 
-        opening = asyncio.start_server(call, self.host, 0)
+        opening = asyncio.start_server(call, self.host, at)
         server = asyncio.run_coroutine_threadsafe(opening, self._loop).result(10)
         return server.sockets[0].getsockname()[1]
 

@@ -85,7 +85,8 @@ class Part(BaseModel):
 
 
 class Database(Part):
-    """Where the historian is. The password is never shown."""
+    """Where the historian is: one host, or several with commas between, a standby of which is read first. The password
+    is never shown."""
 
     host: Name = "127.0.0.1"
     port: int = Field(5432, ge=1, le=65535)
@@ -94,6 +95,13 @@ class Database(Part):
     password: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, strict=False)
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     sslrootcert: Name | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        if not all(host.strip() for host in hosts.split(",")):
+            raise ValueError(f'"{hosts}" names a host that is empty: write one, or several with a comma between')
+        return hosts.replace(" ", "")
 
     @model_validator(mode="after")
     def _roots_are_looked_at(self) -> Database:

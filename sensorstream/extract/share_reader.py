@@ -17,7 +17,7 @@ from ..config.credentials import Login, login
 from ..config.settings import Config
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
-from ..historian.connection import let_go, snapshot_connection, source_errors, with_password
+from ..historian.connection import for_workers, let_go, snapshot_connection, source_errors
 from ..planning.make_plan import WORK_MEM_MB
 from ..planning.plan import Plan
 from ..planning.slices import Order, PageCount, Share, Slice
@@ -56,7 +56,7 @@ class Fetch:
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
         how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
-        return cls(with_password(config), *how, snapshot, sender)
+        return cls(for_workers(config, plan.host), *how, snapshot, sender)
 
 
 def mixed_of(share: Share, lift: int) -> Mixed | None:

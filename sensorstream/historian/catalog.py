@@ -18,7 +18,7 @@ from ..config.settings import Config
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql, values_sql
-from .connection import BEGIN, Connection, connect, source_errors
+from .connection import BEGIN, Connection, connect, of_one_server, source_errors
 from .gateways import matches, tag_rows
 from .layout import INTEGERS, REQUIRED, TAG_COLUMNS, VALUES, lacks, layout_of, refuse_other_type
 from .model import (
@@ -373,7 +373,7 @@ def open_historian(config: Config) -> Iterator[Historian]:
 
     Raises ``SourceError`` if the historian cannot be reached, refuses the login, or holds neither layout.
     """
-    where = login(config)
+    where = of_one_server(login(config))
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = layout_of(config, existing_tables(connection, config.db_schema))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -137,15 +138,25 @@ def _connect(login: Login) -> Connection:
         keepalives_count=KEEPALIVES_LOST,
         tcp_user_timeout=GONE_MS,
         application_name=APPLICATION,
+        target_session_attrs="prefer-standby" if "," in login.host else None,
         client_encoding="UTF8",
         autocommit=True,
         prepare_threshold=None,  # a pooler may not keep what was prepared
     )
 
 
-def with_password(config: Config) -> Config:
-    """``config`` with the password that libpq finds here where it names none (``PGPASSWORD``, ``PGPASSFILE``,
-    ``~/.pgpass``): for workers on other machines, and drivers that do not look there."""
+def of_one_server(login: Login) -> Login:
+    """``login`` with the one host of several that is read: a standby if one answers. A snapshot is of one server."""
+    if "," not in login.host:
+        return login
+    with closing(connect(login)) as connection:
+        return replace(login, host=connection.info.host)
+
+
+def for_workers(config: Config, host: str) -> Config:
+    """``config`` for workers on other machines, and drivers that look elsewhere: with the ``host`` that the run is at,
+    and the password that libpq finds here where it names none (``PGPASSWORD``, ``PGPASSFILE``, ``~/.pgpass``)."""
+    config = config.model_copy(update={"db": config.db.model_copy(update={"host": host})})
     if config.db.password or config.db_secret_id:
         return config
     where = login(config)

@@ -131,6 +131,7 @@ class Rotating:
             connection = psycopg.connect(
                 host=admin.host, port=admin.port, dbname=admin.dbname, user=admin.user, password=admin.password,
                 sslmode=admin.sslmode, sslrootcert=admin.sslrootcert, connect_timeout=CONNECT_SECONDS,
+                target_session_attrs="read-write" if "," in admin.host else None,
             )  # fmt: skip
         except psycopg.OperationalError as error:
             if REFUSED not in str(error):

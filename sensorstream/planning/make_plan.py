@@ -79,6 +79,7 @@ def make_plan(
         else shares_by_time(parts, reaches, count=count, at_once=each, per_slice=per_slice)
     )
     return Plan(
+        host=historian.login.host,
         window=window,
         patterns=tuple(patterns),
         layout=historian.layout,
@@ -130,6 +131,7 @@ def make_late_plan(
     count, threads = workers.within(config.jdbc_num_partitions - OWN_CONNECTIONS)
     shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=config.readings_per_slice)
     return Plan(
+        host=historian.login.host,
         window=hull,
         patterns=(),
         layout=historian.layout,

@@ -17,10 +17,12 @@ from .slices import Order, Share
 class Plan:
     """The whole of a run's reading, as decided before the first reading is read.
 
-    ``tables``, ``tags`` and ``shares`` are what is read; ``estimated_readings`` is a count of PostgreSQL's planner;
-    ``notes`` say what was chosen and why; ``left_out`` are tables that look like readings and are not read.
+    ``host`` is where, of several that may be named; ``tables``, ``tags`` and ``shares`` are what is read;
+    ``estimated_readings`` is a count of PostgreSQL's planner; ``notes`` say what was chosen and why; ``left_out`` are
+    tables that look like readings and are not read.
     """
 
+    host: str
     window: Window
     patterns: tuple[str, ...]
     layout: str

@@ -14,7 +14,7 @@ from psycopg import sql
 from ..config.credentials import Login, login
 from ..config.settings import Config
 from ..historian import readings_sql as queries
-from ..historian.connection import APPLICATION, STATEMENT_SECONDS, reader_of, settings_query, with_password
+from ..historian.connection import APPLICATION, STATEMENT_SECONDS, for_workers, reader_of, settings_query
 from ..historian.watch import watched
 from ..planning.make_plan import OWN_CONNECTIONS
 from ..planning.plan import Plan
@@ -56,7 +56,7 @@ def raw_readings(
     """
     from pyspark.sql import functions as F
 
-    where, opening = login(with_password(config)), _opening(name, snapshot)
+    where, opening = login(for_workers(config, plan.host)), _opening(name, snapshot)
     parts = [_table(spark, plan, config, number, where, opening, at_once) for number in range(len(plan.tables))]
     rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
     tags = spark.createDataFrame(
@@ -154,10 +154,10 @@ def stage_jdbc(
 
 def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each query as committed when it runs."""
-    name = f"{APPLICATION} {uuid4().hex[:8]}"
+    name, there = f"{APPLICATION} {uuid4().hex[:8]}", for_workers(config, plan.host)
 
     def watched_over(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with watched(login(config), [name]):
+        with watched(login(there), [name]):
             yield from batches
 
     def clean_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:

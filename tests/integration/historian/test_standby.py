@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from sensorstream.checks.check_source import check_source
 from sensorstream.config.settings import Config
 from sensorstream.errors import SourceError
-from sensorstream.historian import standby
+from sensorstream.historian import open_historian, standby
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.planning import row_counts
@@ -28,6 +29,7 @@ from sensorstream.sandbox.processes import HOST, Process, as_user, free_port, sp
 from sensorstream.sandbox.state import State
 from sensorstream.windows import window_of
 from tests.historians import small_historian
+from tests.networks import Network
 from tests.oracle import Row
 
 DAY = window_of("UTC", day="2026-10-14")
@@ -136,6 +138,36 @@ def pair(sandbox) -> Iterator[Pair]:
         for name in pair.servers:
             pair.stop(name)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def at_one_port(*ports: int) -> Iterator[tuple[str, int]]:
+    """Addresses of this machine, with a comma between, where servers are found at one and the same port."""
+    hosts = [f"127.0.0.{n}" for n in range(2, 2 + len(ports))]
+    with ExitStack() as networks:
+        near = [networks.enter_context(Network(host)) for host in hosts]
+        port = free_port()
+        for network, behind in zip(near, ports, strict=True):
+            network.line(behind, at=port)
+        yield ",".join(hosts), port
+
+
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
+def test_of_several_hosts_a_standby_is_read_and_the_primary_where_none_answers(engine, pair, make_config):
+    with at_one_port(*(pair.servers[name][1] for name in ("primary", "standby"))) as (hosts, port):
+        config = pair.config(make_config, "primary", engine=engine)
+        either = config.model_copy(update={"db": config.db.model_copy(update={"host": hosts, "port": port})})
+
+        def at_standby() -> bool:
+            with open_historian(either) as historian:
+                return historian.connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+        assert at_standby() and ingest(either, DAY).rows_written == 1
+        pair.stop("standby")
+        try:
+            assert not at_standby() and ingest(either, DAY).rows_written == 1
+        finally:
+            pair.start("standby", max_standby_streaming_delay="2s")
 
 
 ENGINES = ["packed", pytest.param("jdbc", marks=pytest.mark.slow)]

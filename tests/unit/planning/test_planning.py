@@ -23,6 +23,7 @@ def plan_of(pages: list[tuple[int, int | None]]) -> Plan:
     """The first table is passed by these pages, the second is read through an index."""
     slices = (*(Slice(0, DAY, part, (0,), 0) for part in pages), Slice(1, DAY, None, (0,), 0))
     return Plan(
+        host="h",
         window=DAY, patterns=(), layout="ignition", tables=TABLES, tags=(), every_tag=True, indexed=frozenset({0, 1}),
         order="time", shares=(Share((), slices),), connections=1, estimated_readings=0, notes=(),
         whole=frozenset({0, 1}),
