@@ -24,7 +24,7 @@ KERNEL_MS = 120_000  # to start, import and draw, on a busy machine
 
 
 @pytest.fixture
-def address(plant, sandbox, tmp_path) -> Iterator[str]:
+def address(plant, sandbox, tmp_path, monkeypatch) -> Iterator[str]:
     """A lake with the simulated plant in it, and JupyterLab on a copy of the notebooks, so that none is changed."""
     ingest(load(plant.config_path), plant.window)
     copy = shutil.copytree(project_folder("notebooks"), tmp_path / "notebooks")
@@ -32,9 +32,10 @@ def address(plant, sandbox, tmp_path) -> Iterator[str]:
     own = {f"JUPYTER_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{what}_DIR": str(tmp_path / what) for what in ("SETTINGS", "WORKSPACES")}
     own |= {"IPYTHONDIR": str(tmp_path / "ipython"), **lab_environment(tmp_path / "ours", plant.config_path)}
-    environ = {**os.environ, **own}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
     command = [*lab_command(copy), "--no-browser", f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
-    server = spawn(command, log=tmp_path / "lab.log", folder=tmp_path, environ=environ)
+    server = spawn(command, log=tmp_path / "lab.log", folder=tmp_path, environ=os.environ)
     try:
         assert wait_until(lambda: answers(port), 60), f"JupyterLab did not start: see {tmp_path / 'lab.log'}"
         yield f"http://{HOST}:{port}/?token={TOKEN}"
