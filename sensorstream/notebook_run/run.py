@@ -33,7 +33,7 @@ from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
 from ..report import index_page, run_page, storage
-from ..report.terminal import show_plan, show_record
+from ..report.terminal import say, show_plan, show_record
 from ..windows import Window, window_of
 from .execute import code_cells, find
 from .execute import execute as execute_notebook
@@ -129,7 +129,7 @@ def run(
         try:
             _keep(config, folder, name, report, console)
         except SensorStreamError as error:  # the run's own failure says more of what to do
-            console.print(f"[bold]report[/] {error}", soft_wrap=True)
+            say(console, str(error), head="report")
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
     record = replace(RunRecord.read(folder / "record.json"), report=report)
     record.save(folder / "record.json")
@@ -155,7 +155,8 @@ def _keep(config: Config, folder: Path, name: str, report: str, console: Console
     """The run's folder to where reports are kept, and the page of all runs with it."""
     storage.keep(config, folder, name)
     index = index_page.build(config)
-    console.print(f"[bold]all runs[/] {index.place}\n[bold]report[/] {report}", soft_wrap=True)
+    say(console, index.place, head="all runs")
+    say(console, report, head="report")
 
 
 class LastLine(ProgressColumn):
