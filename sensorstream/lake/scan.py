@@ -20,7 +20,6 @@ from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
 from ..spark.package import guarded, here, spark_schema
-from ..transform.parquet import table_of
 from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS as SPELLED_OUT
@@ -28,9 +27,9 @@ from ..transform.staged_rows import labelled as spelled_out
 from ..windows import Moment, Window, WindowLike, as_window, day_window, zone
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
-from .keys import TAGS
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stores import Store, open_store
+from .tag_metadata import read_tags
 
 if TYPE_CHECKING:
     import pandas
@@ -223,11 +222,7 @@ def _spark_readings(
 
 def tags(config: Config, pattern: str = ".*") -> pa.Table:
     """Tags that the last run saw in the historian, with their metadata, those whose path matches ``pattern``."""
-    store = open_lake(config)
-    data = store.get(TAGS)
-    if data is None:
-        raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
-    found = table_of(data)
+    found = read_tags(open_lake(config))
     wanted = _any_of([pattern])
     return found.filter(
         pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()], pa.bool_())
