@@ -21,7 +21,10 @@ all that leaves a notebook's kernel, so what a report must know stands in them.
 
 from __future__ import annotations
 
+from .formatting import printable
+
 STOPPED = 130
+LONGEST_WORD = 1200  # of a message: no key of S3 is longer, what people paste into a configuration may be
 PUBLISHED = "; the window itself is published"
 
 
@@ -34,8 +37,8 @@ class SensorStreamError(Exception):
     published: bool | None = False
 
     def __init__(self, message: str, *, published: bool = False) -> None:
-        # The lines of a driver's own message are folded: one failure, one line.
-        message = " ".join(message.split())
+        # The lines of a driver's own message are folded: one failure, one line. Names in it may be anybody's.
+        message = printable(" ".join(word[:LONGEST_WORD] for word in message.split()))
         # As told by a notebook's kernel, of which only class and sentence come.
         if published or message.endswith(PUBLISHED):
             message, self.published = f"{message.removesuffix(PUBLISHED)}{PUBLISHED}", True

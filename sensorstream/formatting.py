@@ -1,10 +1,16 @@
-"""Numbers as people read them. Pure."""
+"""Numbers and names as people read them. Pure."""
 
 from __future__ import annotations
 
 # Nothing that is measured is larger, and squares of what is smaller are doubles still. Larger is what PLC drivers write
 # where they have no value: the largest double, of either sign.
 MOST_MEASURED = 1e150
+
+
+def printable(text: str) -> str:
+    """``text`` as one line that a terminal only shows: whatever would steer it, turn the line round or end it stands by
+    its number. Pure."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def short(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import smtplib
 import ssl
 import urllib.error
@@ -14,8 +15,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, SensorStreamError
+from ..formatting import printable
 
 PATIENCE_SECONDS = 20
+EVERYBODY = re.compile(r"@(?=(everyone|here|channel|all)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """The notice as plain text."""
-        return "\n".join((self.reason, "", *(f"{name}: {value}" for name, value in self.facts.items()), ""))
+        """The notice as plain text, a line for each of its parts whatever they hold."""
+        facts = (f"{name}: {printable(value)}" for name, value in self.facts.items())
+        return "\n".join((printable(self.reason), "", *facts, ""))
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class MailServer:
     def __post_init__(self) -> None:
         if not self.recipients:
             raise ConfigError(f"mail server {self.host} has nobody to write to: name recipients")
+        if odd := next((one for one in (self.sender, *self.recipients) if not one.isprintable()), None):
+            raise ConfigError(f"mail server {self.host}: {odd!a} is no address: write it without control characters")
         if self.security not in ("none", "starttls", "ssl"):
             raise ConfigError(f'mail server {self.host}: security "{self.security}" is none of none, starttls, ssl')
         if self.password and self.security == "none":
@@ -56,7 +62,8 @@ class MailServer:
 def mail(server: MailServer, notice: Notice) -> None:
     """Send the notice by SMTP; ``SensorStreamError`` if the server does not take it."""
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = notice.subject, server.sender, ", ".join(server.recipients)
+    message["Subject"] = printable(notice.subject)
+    message["From"], message["To"] = server.sender, ", ".join(server.recipients)
     message.set_content(notice.text)
     trusted = ssl.create_default_context()
     try:
@@ -76,6 +83,12 @@ def mail(server: MailServer, notice: Notice) -> None:
         raise SensorStreamError(f"mail server {server.host}:{server.port} did not take a notice: {error}") from None
 
 
+def in_chat(text: str) -> str:
+    """``text`` as chat services show it as it is: no link in disguise, and nobody is called by a tag's name. Pure."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return EVERYBODY.sub("@\u200b", escaped).replace("](", "]\u200b(")
+
+
 def post(url: str, notice: Notice) -> None:
     """POST the notice as JSON: ``text`` as chat services show it, and each fact under its name.
 
@@ -84,7 +97,7 @@ def post(url: str, notice: Notice) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("the webhook's address is not http:// or https:// with a host: correct its connection")
-    body = {"text": f"{notice.subject}\n{notice.text}", "reason": notice.reason, **notice.facts}
+    body = {"text": in_chat(f"{printable(notice.subject)}\n{notice.text}"), "reason": notice.reason, **notice.facts}
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json", "User-Agent": "sensorstream"}
     )

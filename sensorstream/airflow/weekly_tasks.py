@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from ..config.settings import Config
 from ..errors import SensorStreamError
+from ..formatting import printable
 from .failures import verdict
 
 VARIABLE = "SENSOR_PATTERNS"
@@ -37,7 +38,7 @@ def take_patterns(config_path: str | None, config_source: Any, run_id: str) -> d
     if change:
         note = f"{run_id}, {config.patterns_url}, version {change.version or 'not given'}: {change.text}"
         Variable.set(VARIABLE, list(change.after), description=note[:1000], serialize_json=True)
-        log.info("Sensor patterns changed: %s", note)
+        log.info("Sensor patterns changed: %s", printable(note))
         send(Notice("Sensor patterns changed", change.text, {"run": run_id, "source": config.patterns_url}))
     return {"changed": bool(change), **asdict(change)}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SITE = "sensorstream"
+PAGES = {"module_name": f"{__package__}.escaped_pages", "class_name": "EscapedPages"}
 
 
 class DataDocs:
@@ -28,14 +29,13 @@ class DataDocs:
         self.context: Any = get_context(mode="file", project_root_dir=str(root))
         self.context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self.context.delete_data_docs_site("local_site")
-        self.context.add_data_docs_site(
-            SITE,
-            {
-                "class_name": "SiteBuilder",
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-            },
-        )
+        site: Any = {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "site_section_builders": {section: {"view": PAGES} for section in ("expectations", "validations")},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+        }
+        self.context.add_data_docs_site(SITE, site)
         self.source: Any = self.context.data_sources.add_pandas("sensorstream")
 
     def validate(self, suite: Any, frame: pd.DataFrame, parameters: Mapping[str, Any], form: Mapping[str, Any]) -> Any:

@@ -37,7 +37,7 @@ import pyarrow.compute as pc
 from ..lake.concurrency import at_once
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import DataFile, Manifest
-from ..lake.rejected import rejected_objects
+from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
@@ -207,10 +207,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
     start, end = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
 
     def times(key: str) -> pa.Table:
-        data = store.get(key)  # None: a run that rejected nothing has taken its place since
-        if data is None:
-            return TIMES.empty_table()
-        found = table_of(data, TIMES.names)
+        found = read_rejected(store, key, TIMES)
         found = found.filter(pc.is_in(found.column("tagpath"), value_set=wanted))
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))

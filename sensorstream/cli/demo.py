@@ -36,23 +36,23 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
     With ``cluster`` once more on the sandbox's Spark cluster; ``LakeCheckFailed`` where that leaves other bytes.
     """
     from ..notebook_run.run import NEEDED, run
-    from ..report.terminal import show_line
+    from ..report.terminal import say
 
     needs("sensorstream demo", **NEEDED, sandbox=LIBRARIES)
     console = Console(highlight=False)
     with console.status("Starting PostgreSQL and S3 ..."):
         sandbox = up(root, java=java_home() if cluster else None)
-    show_line(console, "sandbox", f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/")
+    say(console, f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/", head="sandbox")
     with console.status("Filling the historian with a simulated plant ..."):
         plant = seed(sandbox.owner_dsn, PlantOptions())
-    show_line(console, "historian", f"{plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables")
+    say(console, f"{plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables", head="historian")
     start, end = plant.start.isoformat(), plant.end.isoformat()
     run(sandbox.config_path, start=start, end=end)
     if cluster:
-        show_line(console, "cluster", f"{sandbox.spark_master}, two workers without this package")
+        say(console, f"{sandbox.spark_master}, two workers without this package", head="cluster")
         run(sandbox.cluster_path, start=start, end=end)
         same = same_objects(sandbox.config_path, sandbox.cluster_path)
-        show_line(console, "cluster", f"{same:,} objects, the same bytes as this machine's")
+        say(console, f"{same:,} objects, the same bytes as this machine's", head="cluster")
         return
     command = f"{Path(sys.executable).parent / 'sensorstream'} plan --config {sandbox.config_path}"
-    show_line(console, "go on", f"{command} --date {plant.start:%Y-%m-%d}")
+    say(console, f"{command} --date {plant.start:%Y-%m-%d}", head="go on")

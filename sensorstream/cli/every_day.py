@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..formatting import printable
 from .help import EVERY_DAY, Command, example
 from .options import (
     AllowLoss,
@@ -82,7 +83,7 @@ def ingest(
         record = move(settings, window, pattern, progress=tell)
     show_record(record, console(as_json))
     for warning in record.warnings:
-        print(f"sensorstream: warning: {warning}", file=sys.stderr)
+        print(f"sensorstream: warning: {printable(warning)}", file=sys.stderr)
     end_with(record.to_json(), as_json)
 
 

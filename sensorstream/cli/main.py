@@ -14,6 +14,7 @@ import typer
 
 from .. import __version__
 from ..errors import STOPPED, SensorStreamError
+from ..formatting import printable
 from . import every_day, init, look_and_check, sandbox, upkeep
 from .help import Group
 from .options import submitted as keys_of_spark
@@ -81,5 +82,5 @@ def _say(sentence: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"sensorstream: {sentence}", file=sys.stderr)
+    print(f"sensorstream: {printable(sentence)}", file=sys.stderr)
     return code

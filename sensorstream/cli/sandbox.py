@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigError
+from ..formatting import printable
 from ..project_files import PACKAGE
 from ..sandbox import ROOT
 from ..sandbox.plant_tags import Layout, PlantOptions
@@ -181,7 +182,7 @@ def replay(
 
     summary = replaying.replay(servers.up(root).owner_dsn, csv, prefix=prefix, timezone=timezone)
     for remark in summary.remarks:
-        print(f"{csv.name}: {remark}", file=for_people(as_json))
+        print(printable(f"{csv.name}: {remark}"), file=for_people(as_json))
     before = f"{summary.doubled} of them at a time that stood before"
     print(f"{_loaded(summary)}, {before}", file=for_people(as_json))
     end_with(_plain(summary), as_json)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import ConfigError
+from ..formatting import printable
 from .help import UPKEEP, Command, example, one_of
 from .options import (
     AsJson,
@@ -62,7 +63,8 @@ def recover(config: ConfigFile = None, config_source: ConfigSource = "file", as_
     from ..publishing.lease import recover as put_right
 
     done = put_right(open_store(settings))
-    print(done or f"nothing to recover: no run was ended in {settings.lake}", file=for_people(as_json))
+    sentence = done or f"nothing to recover: no run was ended in {settings.lake}"
+    print(printable(sentence), file=for_people(as_json))
     end_with({"lake": settings.lake, "recovered": done}, as_json)
 
 

@@ -60,7 +60,7 @@ def handed_on() -> Iterator[None]:
 
 def _get(name: str) -> Any:
     if HANDED_ON in os.environ:
-        return json.loads(os.environ[HANDED_ON]).get(name)
+        return dict(_json(HANDED_ON, os.environ[HANDED_ON])).get(name)
     if OF_A_TASK in os.environ:
         from airflow.sdk import Variable
 

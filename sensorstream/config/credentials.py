@@ -5,8 +5,8 @@ A task on another machine resolves the reference itself, so the password need no
 
 from __future__ import annotations
 
-import json
 import os.path
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ConfigError, SecretsAway
 from .aws import Aws
 from .settings import Config
+from .strict_json import parsed
 
 # As RDS names it, and as a login does.
 KEYS = {"host": "host", "port": "port", "dbname": "dbname", "username": "user", "password": "password"}
@@ -79,16 +80,16 @@ def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
         if name in told and name != "port" and not _is_text(told[name]):
             raise ConfigError(f'{of}: "{key}" is no text: correct the secret')
     if "port" in told:
-        try:
-            told["port"] = int(told["port"])
-        except (TypeError, ValueError):
-            raise ConfigError(f'{of}: "port" {told["port"]!r} is no number: correct the secret') from None
+        port = str(told["port"])
+        if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+            raise ConfigError(f'{of}: "port" {port[:40]!r} is no number from 1 to 65535: correct the secret')
+        told["port"] = int(port)
     return replace(login, **told, of_secret=tuple(told))
 
 
 def _is_text(value: object) -> bool:
     """Whether a value can go to PostgreSQL as text."""
-    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
+    return isinstance(value, str) and "\0" not in value and value == value.encode(errors="ignore").decode()
 
 
 def _secret(secret_id: str, aws: Aws) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _secret(secret_id: str, aws: Aws) -> dict[str, Any]:
 def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object that a version of a secret is; ``ConfigError`` if it is none. It holds a password."""
     try:
-        secret = json.loads(answer["SecretString"])
+        secret = parsed(answer["SecretString"])
     except (KeyError, ValueError):
         secret = None
     if not isinstance(secret, dict):

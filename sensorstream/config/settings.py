@@ -32,6 +32,7 @@ SCHEME = re.compile(r"\w+://")
 MASTER = re.compile(
     r"local(\[(\*|[1-9]\d{0,3})(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|yarn|spark://\S+:\d+|k8s://\S+"
 )
+SIZE = re.compile(r"\d{1,9}[kmgtp]?b?", re.IGNORECASE)  # of memory, as Spark and Java have it
 # Of a quality code: 32 bits, with a sign or (OPC UA) without one.
 LEAST_CODE, MOST_CODE, CODES = -(1 << 31), (1 << 32) - 1, 1 << 32
 
@@ -203,6 +204,14 @@ class Config(Part):
             if not prefix.isprintable():
                 raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
         return prefixes
+
+    @field_validator("spark_conf")
+    @classmethod
+    def _sizes(cls, settings: dict[str, str]) -> dict[str, str]:
+        for name, value in settings.items():
+            if name.endswith((".memory", ".memoryOverhead")) and not SIZE.fullmatch(value):
+                raise ValueError(f'"{name}" is "{value}", which is no size: write it like 2g or 512m')
+        return settings
 
     @field_validator("default_start_date")
     @classmethod

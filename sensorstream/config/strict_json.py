@@ -13,7 +13,7 @@ def parsed(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} in line {error.lineno}") from None
     except RecursionError:
-        raise ValueError("is nested too deep: write one object with the keys of docs/configuration.md") from None
+        raise ValueError("is nested too deep: write it as docs/configuration.md does") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

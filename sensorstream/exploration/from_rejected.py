@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..lake.concurrency import at_once
-from ..lake.rejected import rejected_objects
+from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..report.downsampling import MOST_DOUBTFUL
-from ..transform.parquet import table_of
 from ..transform.readings import SCHEMA, inside_ms
 from ..windows import Window
 from .memory import Memory
 
 REJECTED = pa.schema([*SCHEMA, ("reason", pa.string())])
+AS_KEPT = pa.schema([("tagpath", pa.string()), *REJECTED])
 MEMORY_BYTES = 64 * 2**20
 MOST_RUNS = 400  # files looked into for one window; the latest where there are more
 FETCHES_AT_ONCE = 4
@@ -36,7 +36,7 @@ class RejectedReader:
         kept = rejected_objects(self.store, window, self.config.lookback_days)[-MOST_RUNS:]
         with at_once(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(lambda file: self._of(file[0], file[1], tagpaths), kept))
-        every = pa.concat_tables(parts) if parts else pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
+        every = pa.concat_tables([AS_KEPT.empty_table(), *parts])
         found = {}
         for path in tagpaths:
             own = every.filter(pc.equal(every.column("tagpath"), path)).select(REJECTED.names).sort_by("datetime")
@@ -52,10 +52,6 @@ class RejectedReader:
     def _of(self, key: str, size: int, tagpaths: Sequence[str]) -> pa.Table:
         table = self._read.get((key, size))
         if table is None:
-            data = self.store.get(key)
-            columns = ["tagpath", *REJECTED.names]
-            if data is None:  # a run that rejected nothing has taken its place since
-                return pa.schema([("tagpath", pa.string()), *REJECTED]).empty_table()
-            table = table_of(data, columns)
+            table = read_rejected(self.store, key, AS_KEPT)
             self._read.put((key, size), table)
         return table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(tagpaths), pa.string())))

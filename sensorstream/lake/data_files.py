@@ -7,11 +7,13 @@ import hashlib
 import pyarrow as pa
 
 from ..errors import LakeError
-from ..transform.parquet import decode, opened
+from ..transform.parquet import decode, opened, table_of
 from ..transform.readings import SCHEMA
 from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
 from .stores import Store
+
+MEND = "run verify with --repair"
 
 
 def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) -> pa.Table:
@@ -20,7 +22,11 @@ def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) 
     Raises ``manifest.StateGone`` if it is neither: another run has committed since, or the lake was damaged
     (``manifest.at_one_commit`` tells the two apart). Raises ``LakeError`` if what was committed are no readings.
     """
-    return decode(read_bytes(store, entry, manifest))
+    data = read_bytes(store, entry, manifest)
+    try:
+        return decode(data)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LakeError(f"lake {store.place}: {entry.key} is damaged Parquet ({error}): {MEND}") from None
 
 
 def read_bytes(store: Store, entry: DataFile, manifest: Manifest | None = None) -> bytes:
@@ -33,9 +39,26 @@ def read_bytes(store: Store, entry: DataFile, manifest: Manifest | None = None) 
         data = store.get(key)
         if data is not None and hashlib.sha256(data).hexdigest() == entry.digest:
             if why := drift(data):
-                raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair")
+                raise LakeError(f"lake {store.place}: {entry.key} {why}: {MEND}")
             return data
     raise StateGone(entry.key)
+
+
+def holds(store: Store, entry: DataFile) -> bool:
+    """Whether what was committed stands in its place."""
+    data = store.get(entry.key)
+    return data is not None and hashlib.sha256(data).hexdigest() == entry.digest
+
+
+def rows_of(store: Store, key: str, data: bytes, schema: pa.Schema, remedy: str) -> pa.Table:
+    """The rows of an object beside the readings, its columns those of ``schema``; ``LakeError`` where it is rubbish."""
+    try:
+        table = table_of(data, schema.names).cast(schema)
+        table.validate(full=True)  # UTF-8 among others
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise LakeError(f"lake {store.place}: {key} cannot be read ({why}): {remedy}") from None
 
 
 def why_gone(store: Store, entry: DataFile) -> str:

@@ -29,15 +29,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError, LakeError
-from ..transform.parquet import table_of
 from ..windows import Window
 from .concurrency import at_once
 from .keys import BOOKS, reading_key
+from .sound import FORMAT, root_of, state_of
 from .stores import Conflict, Store
 
 ROOT = f"{BOOKS}manifest.json"
 STATES = f"{BOOKS}state/"
-FORMAT = 1
 PUTS_AT_ONCE = 8
 
 FILES = pa.schema(
@@ -165,10 +164,10 @@ class Manifest:
     def _state(self, key: str | None, schema: pa.Schema) -> pa.Table:
         if key is None:
             return schema.empty_table()
-        data = self.store.get(key)
-        if data is None:
-            raise StateGone(key)
-        return table_of(data).cast(schema)
+        try:
+            return state_of(key, self.store.get(key), schema)
+        except ValueError:
+            raise StateGone(key) from None
 
 
 def chosen(table: pa.Table, window: Window | None, paths: Collection[str] | None) -> pa.Table:
@@ -187,13 +186,9 @@ def read_manifest(store: Store) -> Manifest:
     if found is None:
         return Manifest(store, Root(), None)
     try:
-        root = json.loads(found[0])
-        known = root.pop("format")
-        if known != FORMAT:
-            raise LakeError(f"lake {store.place}: {ROOT} has format {known}, this version knows {FORMAT}: upgrade")
-        return Manifest(store, Root(**root), found[1])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise LakeError(f"lake {store.place}: {ROOT} is not a manifest: was it changed by hand?") from None
+        return Manifest(store, Root(**root_of(found[0])), found[1])
+    except ValueError as error:
+        raise LakeError(f"lake {store.place}: {ROOT} {error}") from None
 
 
 ATTEMPTS = 20

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from difflib import get_close_matches
@@ -21,7 +22,6 @@ from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
 from ..spark.package import guarded, here, spark_schema
-from ..transform.parquet import table_of
 from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS as SPELLED_OUT
@@ -29,9 +29,9 @@ from ..transform.staged_rows import labelled as spelled_out
 from ..windows import Moment, Window, WindowLike, as_window, day_window, zone
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
-from .keys import TAGS
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
 from .stores import Store, open_store
+from .tag_metadata import read_tags
 from .wide import Take, step_ms, widened
 
 if TYPE_CHECKING:
@@ -160,8 +160,9 @@ def read_lake(
 
 def _refuse_unknown(config: Config, paths: Sequence[str]) -> None:
     """``ConfigError`` for a tag path that the lake does not have and the last run did not see in the historian."""
-    data = open_lake(config).get(TAGS)
-    known = set(table_of(data).column("tagpath").to_pylist()) if data is not None else set()
+    known: set[str] = set()
+    with suppress(LakeError):  # none there, or none that can be read: the lake's own paths tell as well
+        known = set(read_tags(open_lake(config)).column("tagpath").to_pylist())
     if not known.issuperset(paths):
         known |= {path for path, _ in places(config)}  # retired ones, and what was published without a historian
     if unknown := next((path for path in paths if path not in known), None):
@@ -276,11 +277,7 @@ def _spark_readings(
 
 def tags(config: Config, pattern: str = ".*") -> pa.Table:
     """Tags that the last run saw in the historian, with their metadata, those whose path matches ``pattern``."""
-    store = open_lake(config)
-    data = store.get(TAGS)
-    if data is None:
-        raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
-    found = table_of(data)
+    found = read_tags(open_lake(config))
     wanted = _any_of([pattern])
     return found.filter(
         pa.array([bool(wanted.search(path)) for path in found.column("tagpath").to_pylist()], pa.bool_())

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ..historian import Tag
+from ..errors import LakeError
 from ..transform.parquet import parquet
+from .data_files import rows_of
+from .keys import TAGS
+from .stores import Store
+
+if TYPE_CHECKING:
+    from ..historian import Tag
 
 SCHEMA = pa.schema(
     [
@@ -27,3 +34,10 @@ def tags_file(tags: Sequence[Tag]) -> bytes:
     names = {"tagpath": "path"}
     columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in SCHEMA]
     return parquet(pa.table(columns, schema=SCHEMA))
+
+
+def read_tags(store: Store) -> pa.Table:
+    """The metadata that the last run left; ``LakeError`` where there is none, or none that can be read."""
+    if (data := store.get(TAGS)) is None:
+        raise LakeError(f"lake {store.place} has no {TAGS}: run ingest first")
+    return rows_of(store, TAGS, data, SCHEMA, "run ingest, which writes it anew")

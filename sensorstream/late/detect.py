@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from psycopg import sql
+from pydantic import TypeAdapter, ValidationError
 
 from ..config.settings import Config
-from ..errors import SourceError
+from ..errors import LakeError, SourceError
 from ..historian import Historian, PartitionTable
 from ..historian import fingerprint_sql as prints
 from ..historian.connection import source_errors
 from ..historian.heap_tail import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
-from ..lake.manifest import PIECES, Manifest
+from ..lake.manifest import PIECES, ROOT, Manifest
 from ..lake.source_state import Grid, Piece, chosen
 from ..transform.fingerprint import MODULUS
 from ..windows import Window, day_window, midnight, zone
 
 HEAP_TAIL, FINGERPRINT = "heap tail", "fingerprint"
+MARKS = TypeAdapter(dict[str, Mark])
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,23 @@ def lookback(
         span=span,
         tables=tuple(tables.values()),
         states={name: table_state(historian, table) for name, table in tables.items()},
-        marks={name: Mark(**mark) for name, mark in manifest.root.marks.items() if name in tables},
+        marks=_marks(manifest, tables),
         known=_known(manifest, config, [span, *(t.span for t in tables.values() if t.span)], tables, path_of),
         path_of=path_of,
         timezone=config.timezone,
     )
+
+
+def _marks(manifest: Manifest, tables: Collection[str]) -> dict[str, Mark]:
+    said = {name: mark for name, mark in manifest.root.marks.items() if name in tables}
+    try:
+        return MARKS.validate_python(said)
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise LakeError(
+            f"lake {manifest.store.place}: {ROOT} has no mark of {name} that can be read: remove it there, and all that"
+            " came late to the table is looked for again"
+        ) from None
 
 
 def _known(

@@ -33,7 +33,7 @@ from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
 from ..report import index_page, run_page, storage
-from ..report.terminal import address, show_found, show_line, show_plan, show_record, show_run
+from ..report.terminal import address, say, show_found, show_plan, show_record, show_run
 from ..windows import Window, window_of
 from .execute import code_cells, find
 from .execute import execute as execute_notebook
@@ -128,7 +128,7 @@ def run(
         try:
             _keep(config, folder, name, report, console)
         except SensorStreamError as error:  # the run's own failure says more of what to do
-            console.print(f"[bold]report[/] {error}", soft_wrap=True)
+            say(console, str(error), head="report")
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
     record = replace(RunRecord.read(folder / "record.json"), report=report)
     record.save(folder / "record.json")
@@ -156,7 +156,7 @@ def _keep(config: Config, folder: Path, name: str, report: str, console: Console
     storage.keep(config, folder, name)
     index = index_page.build(config)
     for name, place in (("report", report), ("all runs", index.place)):
-        show_line(console, name, address(place))
+        say(console, address(place), head=name)
 
 
 class LastLine(ProgressColumn):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,12 +41,9 @@ class Changes:
 
 
 def over(
-    committed: Committed,
-    staged: Iterable[DataFile],
-    window: Window,
-    replaces: Callable[[DataFile], bool] = lambda entry: True,
+    committed: Committed, staged: Iterable[DataFile], window: Window, damaged: Collection[DataFile] = ()
 ) -> Changes:
-    """``staged`` in place of what is ``committed`` in ``window``, where ``replaces`` says so.
+    """``staged`` in place of what is ``committed`` in ``window``; also where they are the same, of ``damaged`` files.
 
     Afterwards no two intervals of a tag path and month overlap, and outside the window nothing is lost.
     """
@@ -54,7 +51,7 @@ def over(
     new = {entry.key: entry for entry in staged}
     for entry in new.values():
         old = committed.get(entry.month, {}).get(entry.key)
-        if old is not None and old.digest == entry.digest:
+        if old is not None and old.digest == entry.digest and old not in damaged:
             plan.unchanged += 1
         else:
             plan.staged.append(entry)
@@ -63,7 +60,7 @@ def over(
             if not old.interval.overlaps(window):
                 continue
             if key in new:
-                if new[key].digest != old.digest:
+                if new[key].digest != old.digest or old in damaged:
                     plan.removed.append(old)
                 continue
             if rest := old.interval.minus(window):

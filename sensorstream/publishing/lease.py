@@ -25,11 +25,14 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from ..config.settings import Config
 from ..errors import LakeError, NotSettled, WindowBusy
 from ..lake.concurrency import at_once
 from ..lake.keys import BOOKS, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
+from ..lake.sound import NEW, SETTLING, New, journal_of
 from ..lake.stores import Conflict, Store, reached_store
 from .holder import Holder, this_process
 
@@ -90,8 +93,7 @@ class Lease:
 
     def settle(self, *, forget: Iterable[str] = ()) -> None:
         """Bring the prefix to what the manifest says, and end the lease; state files to ``forget`` go along."""
-        settling = self.store.get(self._settling)
-        places = [Place(tuple(gone), tuple(map(tuple, come))) for gone, come in json.loads(settling or b"[]")]
+        places = [Place(tuple(gone), tuple(come)) for gone, come in _said(self.store, self._settling, SETTLING, [])]
 
         lost: list[str] = []
 
@@ -128,8 +130,7 @@ class Lease:
         except WindowBusy:
             self._leave()
             raise
-        journal = self.store.get(self._journal)
-        new = json.loads(journal)["new"] if journal else []
+        new = _said(self.store, self._journal, NEW, New(new=[])).new
         self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
 
     def _leave(self) -> None:
@@ -290,11 +291,18 @@ def take_over(manifest: Manifest) -> None:
 def keys_of(manifest: Manifest) -> list[str]:
     """The objects that the lease in progress has said it would write, replace or remove."""
     store, lease = manifest.store, str((manifest.root.turn or {}).get("id"))
-    journal, settling = (store.get(f"{JOURNAL}{lease}{kind}.json") for kind in ("", "-settle"))
-    found = set(json.loads(journal)["new"]) if journal else set()
-    for gone, come in json.loads(settling or b"[]"):
+    found = set(_said(store, f"{JOURNAL}{lease}.json", NEW, New(new=[])).new)
+    for gone, come in _said(store, f"{JOURNAL}{lease}-settle.json", SETTLING, []):
         found |= {*gone, *(key for _, key in come)}
     return sorted(found)
+
+
+def _said(store: Store, key: str, form: TypeAdapter[Any], none: Any) -> Any:
+    """What a journal says; ``none`` where it is gone, ``LakeError`` where nobody can tell."""
+    try:
+        return journal_of(store.get(key), form, none)
+    except ValueError as error:
+        raise LakeError(f"lake {store.place}: {key} {error}") from None
 
 
 def _unnamed(store: Store, root: Root) -> list[str]:

@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from ..config.settings import Config
 from ..errors import WindowBusy
 from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
-from ..lake.data_files import read_entry
+from ..lake.data_files import holds, read_entry
 from ..lake.manifest import (
     DataFile,
     Manifest,
@@ -37,7 +38,7 @@ from ..lake.stores import Conflict, Store
 from ..staging.staged_files import Staged
 from ..transform.readings import inside
 from ..windows import Window
-from .file_changes import Changes, both, covered, files_of, over, places
+from .file_changes import Changes, Committed, both, covered, files_of, over, places
 from .lease import Lease, Place, acquire, wait_until_free
 from .patch import appended, patched
 
@@ -141,7 +142,7 @@ def publish(
         replaced = {} if append else {month: committed[month] for month in scope.months}
         return both(
             [
-                over(replaced, placed, scope.window),
+                over(replaced, placed, scope.window, _damaged(store, replaced, placed)),
                 appended(staged, added, committed, store, scope.max_records),
             ]
         )
@@ -323,6 +324,13 @@ def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _damaged(store: Store, committed: Committed, staged: Iterable[DataFile]) -> set[DataFile]:
+    """Committed files that would stay since ``staged`` ones are the same, and do not hold what was committed."""
+    alike = [entry for entry in staged if committed[entry.month].get(entry.key) == entry]
+    with at_once(REQUESTS_AT_ONCE) as pool:
+        return {entry for entry, whole in zip(alike, pool.map(partial(holds, store), alike), strict=True) if not whole}
 
 
 def _trim(lease: Lease, old: DataFile, rest: Sequence[Window]) -> Iterator[DataFile]:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..config.settings import Config
+from ..config.strict_json import parsed
 from ..errors import ConfigError
 from ..lake.concurrency import at_once
 from ..lake.scan import FETCHES_AT_ONCE
 from ..lake.stores import Store
 from ..pipeline.run_record import RunRecord
-from ..windows import zone
+from ..windows import YEARS, Window, from_name, zone
 from .outcome import NAME, Outcome, Verdict, count_warnings, counts
 from .storage import folders, of_reports, open_storage
 
 WORST_FIRST: tuple[Verdict, ...] = ("failed", "broken", "warnings", "done")
 KILLED = "no record: it is still running, or was ended before it could write one"
 RECORD = "record.json"
-STAMP, ID_STAMP = "%Y%m%dT%H%M%S.%fZ", "%Y%m%dT%H%M%SZ"
+LONGEST_DAYS = 40_000  # of a window, in the calendar
+MOST = 1 << 63  # counts of readings and bytes are below it
+OUTCOMES, RECORDS = TypeAdapter(Outcome), TypeAdapter(RunRecord)
+STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def records(config: Config) -> list[dict[str, Any]]:
     found = []
     for key, text in texts:
         try:
-            found.append(json.loads(text or b""))
+            found.append(_json(text))
         except ValueError as error:
             place = f"{config.reports_path.rstrip('/')}/{key}"
             raise ConfigError(f"run record {place} cannot be read: {error}: remove it") from None
@@ -125,29 +131,44 @@ def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
     if name is None:
         return _broken(folder, KILLED)
     try:
-        told = json.loads(store.get(f"{folder}/{name}") or b"")
+        told = _json(store.get(f"{folder}/{name}"))
         if name == NAME:
-            return _checked(told)
+            return _checked(OUTCOMES.validate_python(told))
         checks = [
-            json.loads(store.get(f"{folder}/{check}") or b"")
+            _json(store.get(f"{folder}/{check}"))
             for check in ("check_source.json", "check_lake.json")
             if check in names
         ]
-        return _recorded(RunRecord(**told), checks, "check_lake.json" in names)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _checked(_recorded(RECORDS.validate_python(told), checks, "check_lake.json" in names))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return _broken(folder, f'{name} cannot be read: "{".".join(map(str, first["loc"]))}": {first["msg"]}')
+    except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         return _broken(folder, f"{name} cannot be read: {error}")
 
 
-def _checked(told: dict[str, Any]) -> Outcome:
-    """A verdict as it was kept; keys of a later version are left out."""
-    known = {field.name for field in fields(Outcome)}
-    found = Outcome(**{name: value for name, value in told.items() if name in known})
-    if found.verdict not in WORST_FIRST:
-        raise ValueError(f'verdict "{found.verdict}" is unknown')
+def _json(text: bytes | None) -> Any:
+    return parsed((text or b"").decode())
+
+
+def _checked(found: Outcome) -> Outcome:
+    """``found``, where the page can show it; ``ValueError`` or ``ConfigError`` where somebody has been at it."""
     for at in (found.ended, *(found.window or {}).values()):
-        if at is None or datetime.fromisoformat(at).tzinfo is None:
+        if at is None or datetime.fromisoformat(at).tzinfo is None or datetime.fromisoformat(at).year not in YEARS:
             raise ValueError(f"{at} is no instant")
+    if found.window:
+        _in_a_calendar(Window(*(datetime.fromisoformat(found.window[side]) for side in ("start", "end"))))
+    numbers = (found.read, found.rejected, found.written, found.bytes_written, found.seconds)
+    known = [number for number in numbers if number is not None]
+    if len(known) not in (0, len(numbers)) or not all(0 <= number < MOST for number in (found.warnings, *known)):
+        raise ValueError("it counts some things only, or what nobody can have counted")
     return found
+
+
+def _in_a_calendar(window: Window) -> dict[str, str]:
+    if not {window.start.year, window.end.year} <= set(YEARS) or (window.end - window.start).days > LONGEST_DAYS:
+        raise ValueError(f"the window {window} is longer, or further away, than any run's")
+    return window.to_json()
 
 
 def _recorded(record: RunRecord, checks: Sequence[dict[str, Any]], finished: bool) -> Outcome:
@@ -168,7 +189,7 @@ def _broken(folder: str, reason: str) -> Outcome:
     """What the folder's name tells of a run that left nothing else."""
     asked = folder.partition("/")[0]
     window = None
-    if found := re.match(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_", asked):
-        start, end = (datetime.strptime(text, ID_STAMP).replace(tzinfo=UTC).isoformat() for text in found.groups())
-        window = {"start": start, "end": end}
+    if found := re.match(r"([^_]+_[^_]+)_", asked):
+        with suppress(ValueError, ConfigError):  # a folder of another name
+            window = _in_a_calendar(from_name(found[1]))
     return Outcome(verdict="broken", asked=asked, window=window, ended=None, reason=reason)

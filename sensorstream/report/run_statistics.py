@@ -14,18 +14,22 @@ import pyarrow.compute as pc
 from ..config.settings import Config
 from ..errors import SensorStreamError
 from ..lake.concurrency import at_once
+from ..lake.data_files import MEND, rows_of
 from ..lake.keys import rejected_key
 from ..lake.manifest import DataFile
+from ..lake.rejected import read_rejected
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
 from ..pipeline.run_record import RunRecord
-from ..transform.parquet import table_of
+from ..transform.readings import SCHEMA
 from ..windows import Window, parse_instant
 from .level_shifts import Levels, Tally, most_moved
 
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
 WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
+TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
+DRAWN = pa.schema([SCHEMA.field("datetime"), SCHEMA.field("value")])
 MOST_MOVED, MOST_CALM = 12, 3  # tags whose level is drawn, and how many where none moved much
 
 
@@ -122,7 +126,7 @@ def _counted(store: Store, files: Sequence[DataFile], edges: np.ndarray, window:
         data = store.get(entry.key)
         if data is None:
             continue
-        readings = table_of(data, ["datetime", "value"])
+        readings = rows_of(store, entry.key, data, DRAWN, MEND)
         times = readings.column("datetime").cast(pa.int64()).to_numpy()
         # Sorted within a file, so borders are looked up instead of readings counted.
         counts += np.diff(np.searchsorted(times, edges))
@@ -133,9 +137,6 @@ def _counted(store: Store, files: Sequence[DataFile], edges: np.ndarray, window:
 
 def _rejected(store: Store, run_id: str) -> tuple[dict[str, int], np.ndarray]:
     """Rejected readings of the run: how many of each tag, and when (ms since 1970)."""
-    data = store.get(rejected_key(run_id))
-    if data is None:
-        return {}, np.empty(0, np.int64)
-    found = table_of(data, ["tagpath", "datetime"])
+    found = read_rejected(store, rejected_key(run_id), TIMES)
     counts = pc.value_counts(found.column("tagpath")).to_pylist()
     return {row["values"]: row["counts"] for row in counts}, found.column("datetime").cast(pa.int64()).to_numpy()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..formatting import size
+from ..formatting import printable, size
 from ..pipeline.run_record import RunRecord, late_words, summary
 
 if TYPE_CHECKING:
@@ -27,32 +27,43 @@ if TYPE_CHECKING:
 MOST_SLICES = 24  # rows of the table
 
 
+def shown(value: object, style: str = "") -> Text:
+    """A name, or a sentence with one, as it is: neither markup nor a command to the terminal."""
+    return Text(printable(str(value)), style)
+
+
+def say(console: Console, sentence: str, style: str = "", *, head: str = "") -> None:
+    """Print a line, however long, with a bold word before it."""
+    console.print(Text.assemble((f"{head:<15}" if head else "", "bold"), shown(sentence, style)), soft_wrap=True)
+
+
 def show_plan(plan: Plan, console: Console) -> None:
     """Print what a run would read: totals, a row a slice, notes."""
     console.print(
         f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
-        f" ({plan.layout} layout)\npartition tables: {', '.join(t.name for t in plan.tables) or 'none'}",
+        f" ({plan.layout} layout)",
         highlight=False,
         soft_wrap=True,
     )
+    say(console, f"partition tables: {', '.join(t.name for t in plan.tables) or 'none'}")
     rows = plan.rows()
     table = Table(box=SIMPLE, pad_edge=False)
     for name in rows[0] if rows else ():
         table.add_column(name, justify="left" if name in ("partition table", "from") else "right", no_wrap=True)
     for row in rows[:MOST_SLICES]:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()))
-    console.print(table, markup=False)
+        table.add_row(*(shown(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row.values()))
+    console.print(table)
     if len(rows) > MOST_SLICES:
         console.print(f"and {len(rows) - MOST_SLICES:,} slices more", highlight=False)
     for note in plan.notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"note: {note}")
 
 
 def show_record(record: RunRecord, console: Console) -> None:
     """Print what a run did."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in summary(record).items():
-        table.add_row(f"[bold]{name}[/]", Text(value))
+        table.add_row(f"[bold]{name}[/]", shown(value))
     console.print(table)
 
 
@@ -60,46 +71,41 @@ def show_run(record: RunRecord, console: Console) -> None:
     """Print what a run did in a few lines: readings, files, late readings."""
     rejected = sum(record.rows_rejected.values())
     reasons = ", ".join(reason.replace("_", " ") for reason in record.rows_rejected)
-    show_line(
+    say(
         console,
-        "readings",
         f"{record.rows_read:,} of {record.tags_selected:,} tags read: {record.rows_written:,} written,"
         f" {rejected:,} rejected{f' ({reasons})' if reasons else ''}, {record.rows_deduplicated:,} deduplicated",
+        head="readings",
     )
-    show_line(
+    say(
         console,
-        "files",
         f"{record.files_written:,} written ({size(record.bytes_written)}), {record.files_unchanged:,} unchanged,"
         f" {record.files_removed:,} removed; {record.seconds['total']:.1f} s",
+        head="files",
     )
     if record.late and record.late["tag_days"]:
-        show_line(console, "late", late_words(record.late))
+        say(console, late_words(record.late), head="late")
     for warning in record.warnings:
-        show_line(console, "warning", warning, "yellow")
+        say(console, warning, "yellow", head="warning")
 
 
 def show_found(found: Sequence[Sentence], console: Console) -> None:
     """Print what stands out."""
     for each in found:
-        show_line(console, "check", each.text, "red" if each.fails else "yellow")
+        say(console, each.text, "red" if each.fails else "yellow", head="check")
     if not found:
-        show_line(console, "check", "nothing stands out", "green")
+        say(console, "nothing stands out", "green", head="check")
 
 
 def show_tried(tried: Iterable[Tried], console: Console) -> list[Tried]:
     """Print each thing as it is tried, with what was found; all of them."""
-    shown = {"fine": ("✓", ""), "doubt": ("!", "yellow"), "missing": ("✗", "bold red")}
+    marks = {"fine": ("✓", ""), "doubt": ("!", "yellow"), "missing": ("✗", "bold red")}
     every = []
     for one in tried:
-        mark, style = shown[one.verdict]
-        show_line(console, f"{mark} {one.name}", one.found, style)
+        mark, style = marks[one.verdict]
+        say(console, one.found, style, head=f"{mark} {one.name}")
         every.append(one)
     return every
-
-
-def show_line(console: Console, name: str, text: str, style: str = "") -> None:
-    """One line: its name, and what is said."""
-    console.print(Text.assemble((f"{name:<15}", "bold"), (text, style)), soft_wrap=True)
 
 
 def address(place: str) -> str:
@@ -109,14 +115,14 @@ def address(place: str) -> str:
 
 def show_check(found: CheckResult, console: Console) -> None:
     """Print the verdict of a check, and what does not hold."""
-    console.print(found.summary(), style="green" if found.success else "bold red", markup=False, soft_wrap=True)
+    say(console, found.summary(), "green" if found.success else "bold red")
     table = Table("verdict", "expectation", "found", box=SIMPLE, pad_edge=False)
     for finding in (*found.failed, *found.warnings):
-        table.add_row(finding.verdict, Text(finding.expectation), Text(finding.found()))
+        table.add_row(finding.verdict, shown(finding.expectation), shown(finding.found()))
     if table.rows:
         console.print(table)
     for note in found.notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"note: {note}")
 
 
 def show_compacted(done: Compacted, console: Console) -> None:
@@ -142,21 +148,21 @@ def show_verification(found: Verification, console: Console) -> None:
     for name in rows[0] if rows else ():
         table.add_column(name, overflow="fold", no_wrap=name in ("difference", "month", "repaired"))
     for row in rows[:MOST_SHOWN]:
-        table.add_row(*(Text(cell) for cell in row.values()))
+        table.add_row(*map(shown, row.values()))
     if rows:
         console.print(table)
     if len(rows) > MOST_SHOWN:
         console.print(f"and {len(rows) - MOST_SHOWN:,} more: --json names them all", highlight=False)
     for note in found.notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"note: {note}")
     counts = f"{len(found.differences):,} differences, {len(found.repaired):,} repaired"
-    console.print(f"{counts}, {looked_at(found)}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"{counts}, {looked_at(found)}")
 
 
 def show_values(values: Sequence[Value], console: Console) -> None:
     """Print a configuration: key, value, origin."""
     table = Table("key", "value", "from", box=SIMPLE, pad_edge=False)
     for value in values:
-        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
-        table.add_row(value.key, shown, value.origin)
-    console.print(table, markup=False)
+        text = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
+        table.add_row(*map(shown, (value.key, text, value.origin)))
+    console.print(table)

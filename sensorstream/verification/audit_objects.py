@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from ..errors import LakeError
 from ..lake.data_files import drift
-from ..lake.keys import BOOKS, READINGS, Foreign, spelled
-from ..lake.manifest import ROOT, DataFile, Manifest, StateGone, read_manifest
+from ..lake.keys import BOOKS, READINGS, TAGS, Foreign, spelled
+from ..lake.manifest import FILES, PIECES, ROOT, DataFile, Manifest, StateGone, read_manifest
+from ..lake.sound import state_of
 from ..lake.stores import Store
+from ..lake.tag_metadata import SCHEMA as TAG_COLUMNS
 from ..publishing.lease import keys_of, taken_over, wait_until_free
+from ..transform.parquet import table_of
 from ..windows import Window
 from .differences import Difference
 
@@ -40,6 +45,7 @@ class AtRest:
     lost: tuple[Lost, ...]
     foreign: tuple[Foreign, ...]
     leftovers: tuple[str, ...]
+    tags: str | None = None  # what is the matter with the tags' metadata
 
 
 def at_rest(
@@ -59,7 +65,7 @@ def at_rest(
             continue
         leftovers = [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in {ROOT, *manifest.root.states}]
         if read_manifest(store).version == manifest.version:
-            return AtRest(manifest, tuple(killed), lost, foreign, tuple(leftovers))
+            return AtRest(manifest, tuple(killed), lost, foreign, tuple(leftovers), _tags(store))
     raise LakeError(f"lake {store.place}: the manifest changed {LOOKS} times while it was read: try again")
 
 
@@ -85,14 +91,23 @@ def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
     if manifest.version is None and any(spelled(key).interval for key, _ in manifest.store.list(READINGS.rstrip("/"))):
         yield Lost(ROOT, None, "is missing, though there are files of readings")
     for month in months:
-        for named in (manifest.root.files, manifest.root.pieces):
+        for named, schema in ((manifest.root.files, FILES), (manifest.root.pieces, PIECES)):
             if (key := named.get(month)) is None:
                 continue
-            data = manifest.store.get(key)
-            if data is None:
-                yield Lost(key, month, "the manifest names it, and it is missing")
-            elif not key.endswith(f"-{hashlib.sha256(data).hexdigest()[:16]}.parquet"):
-                yield Lost(key, month, "the manifest names it, and it is not what was written")
+            try:
+                state_of(key, manifest.store.get(key), schema)
+            except ValueError as error:
+                yield Lost(key, month, f"the manifest names it, and it {error}")
+
+
+def _tags(store: Store) -> str | None:
+    data = store.get(TAGS)
+    try:
+        if data is not None:  # an older lake, or one of DataFrames, may have none
+            table_of(data).cast(TAG_COLUMNS).validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return f"cannot be read ({str(error).splitlines()[0]})"
+    return None
 
 
 def whole_months(months: Sequence[str], lost: Sequence[Lost]) -> list[str]:

@@ -19,10 +19,11 @@ from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
 from ..lake.data_files import drift
-from ..lake.keys import READINGS
+from ..lake.keys import READINGS, TAGS
 from ..lake.manifest import DataFile, Manifest, MonthChange, write_states
 from ..lake.source_state import Piece
 from ..lake.stores import Conflict, Store
+from ..lake.tag_metadata import tags_file
 from ..late.read_again import counted, rejected_again, scope_around, staged_again
 from ..pipeline.run_record import run_id
 from ..progress.steps import Progress
@@ -48,6 +49,8 @@ def repair(
     """
     with open_historian(config) as historian:
         sweep(store, window, [one for one in found.foreign if _removable(one, historian, config)], config)
+        if found.rest.tags:
+            store.put(TAGS, tags_file(historian.tags()))
         again, damaged = to_read_again(found, historian, config)
         if not again:
             return
@@ -208,7 +211,10 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
         data = store.get(one.key)
         if one.tagpath is None or one.interval is None or data is None or drift(data):
             return None
-        times = times_ms(decode(data))
+        try:
+            times = times_ms(decode(data))
+        except (pa.ArrowException, OSError):  # a sound footer over rubbish
+            return None
         if not len(times) or times[0] < one.interval.start_ms or times[-1] >= one.interval.end_ms:
             return None
         start, end = one.interval.start_ms // 1000, one.interval.end_ms // 1000

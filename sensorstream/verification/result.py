@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import LakeCheckFailed
+from ..lake.keys import TAGS
 from .audit_objects import AtRest, Foreign
 from .compare_files import Place
 from .differences import Difference
@@ -30,6 +31,7 @@ class Found:
         kept = ("surplus", "different") if append else ()
         found = [*self.rest.killed]
         found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
+        found += [Difference("damaged", None, None, why, key=TAGS) for why in [self.rest.tags] if why]
         found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
         what = "nobody committed it, and readers of the prefix see it"
         found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]

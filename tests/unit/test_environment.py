@@ -36,7 +36,7 @@ import sensorstream
 for module in pkgutil.walk_packages(sensorstream.__path__, "sensorstream."):
     name = module.name.removeprefix("sensorstream.")
     if not name.startswith("airflow.") and name not in ("staging.datasource", "notebook_run.kernel", "__main__",
-                                                        "exploration.jupyter_style"):
+                                                        "exploration.jupyter_style", "checks.escaped_pages"):
         import_module(module.name)
 """
 

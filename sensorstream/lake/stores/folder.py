@@ -111,8 +111,11 @@ class Folder:
 
     def _file(self, key: str) -> Path:
         parts = key.split("/")
-        if any(part == "" or part.startswith(".") for part in parts):
-            raise LakeError(f"lake {self.place}: {key} is no name for an object: no segment may begin with a point")
+        whole = "\0" not in key and key == key.encode(errors="ignore").decode()
+        if not whole or any(part == "" or part.startswith(".") for part in parts):
+            raise LakeError(
+                f"lake {self.place}: {key[:200]} is no name for an object: no segment may begin with a point"
+            )
         return self.path.joinpath(*parts)
 
     def _files(self, prefix: str) -> Iterator[Path]:
@@ -212,7 +215,7 @@ def _too_long(doing: str) -> str:
     longest = max(doing.split(" ", 1)[1].split("/"), key=lambda part: len(part.encode()))
     size = len(longest.encode())
     named = longest.removeprefix("tagpath=")
-    what = f"tag path {decode_tagpath(named)}" if named != longest else f"name {named}"
+    what = f"tag path {decode_tagpath(named)[:200]}" if named != longest else f"name {named[:200]}"
     return (
         f"{what} needs a folder name of {size} bytes, the file system allows 255:"
         ' leave it out with "sensor_patterns" or keep the lake in a bucket'

@@ -14,7 +14,7 @@ import pytest
 
 from sensorstream.config.settings import Config
 from sensorstream.errors import LakeCheckFailed
-from sensorstream.lake.keys import READINGS, reading_key
+from sensorstream.lake.keys import READINGS, TAGS, reading_key
 from sensorstream.lake.manifest import ROOT, DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import Store, open_store
 from sensorstream.pipeline.ingest import ingest
@@ -268,6 +268,24 @@ def test_a_run_that_was_killed_is_reported_with_its_tag_paths(lake):
     assert killed(lake.config, "publish_new", 12, after=True)
     assert lake.main("--repair")[0] == 0
     lake.assert_as_the_oracle()
+
+
+def test_metadata_of_tags_that_nobody_can_read_is_named_and_written_anew(lake):
+    before = objects(lake.config)
+    for rubbish in (b"rubbish", before[TAGS][:-20], before[FIRST[ODD]]):
+        lake.store.put(TAGS, rubbish)
+        (found,) = lake.verify().differences
+        assert (found.kind, found.key) == ("damaged", TAGS) and found.what.startswith("cannot be read (")
+        assert lake.main("--repair")[0] == 0 and objects(lake.config) == before
+
+
+def test_an_ingest_puts_right_what_it_replaces_whole(lake):
+    before = objects(lake.config)
+    lake.store.put(FIRST[ODD], b"rubbish")
+    lake.store.delete([FIRST["other"]])
+    lake.store.put(TAGS, b"rubbish")
+    record = ingest(lake.config, DAYS[0], spark=lake.spark)
+    assert (record.files_written, record.files_unchanged) == (2, 1) and objects(lake.config) == before
 
 
 def test_what_the_bookkeeping_does_not_name_is_a_leftover(lake):

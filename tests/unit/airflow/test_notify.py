@@ -29,6 +29,23 @@ def test_a_mail_that_is_refused_or_finds_no_server_says_so_in_one_sentence():
         mail(server(1), NOTICE)
 
 
+def test_names_in_a_notice_call_nobody_link_nowhere_and_add_no_header():
+    said = "tag <!channel> @everyone [bill](http://evil) <http://evil|bill>\r\nBcc: all@plant.example\x1b[2J"
+    notice = Notice(f"failed: {said}", said, {"tag": said})
+    with http_server() as (url, kept):
+        post(url, notice)
+    text = kept[0]["text"]
+    assert (
+        not set("<>\r\x1b") & set(text) and "@everyone" not in text and "](" not in text and "&lt;!channel&gt;" in text
+    )
+    assert text.count("\n") == 4 and kept[0]["reason"] == said
+    with mail_server() as (port, kept):
+        mail(server(port), notice)
+    assert kept[0]["Bcc"] is None and "\\r\\nBcc" in kept[0]["Subject"]
+    with pytest.raises(ConfigError, match="is no address"):
+        server(25, recipients=("a@plant.example\nBcc: b@plant.example",))
+
+
 def test_no_password_goes_over_the_wire_in_the_clear():
     with pytest.raises(ConfigError, match="in the clear"):
         server(25, user="u", password="hunter2")

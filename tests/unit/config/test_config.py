@@ -84,6 +84,7 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
                 "compact_over_files",
             )
         ],
+        ({"spark_conf": {"spark.driver.memory": "lots"}}, '"spark_conf": "spark.driver.memory" is "lots", which is no'),
         ({"good_quality": [1 << 32]}, '"good_quality.0": Input should be less than or equal to 4294967295'),
         ({"bad_quality": [-(1 << 31) - 1]}, '"bad_quality.0": Input should be greater than or equal to -2147483648'),
         ({"good_quality": [-1, 192], "bad_quality": [4294967295]}, 'code -1 stands in "good_quality" and in'),
