@@ -257,7 +257,8 @@ def test_a_month_of_a_plant_leaves_the_lake_right_and_nothing_behind(master, pla
     }  # fmt: skip
     print(json.dumps(figures))
     assert max(memory[-5:]) <= MORE_MEMORY * max(memory[10:15])
-    assert max(files[-5:]) <= max(files[10:15])
+    assert max(files[-5:]) <= max(files[:15])
+    assert set(figures["left in TMPDIR"]) <= {f"sensorstream-{os.getuid()}"}  # of a Spark that goes on
 
 
 def restart(box: Sandbox, *servers) -> None:
