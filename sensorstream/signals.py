@@ -19,9 +19,11 @@ def note() -> None:
             signal.signal(number, _stop)
 
 
-def stopped(otherwise: SensorStreamError | None = None) -> SensorStreamError:
-    """What has stopped this process: the signal that came, else ``otherwise`` or Ctrl-C."""
-    return _met[0].now() if _met else otherwise or Stopped.now()
+def stopped(by: BaseException | None = None) -> SensorStreamError:
+    """What has stopped this process: the signal that came, else a failure of ours, else Ctrl-C."""
+    if _met:
+        return _met[0].now()
+    return by if isinstance(by, SensorStreamError) else Stopped.now()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

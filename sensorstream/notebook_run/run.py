@@ -124,9 +124,7 @@ def run(
     try:
         settings = explain(config_path, config_source, arguments)
         _execute(config, window, folder, parameters, console)
-    except KeyboardInterrupt:
-        failure = stopped()
-    except SensorStreamError as error:
+    except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
     _write_report(folder, config, window, failure, patterns, settings)
     if failure:
