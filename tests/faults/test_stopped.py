@@ -51,7 +51,6 @@ def test_a_signal_that_ends_a_run_is_named(command, number, database, make_confi
     if command == "run":
         (verdict,) = Path(config.reports_path).rglob("verdict.json")
         assert sentence in json.loads(verdict.read_text())["reason"]
-    until(lambda: not slow.asleep())
     slow.slow_down(0)
     ingest(config, slowly.WINDOW)
     verify(config, slowly.WINDOW).raise_if_different()
