@@ -11,9 +11,12 @@
     │   └── NotSettled         5   a run is committed, but not all of its files are in place yet
     ├── LakeCheckFailed        6   an expectation on the lake failed
     │   └── NotReconciled      6   what was read is not what would be written
-    └── WindowBusy             7   another run holds the same window
+    ├── WindowBusy             7   another run holds the same window
+    └── Stopped              130   stopped with Ctrl-C
+        ├── HungUp           129   SIGHUP: the terminal or the connection to it is gone
+        └── Terminated       143   SIGTERM: of systemd, Airflow, a cluster, a container that ends
 
-Any other failure (Spark's own, a kernel that died) is the base class, 1; Ctrl-C is 130.
+Any other failure (Spark's own, a kernel that died) is the base class, 1.
 
 A message is one sentence: the thing, the value, the remedy. No message ever holds a password. Class and sentence are
 all that leaves a notebook's kernel, so what a report must know stands in them.
@@ -25,6 +28,7 @@ from .formatting import printable
 
 STOPPED = 130
 LONGEST_WORD = 1200  # of a message: no key of S3 is longer, what people paste into a configuration may be
+REST = "what it had committed stays, the next run does the rest"
 PUBLISHED = "; the window itself is published"
 
 
@@ -42,7 +46,7 @@ class SensorStreamError(Exception):
         # As told by a notebook's kernel, of which only class and sentence come.
         if published or message.endswith(PUBLISHED):
             message, self.published = f"{message.removesuffix(PUBLISHED)}{PUBLISHED}", True
-        elif type(self) is SensorStreamError:
+        elif type(self) is SensorStreamError or isinstance(self, Stopped):
             self.published = None
         super().__init__(message)
 
@@ -100,6 +104,32 @@ class WindowBusy(SensorStreamError):
     """Another run is publishing the same window."""
 
     exit_code = 7
+
+
+class Stopped(SensorStreamError):
+    """Somebody stopped the run."""
+
+    exit_code = STOPPED
+    sentence = "stopped"
+
+    @classmethod
+    def now(cls) -> Stopped:
+        """In its own words."""
+        return cls(cls.sentence)
+
+
+class HungUp(Stopped):
+    """The terminal, or the connection to it, is gone."""
+
+    exit_code = 129
+    sentence = f"stopped by SIGHUP, the terminal is gone: {REST}"
+
+
+class Terminated(Stopped):
+    """A supervisor ended the process."""
+
+    exit_code = 143
+    sentence = f"stopped by SIGTERM, as systemd, Airflow or a container's end sends it: {REST}"
 
 
 def named(name: str) -> type[SensorStreamError] | None:

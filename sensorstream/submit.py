@@ -21,7 +21,9 @@ def main() -> None:
     # spark-submit puts this folder first, where airflow and parquet are modules of this package.
     sys.path[:] = [str(HERE.parent), *(path for path in sys.path if Path(path).resolve() != HERE)]
     from sensorstream.cli.main import main as begin
+    from sensorstream.signals import note
 
+    note()
     begin(submitted=_submitted)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from airflow.providers.papermill.operators.papermill import PapermillOperator
 from airflow.sdk import BaseOperatorLink
 
+from ..errors import Terminated
 from .failures import verdict
 from .site import report_url
 
@@ -26,6 +27,7 @@ class NotebookOperator(PapermillOperator):
     """``PapermillOperator`` that knows this project's failures, and hands the notebook the Airflow Variables."""
 
     operator_extra_links = (ReportLink(),)
+    _told: Path | None = None  # where the report looks for what ended the notebook
 
     def execute(self, context: Any) -> str:
         """Execute the notebook; return where it is kept.
@@ -46,7 +48,7 @@ class NotebookOperator(PapermillOperator):
 
         executed = Path(str(self.output_nb))
         with_variables = (self.parameters or {}).get("config_source") == "airflow"
-        told = executed.with_suffix(".failure")
+        self._told = told = executed.with_suffix(".failure")
         told.unlink(missing_ok=True)
         self.input_nb, self.output_nb = literally(self.input_nb), literally(self.output_nb)
         try:
@@ -56,4 +58,12 @@ class NotebookOperator(PapermillOperator):
             reason = failure(error.ename, error.evalue, executed)
             replace_json(told, [type(reason).__name__, str(reason)])
             raise verdict(reason) from None
+        told.unlink(missing_ok=True)  # done before it was ended
         return str(executed)
+
+    def on_kill(self) -> None:
+        """Airflow ends the task, with SIGTERM or for its time-out, and soon by force: the report shall say so."""
+        from ..atomic_files import replace_json
+
+        if self._told:
+            replace_json(self._told, ["Terminated", Terminated.sentence])

@@ -15,6 +15,7 @@ import typer
 from .. import __version__
 from ..errors import STOPPED, SensorStreamError
 from ..formatting import printable
+from ..signals import stopped
 from . import every_day, init, look_and_check, sandbox, upkeep
 from .help import Group
 from .options import submitted as keys_of_spark
@@ -70,7 +71,8 @@ def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[
         command = error.ctx.command_path if getattr(error, "ctx", None) else "sensorstream"
         code = _say(f"{message} (see {command} --help)", 2, debug)
     except (typer.Abort, KeyboardInterrupt):
-        code = _say("stopped", STOPPED, debug)
+        end = stopped()
+        code = _say(str(end), end.exit_code, debug)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         code = _say(f"{error.strerror or error}{where}: is the disk full, or may the folder not be written?", 1, debug)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import groupby
@@ -16,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .temporary_file import open_nameless, write_at
 
 IN_MEMORY_BYTES = 16 << 20
 # A piece to be taken: ``of`` which key, by its number among those wanted; where it begins, in memory or in the file.
@@ -80,11 +81,11 @@ class Spool(Generic[Key]):
                 block.data, block.start = data, np.frombuffer(data, np.uint8).ctypes.data
             else:
                 if self._file is None:
-                    self._file = _nameless_file()
+                    self._file = open_nameless("spool")
                 self._end += block.size
                 self._waiting += block.size
         if block.data is None:
-            _write(self._file or 0, data, block.start)
+            write_at(self._file or 0, block.start, data)
         with self._lock:
             self._blocks.setdefault(group, []).append(block)
 
@@ -135,18 +136,6 @@ class Spool(Generic[Key]):
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-
-def _nameless_file() -> int:
-    descriptor, path = tempfile.mkstemp(prefix="sensorstream-spool-")
-    os.unlink(path)  # gone with the process, however that ends
-    return descriptor
-
-
-def _write(file: int, rest: memoryview, start: int) -> None:
-    while rest:
-        written = os.pwrite(file, rest, start)
-        rest, start = rest[written:], start + written
 
 
 def _pieces(blocks: Sequence[Block[Any]], keys: Sequence[tuple[int, int]]) -> NDArray[Any]:

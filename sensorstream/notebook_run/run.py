@@ -34,10 +34,12 @@ from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
 from ..report import index_page, run_page, storage
 from ..report.terminal import address, say, show_found, show_plan, show_record, show_run
+from ..signals import stopped
 from ..windows import Window, window_of
 from .execute import code_cells, find
 from .execute import execute as execute_notebook
 
+RECORD = "record.json"
 STEPS = ("check_source", "ingest", "check_lake")
 NEEDED = {
     "lab": ("papermill", "ipykernel", "nbconvert", "matplotlib", "jinja2", "tsdownsample"),
@@ -121,8 +123,8 @@ def run(
     try:
         settings = explain(config_path, config_source, arguments)
         _execute(config, window, folder, parameters, console, verbose)
-    except SensorStreamError as error:
-        failure = error
+    except (KeyboardInterrupt, SensorStreamError) as error:
+        failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
     _write_report(folder, config, window, failure, patterns, settings)
     if failure:
         try:
@@ -130,12 +132,22 @@ def run(
         except SensorStreamError as error:  # the run's own failure says more of what to do
             say(console, str(error), head="report")
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
-    record = replace(RunRecord.read(folder / "record.json"), report=report)
-    record.save(folder / "record.json")
+    record = replace(_record(folder), report=report)
+    record.save(folder / RECORD)
     (show_record if verbose else show_run)(record, console)
     show_found(run_page.stands_out(folder, config.timezone), console)
     _keep(config, folder, name, report, console)
     return RunOutcome(place, report, record)
+
+
+def _record(folder: Path) -> RunRecord:
+    """What the ingest notebook recorded; ``SensorStreamError`` where one of somebody's own records nothing."""
+    if not (folder / RECORD).exists():
+        raise SensorStreamError(
+            f"the notebook ingest.ipynb leaves no {RECORD} in {folder}: end it as the one of the package does, with the"
+            f" record's save(run_folder / {RECORD!r})"
+        )
+    return RunRecord.read(folder / RECORD)
 
 
 def _write_report(
@@ -242,7 +254,7 @@ def _execute(
         checked: list[Future[None]] = []
 
         def check_what_is_recorded() -> None:
-            if not checked and (folder / "record.json").exists():
+            if not checked and (folder / RECORD).exists():
                 checked.append(aside.submit(execute, "check_lake", checks))
 
         try:
@@ -251,4 +263,6 @@ def _execute(
             wait(checked)  # what is in the lake is checked, whatever becomes of its pictures
             raise
         ingest.close()  # its memory, and a Java of its own
+        _record(folder)
+        check_what_is_recorded()  # where the last cell is what wrote the record
         checked[0].result()

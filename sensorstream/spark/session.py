@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 APP = "sensorstream"
 LOCAL = "local[*]"
 PYTHON = "spark.pyspark.python"  # of executors
+END_SECONDS = 1  # until Java has ended of which connections break off
+BY_KERNEL = "mostly by the kernel for want of memory"
+MORE_MEMORY = (
+    'give this machine or container more, lower "readings_per_slice", or work without Spark ("spark_master": null)'
+)
 ARROW_BATCH_BYTES = 4 << 20
 # A worker has one heap, for Arrow as well, and of what is freed it keeps little more than a slice takes. With a heap of
 # Arrow's own, each kept what the other could have used: of a month with large files 20 MB.
@@ -173,16 +179,23 @@ class Starting:
     def result(self) -> SparkSession:
         """Wait for the JVM and return the session; whatever kept the JVM from starting is raised here."""
         from pyspark import SparkContext
+        from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
 
         if self._thread.ident:
             _import_ahead()
             self._thread.join()
+            if isinstance(self._error, PySparkRuntimeError):
+                raise SensorStreamError(
+                    f"the Java in {os.environ.get('JAVA_HOME')} ended before Spark was there: what it says stands on"
+                    f" standard error, and where nothing does, it was killed for want of memory: {MORE_MEMORY}"
+                ) from self._error
             if self._error:
                 raise self._error
             gateway, self._gateway = self._gateway, None
             if SparkContext._active_spark_context is None:
-                SparkContext(conf=self._conf, gateway=gateway)
+                with spark_errors():
+                    SparkContext(conf=self._conf, gateway=gateway)
                 _note_interrupts()
         builder = SparkSession.builder
         for key, value in self._settings.items():
@@ -238,9 +251,26 @@ def _import_ahead() -> None:
             return  # who needs it says what is wrong
 
 
+def _java_ended(*, patient: bool) -> str | None:
+    """What is to be said of the Java of this process; ``None`` where it lives, or is not ours.
+
+    ``patient``: connections to it break off a moment before it has ended.
+    """
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    try:
+        code = process.wait(END_SECONDS if patient else 0) if process else None
+    except subprocess.TimeoutExpired:
+        return None
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"Java was killed, {BY_KERNEL}: {MORE_MEMORY}"
+    return None if code is None else f"Java ended with code {code}: standard error says why, run again"
+
+
 @contextmanager
 def spark_errors() -> Iterator[None]:
-    """Turn what a task or a driver of Spark says into one sentence.
+    """Turn what a task or a driver of Spark says into one sentence, and the end of Java itself.
 
     A ``SensorStreamError`` raised on a worker comes back as text; here it becomes that very error again.
     """
@@ -250,9 +280,13 @@ def spark_errors() -> Iterator[None]:
     _interrupted.clear()
     try:
         yield
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, OSError, EOFError) as error:
         if _interrupted.is_set():
             raise KeyboardInterrupt from error
+        if ended := _java_ended(patient=not isinstance(error, PySparkException)):
+            raise SensorStreamError(ended) from error
+        if isinstance(error, OSError):
+            raise
         text = str(error)
         found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)
         if found and (ours := named(found[1])):
@@ -271,6 +305,14 @@ def spark_errors() -> Iterator[None]:
             raise ConfigError(
                 f"the Python of Spark's workers is {found[1]}, this one {found[2]}: name one of"
                 f' {found[2]} in "{PYTHON}" under "spark_conf"'
+            ) from error
+        if "Python worker exited unexpectedly" in text:
+            raise SensorStreamError(
+                f"a Python worker of Spark was killed, mostly by the kernel for want of memory: {MORE_MEMORY}"
+            ) from error
+        if "No space left on device" in text:
+            raise SensorStreamError(
+                'Spark has no room left on disk: make some, or name another "spark.local.dir" under "spark_conf"'
             ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), lines[0])

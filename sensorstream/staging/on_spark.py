@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +58,11 @@ class OnSpark:
             self._starting.close()
 
     def listening(self, wanted: bool) -> AbstractContextManager[ProgressReceiver | None]:
-        conf = self.session.sparkContext.getConf()
-        host = conf.get("spark.driver.host") or "127.0.0.1"
-        return listening(host, conf.get("spark.driver.bindAddress") or host, wanted)
+        with spark_errors():
+            conf = self.session.sparkContext.getConf()
+            host = conf.get("spark.driver.host") or "127.0.0.1"
+            address = conf.get("spark.driver.bindAddress") or host
+        return listening(host, address, wanted)
 
     def watched(
         self, phase: str, tell: Progress | None, receiver: ProgressReceiver | None = None, expected: int = 0
@@ -81,8 +83,9 @@ class OnSpark:
         sender = receiver.sender if receiver else None
         rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
         engine = ENGINES[config.engine]
-        lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)
-        with spark_errors(), persisted(lazy) as files:
+        with spark_errors(), ExitStack() as kept:
+            lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)
+            files = kept.enter_context(persisted(lazy))
             with stages_of(self.session) as stages:
                 found = measure(files)
             self.stages += stages

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from ..config.settings import Config
 from ..extract.share_reader import Fetch
+from ..extract.temporary_file import open_nameless, write_at
 from ..lake.manifest import DataFile
 from ..lake.stores import open_store
 from ..planning.plan import Plan, workers_of
@@ -78,13 +78,10 @@ class StagedFiles(Mapping[DataFile, bytes]):
             self._files[entry] = data
             return
         if self._disk is None:
-            self._disk, path = tempfile.mkstemp(prefix="sensorstream-staged-")
-            os.unlink(path)  # gone with the process, however that ends
+            self._disk = open_nameless("staged")
         self._files[entry] = self._end, len(data)
-        rest = memoryview(data)
-        while rest:
-            written = os.pwrite(self._disk, rest, self._end)
-            rest, self._end = rest[written:], self._end + written
+        write_at(self._disk, self._end, memoryview(data))
+        self._end += len(data)
 
     def __getitem__(self, entry: DataFile) -> bytes:
         found = self._files[entry]

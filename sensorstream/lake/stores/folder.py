@@ -153,7 +153,8 @@ class Folder:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise LakeError(f"lake {self.place}, {_too_long(doing)}") from error
-            raise LakeError(f"lake {self.place}, {doing}: {error.strerror or error}") from error
+            remedy = ": make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise LakeError(f"lake {self.place}, {doing}: {error.strerror or error}{remedy}") from error
 
 
 def _version(data: bytes) -> str:
