@@ -76,6 +76,6 @@ def test_words_of_a_command_line_steer_no_terminal(told, tmp_path):
                   ("plan", "--start", odd, "--end", odd), ("compact", "--month", odd)):  # fmt: skip
         code, out, err = told(*words)
         assert code == 2 and err.count("\n") == 1 and not steers(out + err), (words, err)
-    (tmp_path / "odd.json").write_text(json.dumps({odd[0]: 1}))
+    (tmp_path / "odd.json").write_text(json.dumps({"db": {}, odd[0]: 1}))
     code, out, err = told("plan", "--date", "2026-10-14", config=tmp_path / "odd.json")
     assert code == 2 and 'unknown key "\\x1b"' in err
