@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +180,9 @@ def lake(tmp_path_factory):
     row = [["a"], [[1]], ["float"], [None], ["bar"], [0], [None]]
     store.put(TAGS, as_parquet(pa.table(row, schema=TAG_COLUMNS)))
     (folder / "secret").write_text("beside the lake")
-    return config, store, {key: store.get(key) for key, _ in store.list()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)  # ten thousand lakes need not outlive a power cut
+        yield config, store, {key: store.get(key) for key, _ in store.list()}
 
 
 def as_parquet(table: pa.Table) -> bytes:
@@ -364,6 +368,7 @@ def test_any_tag_path_stays_in_the_lake_and_steers_nothing(examples, lake):
 @FEW_OR_MANY
 def test_any_verdict_or_record_of_a_run_is_shown_or_called_broken(examples, tmp_path, monkeypatch):
     monkeypatch.setattr(index_page, "trends", lambda found, timezone: [])  # matplotlib takes a second for each
+    monkeypatch.setattr(index_page, "templates", cache(index_page.templates))
     config = lakes_in(tmp_path)(reports_path=str(tmp_path / "reports"))
     record = json.loads(json.dumps(RECORD.to_json()))
     told = {"read": 1, "rejected": 0, "written": 1, "bytes_written": 9, "seconds": 1.5}
