@@ -261,7 +261,7 @@ def opened(data: bytes) -> pa.Table | str:
     """The readings of a file, or why there are none. Pure."""
     try:
         return table_of(data)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         return f"not Parquet: {error}".split("\n")[0]
 
 

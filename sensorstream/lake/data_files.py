@@ -76,7 +76,7 @@ def drift(data: bytes | None) -> str | None:
         return "is missing"
     try:
         found = opened(data).schema_arrow
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         if data[:4] == b"PAR1":
             return f"is damaged Parquet ({error})"
         return f"is not Parquet: it begins with {data[:8]!r}" if data else "is empty, not Parquet"

@@ -213,7 +213,7 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
             return None
         try:
             times = times_ms(decode(data))
-        except (pa.ArrowException, OSError):  # a sound footer over rubbish
+        except (pa.ArrowException, OSError, ValueError):  # a sound footer over rubbish
             return None
         if not len(times) or times[0] < one.interval.start_ms or times[-1] >= one.interval.end_ms:
             return None
