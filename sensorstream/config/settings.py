@@ -176,9 +176,10 @@ class Config(Part):
     allow_loss: bool = False
     engine: Engine = "packed"
     jdbc_fetch_size: int = Field(10_000, ge=1, le=10_000_000)
-    jdbc_num_partitions: int = Field(8, ge=3, le=10_000)
+    jdbc_num_partitions: int = Field(8, le=10_000)
     jdbc_jar: Name | None = None
     max_records_per_file: int = Field(5_000_000, ge=1, le=1_000_000_000)
+    readings_per_second: int | None = Field(None, ge=1, le=1_000_000_000)
     readings_per_slice: int = Field(1_000_000, ge=1, le=1_000_000_000)
     compact_target_mb: int = Field(128, ge=1, le=100_000)
     compact_over_files: int = Field(50, ge=1, le=1_000_000)
@@ -212,6 +213,16 @@ class Config(Part):
             if name.endswith((".memory", ".memoryOverhead")) and not SIZE.fullmatch(value):
                 raise ValueError(f'"{name}" is "{value}", which is no size: write it like 2g or 512m')
         return settings
+
+    @field_validator("jdbc_num_partitions")
+    @classmethod
+    def _connections_of_a_run(cls, most: int) -> int:
+        if most < 3:
+            raise ValueError(
+                f"{most} is too few: of the connections one plans and counts, one sees that nobody waits for the run,"
+                " and one at least reads: write 3 or more"
+            )
+        return most
 
     @field_validator("default_start_date")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from ..config.credentials import Login, login
 from ..config.settings import Config
 from ..historian import PartitionTable
 from ..historian import readings_sql as queries
-from ..historian.connection import for_workers, let_go, snapshot_connection, source_errors
+from ..historian.connection import cancel, for_workers, let_go, snapshot_connection, source_errors
 from ..planning.make_plan import WORK_MEM_MB
 from ..planning.plan import Plan
 from ..planning.slices import Order, PageCount, Share, Slice
 from ..progress.worker_messages import ProgressSender, TaskProgress
 from .decode import Batch, Packed
 from .demultiplex import Mixed, Part
+from .pace import Pace
 from .spool import Spool
 from .wire_format import readings_in, units_of
 
@@ -50,13 +52,15 @@ class Fetch:
     lift: int  # see ``readings_sql.lift``
     snapshot: str | None
     sender: ProgressSender | None = None
+    per_second: float | None = None  # readings, at most
 
     @classmethod
     def of(cls, plan: Plan, config: Config, snapshot: str | None, sender: ProgressSender | None = None) -> Fetch:
         alone = len(plan.shares) == 1
         every_tag, whole = plan.every_tag and alone, frozenset(plan.passed)
         how = plan.tables, plan.order, plan.connections, every_tag, whole, queries.lift(plan.window)
-        return cls(for_workers(config, plan.host), *how, snapshot, sender)
+        rate = config.readings_per_second
+        return cls(for_workers(config, plan.host), *how, snapshot, sender, rate and rate / max(len(plan.shares), 1))
 
 
 def mixed_of(share: Share, lift: int) -> Mixed | None:
@@ -83,6 +87,7 @@ class ShareReader:
         self.share = share
         self.spool = spool
         self.where: Login = login(fetch.config)
+        self._pace = Pace(fetch.per_second)
         self._lock = Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
         self._of_id = lru_cache(maxsize=1)(self._stretch_of_id)
@@ -95,12 +100,18 @@ class ShareReader:
         for piece in share.slices:
             self._awaited[np.array(piece.stretches)] += 1
 
+    def interrupt(self) -> None:
+        """End what its threads read or wait for."""
+        self._pace.stop()
+        cancel()
+
     def close(self) -> None:
         """Close the connections that its threads used."""
         let_go()
 
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
+        begin = time.monotonic()
         of_id = self._of_id(piece.stretches)
         mixed = self._mixed if piece.pages else None
         with (
@@ -109,6 +120,7 @@ class ShareReader:
         ):
             rows = connection.cursor(binary=True).stream(self._query(piece, list(of_id)))
             counted = self._keep_mixed(rows, piece, mixed) if mixed else self._keep(rows, piece, of_id)
+        self._pace.keep(counted, begin)
         with self._lock:
             if piece.pages and piece.table in self.fetch.whole:
                 self.counted.append((piece.table, piece.pages[0], counted))

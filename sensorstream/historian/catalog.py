@@ -20,7 +20,7 @@ from ..windows import Window
 from . import readings_sql, values_sql
 from .connection import BEGIN, Connection, connect, of_one_server, source_errors
 from .gateways import matches, tag_rows
-from .layout import INTEGERS, REQUIRED, TAG_COLUMNS, VALUES, lacks, layout_of, refuse_other_type
+from .layout import ANY, INTEGERS, PARTITION_COLUMNS, REQUIRED, TAG_COLUMNS, VALUES, layout_of, refuse_other_shape
 from .model import (
     TO_MILLISECONDS,
     YEAR_1990,
@@ -37,8 +37,6 @@ from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
 from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
 from .watch import Watch, watched
-
-PARTITION_COLUMNS = ("pname", "start_time", "end_time", "blocksize")
 
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
 # at an odd hour), so tables this near to the window are asked whether they do.
@@ -74,15 +72,11 @@ class Historian:
         """The table of tags."""
         return "sqlth_te" if self.layout == "ignition" else self.tags_table
 
-    def _require(self, table: str, wanted: Sequence[str], *, ids: bool = False) -> None:
-        """``SourceError`` where a table lacks one of the columns ``wanted``, or its ``id`` is no whole number."""
+    def _require(self, table: str, wanted: Mapping[str, Sequence[str]]) -> None:
+        """``SourceError`` where a table lacks one of the columns ``wanted``, or has it of none of its types."""
         with source_errors(self.login, f"looking at {table}"):
             columns = self._columns(table)
-        for column in wanted:
-            if column not in columns:
-                raise SourceError(lacks(table, column, columns, self.layout))
-        if ids:
-            refuse_other_type(table, "id", columns["id"], INTEGERS)
+        refuse_other_shape(table, columns, wanted, self.layout)
 
     # -- tags ---------------------------------------------------------------------------------------------------
 
@@ -93,7 +87,7 @@ class Historian:
         """
         with source_errors(self.login, "looking for the tags"):
             refuse_bad_patterns(self.connection, patterns)
-        self._require(self.tags_name, TAG_COLUMNS[self.layout], ids=True)
+        self._require(self.tags_name, TAG_COLUMNS[self.layout])
         self._refuse_ids_of_several()
         if self.layout == "ignition":
             query = "SELECT {}, id, datatype, NULL, NULL, created, retired, {} FROM {} tags WHERE {}"
@@ -167,15 +161,18 @@ class Historian:
 
     def gateway_tables(self) -> frozenset[str]:
         """Those tables that tell a tag id's gateway and that there are, ``sqlth_scinfo`` and ``sqlth_drv``."""
-        wanted = {"sqlth_scinfo": ("id", "drvid"), "sqlth_drv": ("id", "name", "provider")}
+        wanted = {
+            "sqlth_scinfo": {"id": INTEGERS, "drvid": ANY},
+            "sqlth_drv": {"id": INTEGERS, "name": ANY, "provider": ANY},
+        }
         with source_errors(self.login, "looking for the gateways"):
             there = wanted.keys() & set(existing_tables(self.connection, self.schema))
         if self.layout != "ignition":
             return frozenset()
         for table in sorted(there):
-            self._require(table, wanted[table], ids=True)
+            self._require(table, wanted[table])
         if "sqlth_scinfo" in there:
-            self._require(self.tags_name, ("scid",))
+            self._require(self.tags_name, {"scid": ANY})
         return frozenset(there)
 
     # -- partition tables ---------------------------------------------------------------------------------------
@@ -248,10 +245,7 @@ class Historian:
         columns = self._columns(table.name)
         values = VALUES[self.layout]
         wanted = REQUIRED | values
-        for column, types in wanted.items():
-            if column not in columns:
-                raise SourceError(lacks(table.name, column, columns, self.layout))
-            refuse_other_type(table.name, column, columns[column], types)
+        refuse_other_shape(table.name, columns, wanted, self.layout)
         kinds = tuple((column, columns[column]) for column in wanted)
         table = replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
         if table.name not in self.judged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..config.settings import Config
 from ..errors import SourceError
@@ -20,10 +20,12 @@ VALUES: dict[Layout, dict[str, tuple[str, ...]]] = {
     },
     "generic": {"value": NUMERIC_TYPES},
 }
-TAG_COLUMNS: dict[Layout, tuple[str, ...]] = {
-    "ignition": ("tagpath", "id", "datatype", "created", "retired"),
-    "generic": ("tagpath", "id", "description", "unit"),
+ANY: tuple[str, ...] = ()  # whatever PostgreSQL shows as text
+TAG_COLUMNS: dict[Layout, dict[str, tuple[str, ...]]] = {
+    "ignition": {"tagpath": ANY, "id": INTEGERS, "datatype": INTEGERS, "created": INTEGERS, "retired": INTEGERS},
+    "generic": {"tagpath": ANY, "id": INTEGERS, "description": ANY, "unit": ANY},
 }
+PARTITION_COLUMNS = {"pname": ANY, **dict.fromkeys(("start_time", "end_time", "blocksize"), (*INTEGERS, "numeric"))}
 
 
 def layout_of(config: Config, names: Sequence[str]) -> Layout:
@@ -45,12 +47,18 @@ def layout_of(config: Config, names: Sequence[str]) -> Layout:
     )
 
 
-def lacks(table: str, column: str, columns: Collection[str], layout: Layout) -> str:
-    return f'table {table} has no column {column} (it has {", ".join(columns)}): is "layout" ({layout}) right?'
-
-
-def refuse_other_type(table: str, column: str, found: str, allowed: Sequence[str]) -> None:
-    if found not in allowed:
-        raise SourceError(
-            f"table {table} column {column} is of type {found}, not {' or '.join(allowed)}: cast it in a view"
-        )
+def refuse_other_shape(
+    table: str, columns: Mapping[str, str], wanted: Mapping[str, Sequence[str]], layout: Layout
+) -> None:
+    """``SourceError`` where a table, of ``columns`` with their types, lacks one that is ``wanted``, or has it of none
+    of its types."""
+    for column, types in wanted.items():
+        if column not in columns:
+            raise SourceError(
+                f'table {table} has no column {column} (it has {", ".join(columns)}): is "layout" ({layout}) right?'
+            )
+        if types and columns[column] not in types:
+            raise SourceError(
+                f"table {table} column {column} is of type {columns[column]}, not {' or '.join(types)}:"
+                " cast it in a view"
+            )

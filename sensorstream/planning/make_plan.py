@@ -32,6 +32,7 @@ MARGIN, MARGIN_OF_MOST = 4, 2
 # Packed values of a slice stay in PostgreSQL's memory while they grow; above this, and twice this since PostgreSQL 15,
 # it spills to disk.
 WORK_MEM_MB = 64
+LEAST_PER_SLICE = 10_000  # readings; a query has its price
 MOST_NAMED = 10  # busy tags
 OWN_CONNECTIONS = 2  # of a run beside those that read slices: one that plans and counts, one that watches
 
@@ -72,7 +73,7 @@ def make_plan(
     if order == "tag":
         count = tasks
     each = max(1, threads // count)
-    per_slice = config.readings_per_slice
+    per_slice = _per_slice(config)
     shares = (
         shares_by_tag(parts, reaches, count=count, per_slice=per_slice)
         if order == "tag"
@@ -129,7 +130,7 @@ def make_late_plan(
         for part in cut
     ]
     count, threads = workers.within(config.jdbc_num_partitions - OWN_CONNECTIONS)
-    shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=config.readings_per_slice)
+    shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=_per_slice(config))
     return Plan(
         host=historian.login.host,
         window=hull,
@@ -200,6 +201,11 @@ def stretches_of(
         parts = stretches(window, config.timezone, parts=readings / limit if tag in counted else 1)
         found += [Stretch(tag, part, readings / len(parts)) for part in parts]
     return found
+
+
+def _per_slice(config: Config) -> int:
+    """Readings of a slice: of about a second where a second's are limited, so that they come evenly."""
+    return min(config.readings_per_slice, max(config.readings_per_second or config.readings_per_slice, LEAST_PER_SLICE))
 
 
 def _reach(table: PartitionTable, found: Statistics) -> Reach:

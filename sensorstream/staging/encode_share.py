@@ -17,7 +17,6 @@ from ..config.credentials import login
 from ..extract.share_reader import TOGETHER, Fetch, Key, ShareReader
 from ..extract.spool import Spool
 from ..extract.task_threads import work_through
-from ..historian.connection import cancel
 from ..historian.watch import Watch, watched
 from ..planning.slices import Share
 from ..transform.clean import Clean, Tally
@@ -94,7 +93,9 @@ def encode_share(
     task_progress = fetch.sender.about("extract", number) if fetch.sender else None
     with Spool[Key]() as spool, closing(ShareReader(fetch, share, spool, task_progress)) as reader:
         encode = ShareEncoder(reader, rule, target).encode
-        for done in work_through(share.slices, reader.read, encode, threads=fetch.connections, interrupt=cancel):
+        for done in work_through(
+            share.slices, reader.read, encode, threads=fetch.connections, interrupt=reader.interrupt
+        ):
             total.add(done.tally)
             if task_progress:
                 task_progress.add(finished=done.tally.read, size=size_of(done.files))
@@ -130,7 +131,9 @@ def clean_share(fetch: Fetch, share: Share, rule: QualityRule) -> Iterator[pa.Ta
             found = clean_batch(reader.batch(positions), rule)
             return [(path, readings) for path, (readings, _) in zip(paths, found, strict=True)]
 
-        for found in work_through(share.slices, reader.read, clean, threads=fetch.connections, interrupt=cancel):
+        for found in work_through(
+            share.slices, reader.read, clean, threads=fetch.connections, interrupt=reader.interrupt
+        ):
             for path, readings in found:
                 if readings.kept.num_rows:
                     yield labelled(path, readings.kept)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from ..config.credentials import Login, login
 from ..config.settings import Config
+from ..extract.pace import Pace
 from ..historian import readings_sql as queries
 from ..historian.connection import APPLICATION, STATEMENT_SECONDS, for_workers, reader_of, settings_query
 from ..historian.watch import watched
@@ -59,6 +61,8 @@ def raw_readings(
     where, opening = login(for_workers(config, plan.host)), _opening(name, snapshot)
     parts = [_table(spark, plan, config, number, where, opening, at_once) for number in range(len(plan.tables))]
     rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
+    if config.readings_per_second:
+        rows = rows.mapInArrow(guarded(spark, _paced(config.readings_per_second / at_once)), rows.schema)
     tags = spark.createDataFrame(
         [
             (number, part.tag.path, part.window.start_ms, part.window.end_ms)
@@ -70,6 +74,18 @@ def raw_readings(
     )
     own = (F.col("tagid") == F.col("id")) & F.col("t_stamp").between(F.col("stretch"), F.col("stretch_end") - 1)
     return rows.join(F.broadcast(tags), own).drop("id", "stretch_end")
+
+
+def _paced(per_second: float) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Hands batches on no faster than that, and so takes them no faster from the historian."""
+
+    def hand_on(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pace = Pace(per_second)
+        for batch in batches:
+            pace.keep(batch.num_rows, time.monotonic())
+            yield batch
+
+    return hand_on
 
 
 def _table(

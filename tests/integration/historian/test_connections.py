@@ -276,6 +276,30 @@ def test_a_run_never_holds_more_connections_than_it_may(engine, most, slow, make
     assert 3 <= max(counts) <= most
 
 
+@pytest.mark.parametrize("engine", ["packed", slower("jdbc")])
+def test_a_run_reads_no_faster_than_it_is_told(engine, slow, make_config):
+    config = make_config(dbname=slow.database.name, engine=engine, readings_per_second=slowly.ROWS // 2)
+    record = ingest(config, slowly.WINDOW)
+    assert record.rows_read == 2 * slowly.ROWS and record.seconds["extract"] >= 4
+
+
+def test_a_run_reads_as_slowly_and_ends_at_once_when_it_is_to_give_way(slow, make_config):
+    config = make_config(dbname=slow.database.name, readings_per_second=1)
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        with pytest.raises(SourceError, match="gave way") as said:
+            ingest(config, slowly.WINDOW)
+        ended.append(said.value)
+
+    runner = Thread(target=run)
+    runner.start()
+    time.sleep(5)
+    assert slow.request(f"DROP TABLE {slowly.TABLE} CASCADE") < 5
+    runner.join(10)
+    assert ended
+
+
 def test_a_role_of_one_connection_is_told_what_a_run_needs(sandbox, database, make_config):
     small_historian(database, [], {1: "a"})
     config = make_config(dbname=database.name)
@@ -383,6 +407,14 @@ def test_views_stand_for_tables(kind, database, make_config):
     [
         ("ALTER TABLE sqlth_te DROP COLUMN datatype", 'sqlth_te has no column datatype .*"layout"'),
         ("ALTER TABLE sqlth_te ALTER id TYPE text", "sqlth_te column id is of type text"),
+        (
+            "ALTER TABLE sqlth_te ALTER created TYPE timestamp USING now()",
+            "sqlth_te column created is of type timestamp without time zone, not smallint or integer or bigint",
+        ),
+        (
+            "CREATE TABLE sqlth_partitions (pname text, start_time timestamp, end_time bigint, blocksize int)",
+            "sqlth_partitions column start_time is of type timestamp",
+        ),
         ("CREATE TABLE sqlth_partitions (pname text)", "sqlth_partitions has no column start_time"),
         ("REVOKE SELECT ON sqlth_te FROM reader", "permission denied for table sqlth_te: grant reader what it needs"),
     ],

@@ -184,3 +184,19 @@ def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monke
     assert plan(config, WINDOW).tables
     ingest(config.model_copy(update={"allow_loss": request_ == "truncate"}), WINDOW, spark=spark)
     assert len(readings_of(config)) >= ROWS
+
+
+@pytest.mark.slow
+def test_beside_a_run_readings_are_written_and_vacuum_is_done(slow, make_config, monkeypatch):
+    config, records = make_config(dbname=slow.database.name), []
+    before(monkeypatch, slow, row_counts, "pinned", seconds=0.02)
+    runner = Thread(target=lambda: records.append(ingest(config, WINDOW)))
+    with slow.written() as writes:
+        runner.start()
+        while runner.is_alive() and not slow.asleep():
+            time.sleep(0.05)
+        waited = [slow.request(f"{statement} {TABLE}") for statement in ("VACUUM", "ANALYZE")]
+        assert runner.is_alive()
+        runner.join()
+    assert records[0].rows_written == 2 * ROWS
+    assert max(*waited, *writes) < 1 and len(writes) > 20, (waited, max(writes))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorstream.errors import ConfigError, SourceError
+from sensorstream.errors import SourceError
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.windows import window_of
@@ -68,8 +68,3 @@ def test_a_server_without_tls_is_told(make_config, ours):
     asks = {"sslmode": "verify-full", "sslrootcert": str(ours.roots)}
     with pytest.raises(SourceError, match='offers no TLS, which "sslmode": "verify-full" asks for'):
         plan(plain.model_copy(update={"db": plain.db.model_copy(update=asks)}), DAY)
-
-
-def test_a_root_certificate_that_nobody_would_look_at_is_refused(make_config):
-    with pytest.raises(ConfigError, match='"db": "sslrootcert" needs "sslmode": "verify-full"'):
-        make_config(db={"sslrootcert": "/etc/plant/root.crt"})

@@ -42,6 +42,12 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
         ({"gateway_prefixes": {"line2": "a\nb"}}, '"gateway_prefixes": "line2" has the prefix .* without control char'),
         ({"jdbc_fetch_size": "many"}, '"jdbc_fetch_size"'),
         *[({"db": {key: " "}}, rf'"db.{key}": empty: name one') for key in ("host", "dbname", "user")],
+        ({"db": {"host": "standby,,primary"}}, '"db.host": "standby,,primary" names a host that is empty'),
+        (
+            {"db": {"sslrootcert": "/etc/root.crt"}},
+            '"db": "sslrootcert" needs "sslmode": .*, not "prefer"',
+        ),
+        ({"jdbc_num_partitions": 2}, '"jdbc_num_partitions": 2 is too few: of the connections one plans .* 3 or more'),
         *[
             ({key: ""}, f'"{key}": empty: name one')
             for key in ("bucket_name", "db_schema", "tags_table", "reports_path")
@@ -80,6 +86,7 @@ def test_two_places_are_enough_and_the_rest_has_defaults(tmp_path):
                 "jdbc_num_partitions",
                 "max_records_per_file",
                 "readings_per_slice",
+                "readings_per_second",
                 "compact_target_mb",
                 "compact_over_files",
             )
