@@ -320,7 +320,8 @@ class Lake(RuleBasedStateMachine):
         for path, start, end in again:
             readings = table(self.source, path)
             for month, part in moments(start, end).months(ZONE):
-                files |= files_of((path, month), part, inside(readings, part), scope.max_records)
+                rows, micros = inside(readings, part), store.iceberg is not None
+                files |= files_of((path, month), part, rows, scope.max_records, micros=micros)
         seen = seen or publishing.look(store, scope)
         known = Known(prints_table(self.prints(again)))
         publishing.patch(

@@ -47,7 +47,8 @@ def held(store: Store, scope: Scope, values: Values) -> StagedHere:
         readings = table(values, path)
         for month in scope.months:
             part = scope.part(month)
-            files |= files_of((path, month), part, inside(readings, part), scope.max_records)
+            rows, micros = inside(readings, part), store.iceberg is not None
+            files |= files_of((path, month), part, rows, scope.max_records, micros=micros)
     return StagedHere(files, store)
 
 

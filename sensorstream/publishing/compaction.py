@@ -17,12 +17,13 @@ from ..config.settings import Config
 from ..errors import ConfigError, NotReconciled
 from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
-from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged, write_states
+from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged
 from ..lake.stores import Conflict, Store, open_store
 from ..progress.steps import Progress, Step
 from ..windows import Window, month_window
 from .file_changes import entry_of, places
 from .lease import Lease, acquire, wait_until_free
+from .prepare import prepare
 
 MEGABYTE = 1 << 20
 MERGES_AT_ONCE = 4  # each holds the readings of about one target file
@@ -170,7 +171,8 @@ def _merge(
             readings = pa.concat_tables([read_entry(store, entry) for entry in files]).combine_chunks()
         except StateGone as gone:
             raise damaged(store, gone) from None
-        entry, data = entry_of(files[0].place, Window(files[0].interval.start, files[-1].interval.end), readings)
+        whole = Window(files[0].interval.start, files[-1].interval.end)
+        entry, data = entry_of(files[0].place, whole, readings, micros=files[0].micros)
         store.put(lease.staged_key(entry.digest), data)
         return entry
 
@@ -182,9 +184,10 @@ def _merge(
                 progress(Step(f"compact {month}", len(removed), total))
     if sum(entry.rows for entry in removed) != sum(entry.rows for entry in added):
         raise NotReconciled(f"the merged files of {month} do not hold what the old ones did: the lake is untouched")
-    after = write_states(now, {month: MonthChange(removed=frozenset(removed), added=frozenset(added))})
-    lease.commit(after, places(removed, added))
-    lease.settle(forget=now.root.states - after.states)
+    change = MonthChange(removed=frozenset(removed), added=frozenset(added))
+    prepared = prepare(now, {month: change}, f"{month}, compacted")
+    lease.commit(prepared.root, places(prepared.gone, added))
+    lease.settle(forget=prepared.forget)
     return Compacted(
         months=(month,),
         files_before=len(removed),
