@@ -40,7 +40,7 @@ from ..lake.rejected import rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
-from ..transform.readings import SCHEMA
+from ..transform.readings import SCHEMA, WITH_MICROS
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .file_anomalies import NOTHING, Beside, behaviour
@@ -148,7 +148,7 @@ def files_frame(
         data = store.get(entry.key) if entry.key in stored and entry.key in chosen else None
         if data is None:
             return {}, []
-        readings = opened(data)
+        readings = opened(data, micros=entry.micros)
         seen = facts(data, readings, rule, timezone)
         if isinstance(readings, str) or seen["columns"] != COLUMNS or seen["null_times"] or seen["not_rising"]:
             return seen, []  # what is broken is not judged any further
@@ -163,7 +163,7 @@ def files_frame(
 
     def earlier(entry: DataFile | None) -> pa.Table | None:
         data = store.get(entry.key) if entry else None
-        readings = opened(data) if data is not None else ""
+        readings = opened(data, micros=entry.micros) if entry and data is not None else ""
         return None if isinstance(readings, str) or readings.schema != SCHEMA else readings
 
     with at_once(READERS) as pool:
@@ -232,10 +232,11 @@ def foreign(key: str, known: set[str], window: Window) -> bool:
         return True
 
 
-def opened(data: bytes) -> pa.Table | str:
+def opened(data: bytes, *, micros: bool) -> pa.Table | str:
     """The readings of a file, or why there are none. Pure."""
     try:
-        return table_of(data)
+        found = table_of(data)
+        return found.cast(SCHEMA) if micros and found.schema.equals(WITH_MICROS) else found
     except (pa.ArrowException, OSError) as error:
         return f"not Parquet: {error}".split("\n")[0]
 

@@ -6,9 +6,10 @@ What is committed is what the manifest names; nothing else under the prefix is l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -19,13 +20,14 @@ import pyarrow as pa
 from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
+from ..extras import needs
 from ..spark.package import guarded, here, spark_schema
 from ..transform.parquet import table_of
 from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS as SPELLED_OUT
 from ..transform.staged_rows import labelled as spelled_out
-from ..windows import Moment, Window, WindowLike, as_window, day_window, zone
+from ..windows import Moment, Window, WindowLike, as_window, day_window, instant, zone
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
 from .keys import TAGS
@@ -42,26 +44,47 @@ FETCHES_AT_ONCE = 8
 Patterns = str | Sequence[str] | None
 
 Start = Moment | WindowLike
+Listed = Callable[[Manifest, Config, Window, Patterns], list[DataFile]]
 
 
-@overload
-def read_lake(config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None) -> pa.Table: ...
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["arrow"]
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, as_of: Moment | None = None
 ) -> pa.Table: ...
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["pandas"]
+    config: Config,
+    start: Start,
+    end: Moment | None = None,
+    patterns: Patterns = None,
+    *,
+    into: Literal["arrow"],
+    as_of: Moment | None = None,
+) -> pa.Table: ...
+@overload
+def read_lake(
+    config: Config,
+    start: Start,
+    end: Moment | None = None,
+    patterns: Patterns = None,
+    *,
+    into: Literal["pandas"],
+    as_of: Moment | None = None,
 ) -> pandas.DataFrame: ...
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["polars"]
+    config: Config,
+    start: Start,
+    end: Moment | None = None,
+    patterns: Patterns = None,
+    *,
+    into: Literal["polars"],
+    as_of: Moment | None = None,
 ) -> polars.DataFrame: ...
 @overload
 def read_lake(
     config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["spark"],
-    spark: SparkSession | None = None, persist: bool = False,
+    as_of: Moment | None = None, spark: SparkSession | None = None, persist: bool = False,
 ) -> DataFrame: ...  # fmt: skip
 def read_lake(
     config: Config,
@@ -70,6 +93,7 @@ def read_lake(
     patterns: Patterns = None,
     *,
     into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
+    as_of: Moment | None = None,
     spark: SparkSession | None = None,
     persist: bool = False,
 ) -> Any:
@@ -87,6 +111,8 @@ def read_lake(
     into
         ``arrow``, ``pandas`` and ``polars`` hold the readings in memory, in order of tag path and time; ``spark`` is
         a lazy DataFrame of which the workers fetch the files, in no order.
+    as_of
+        The lake as it was then, where it is an Iceberg table that still has that state (``keep_days``).
     spark
         The session for ``into="spark"``; by default the one that runs, else a new one as ``config`` asks for it.
     persist
@@ -109,12 +135,13 @@ def read_lake(
     window = as_window(start if end is None else (start, end), config.timezone)  # type: ignore[arg-type]
     if into not in ("arrow", "pandas", "polars", "spark"):
         raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
+    listed = partial(_entries_as_of, instant=instant(as_of, config.timezone)) if as_of is not None else _entries
     if into == "spark":
-        return _spark_readings(config, window, patterns, spark, persist=persist)
+        return _spark_readings(config, window, patterns, listed, spark, persist=persist)
     if persist or spark:
         raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
     _usable(into)  # before anything is read
-    return converted(_arrow_readings(config, window, patterns), into)
+    return converted(_arrow_readings(config, window, patterns, listed), into)
 
 
 def converted(readings: pa.Table, into: Literal["arrow", "pandas", "polars"]) -> Any:
@@ -147,6 +174,12 @@ def places(config: Config) -> list[tuple[str, str]]:
     return at_one_commit(open_lake(config), look)
 
 
+def metadata(config: Config) -> str:
+    """The key of the metadata of the Iceberg table that the lake is."""
+    manifest = present(read_manifest(open_lake(config)), config).of_its_kind()
+    return dict(manifest.root.iceberg or {}).get("metadata", "")
+
+
 def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[DataFile]:
     wanted = _any_of(patterns)
     found: list[DataFile] = []
@@ -157,7 +190,25 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
     return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
 
 
-def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
+def _entries_as_of(
+    manifest: Manifest, config: Config, window: Window, patterns: Patterns, *, instant: datetime
+) -> list[DataFile]:
+    if not manifest.root.is_table:
+        raise ConfigError(f'lake {config.lake} is no Iceberg table: as_of needs one ("iceberg")')
+    needs("as_of", iceberg=("pyiceberg",))
+    from .iceberg.table import LakeTable
+
+    table, wanted = LakeTable(manifest.store, manifest.root.iceberg), _any_of(patterns)
+    months = {month for month, _ in window.months(manifest.root.timezone or config.timezone)}
+    found = table.files(table.as_of(instant), months=months).values()
+    return sorted(
+        entry
+        for entry in found
+        if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
+    )
+
+
+def _arrow_readings(config: Config, window: Window, patterns: Patterns, listed: Listed) -> pa.Table:
     store = open_lake(config)
 
     def look(manifest: Manifest) -> pa.Table:
@@ -170,7 +221,7 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
                 why = why_gone(store, entry)
                 raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
 
-        chosen = _entries(present(manifest, config), config, window, patterns)
+        chosen = listed(present(manifest, config), config, window, patterns)
         with at_once(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(one, chosen))
         return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
@@ -179,10 +230,10 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
 
 
 def _spark_readings(
-    config: Config, window: Window, patterns: Patterns, spark: SparkSession | None, *, persist: bool
+    config: Config, window: Window, patterns: Patterns, listed: Listed, spark: SparkSession | None, *, persist: bool
 ) -> DataFrame:
     """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
-    found = at_one_commit(open_lake(config), lambda now: _entries(present(now, config), config, window, patterns))
+    found = at_one_commit(open_lake(config), lambda now: listed(present(now, config), config, window, patterns))
     if spark is None:
         from ..spark.session import spark_session
 

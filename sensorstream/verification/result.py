@@ -30,6 +30,7 @@ class Found:
         kept = ("surplus", "different") if append else ()
         found = [*self.rest.killed]
         found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
+        found += self.rest.table
         found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
         what = "nobody committed it, and readers of the prefix see it"
         found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]

@@ -1,4 +1,4 @@
-"""The lake's files as an Apache Iceberg table as well: every commit of the manifest that changes readings is a snapshot.
+"""The lake's files as an Apache Iceberg table as well: each commit of readings is one snapshot.
 
 ``table`` writes the table's metadata of the manifest's own entries, no file is opened; ``store_io`` is how pyiceberg
 reaches the lake's store; ``pointer`` tells readers which metadata is committed: a file beside it, and a catalog.

@@ -14,12 +14,11 @@ from pyiceberg.catalog import Catalog, MetastoreCatalog, load_catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import StagedTable, Table
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import (
     AddSnapshotUpdate,
     AssertRefSnapshotId,
     AssertTableUUID,
-    RemoveSnapshotsUpdate,
     SetSnapshotRefUpdate,
     TableUpdate,
 )
@@ -28,7 +27,7 @@ from ...errors import LakeError
 from ..keys import ICEBERG
 from ..manifest import Manifest
 from ..stores import Store
-from .table import BY_TIME, PARTITIONS, SCHEMA, LakeTable
+from .table import BY_TIME, PARTITIONS, SCHEMA, LakeTable, removal
 
 HINT = f"{ICEBERG}metadata/version-hint.text"
 SUFFIX = ".metadata.json"
@@ -162,17 +161,14 @@ class _Pointers:
         ]
         if now.current_snapshot_id != theirs.current_snapshot_id:
             assert now.current_snapshot_id is not None
-            updates.append(
-                SetSnapshotRefUpdate(
-                    ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=now.current_snapshot_id
-                )
-            )
+            to = {"ref-name": MAIN_BRANCH, "type": "branch", "snapshot-id": now.current_snapshot_id}
+            updates.append(SetSnapshotRefUpdate.model_validate(to))
         if there - here:
-            updates.append(RemoveSnapshotsUpdate(snapshot_ids=sorted(there - here)))
+            updates.append(removal(there - here))
         if updates:
             requirements = (
                 AssertTableUUID(uuid=theirs.table_uuid),
-                AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=theirs.current_snapshot_id),
+                AssertRefSnapshotId.model_validate({"ref": MAIN_BRANCH, "snapshot-id": theirs.current_snapshot_id}),
             )
             catalog.commit_table(entry, requirements, tuple(updates))
 
@@ -195,4 +191,6 @@ class _Pointers:
             raise
         except Exception as error:  # of any library that a catalog needs
             said = f"{type(error).__name__}: {error}".split("\n")[0]
-            raise LakeError(f'the catalog of Iceberg table {self.name}: {said}: check "catalog" of "iceberg"') from error
+            raise LakeError(
+                f'the catalog of Iceberg table {self.name}: {said}: check "catalog" of "iceberg"'
+            ) from error

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -17,19 +18,19 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.conversions import from_bytes, to_bytes
-from pyiceberg.exceptions import ValidationException
 from pyiceberg.expressions import In, Reference
+from pyiceberg.expressions.visitors import manifest_evaluator
 from pyiceberg.manifest import DataFile as IcebergFile
-from pyiceberg.manifest import DataFileContent, FileFormat, ManifestEntry, ManifestFile
+from pyiceberg.manifest import DataFileContent, FileFormat, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.serializers import FromInputFile, ToOutputFile
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata, new_table_metadata
-from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.snapshots import Operation, Snapshot, Summary, update_snapshot_summaries
 from pyiceberg.table.sorting import SortField, SortOrder
-from pyiceberg.table.update import RemoveSnapshotsUpdate, update_table_metadata
-from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
+from pyiceberg.table.update import AddSnapshotUpdate, RemoveSnapshotsUpdate, TableUpdate, update_table_metadata
+from pyiceberg.table.update.snapshot import _ManifestMergeManager, _SnapshotProducer
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 from pyiceberg.types import DoubleType, IntegerType, NestedField, StringType, TimestamptzType
@@ -100,19 +101,41 @@ class LakeTable:
 
     @property
     def snapshots(self) -> list[Snapshot]:
-        return _in_order(self.metadata)
+        return sorted(self.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
 
     # -- what it holds --------------------------------------------------------------------------------------------
 
-    def files(self, snapshot: Snapshot | None = None) -> dict[str, DataFile]:
-        """Files of a snapshot, by default of the last one, by key; of their digests the eight digits of their names."""
+    def files(self, snapshot: Snapshot | None = None, *, months: Collection[str] | None = None) -> dict[str, DataFile]:
+        """Files of a snapshot, by default of the last one, by key; of their digests the eight digits of their names.
+
+        Without those of other ``months``, if any are given.
+        """
         snapshot = snapshot or self.metadata.current_snapshot()
         if snapshot is None:
             return {}
         with self._readable(snapshot.manifest_list):
-            lists = [manifest.fetch_manifest_entry(self.io) for manifest in self._manifests(snapshot)]
+            concerned = _of_months(months) if months is not None else lambda manifest: True
+            some = [manifest for manifest in self._manifests(snapshot) if concerned(manifest)]
+            lists = [manifest.fetch_manifest_entry(self.io) for manifest in some]
         found = (entry_of(self.store, entry.data_file) for entries in lists for entry in entries)
-        return {entry.key: entry for entry in found}
+        return {entry.key: entry for entry in found if months is None or entry.month in months}
+
+    def as_of(self, instant: datetime) -> Snapshot:
+        """The snapshot that was the table at an instant; ``LakeError`` if it is gone, or there was none yet."""
+        ms = instant.timestamp() * 1000
+        for snapshot in reversed(self.snapshots):
+            if snapshot.timestamp_ms <= ms:
+                return snapshot
+        oldest = self.snapshots[0].timestamp_ms / 1000 if self.snapshots else None
+        has = (
+            f"the oldest that it has is of {datetime.fromtimestamp(oldest, UTC):%Y-%m-%dT%H:%M:%SZ}"
+            if oldest
+            else "it has none"
+        )
+        raise LakeError(
+            f"lake {self.store.place} has no state of {instant:%Y-%m-%dT%H:%M:%SZ} any more, or had none yet: {has};"
+            ' "keep_days" of "iceberg" says how long states are kept'
+        )
 
     def objects(self) -> set[str]:
         """Keys of all that the table is made of, beside the files of readings."""
@@ -154,19 +177,21 @@ class LakeTable:
             return Written(self.named, frozenset(), ())
         if plain := next((entry for entry in added if not entry.micros), None):
             raise LakeError(f"lake {self.store.place}: {plain.key} is not written as an Iceberg table's: report this")
-        before, after = self.metadata, self.metadata
-        unused: set[str] = set()
+        updates: tuple[TableUpdate, ...] = ()
+        snapshots, unused = self.snapshots, set[str]()
         if added or removed:
             commit = self._commit(added, removed, about)
             updates, _ = commit._commit()
-            after = update_table_metadata(before, updates, metadata_location=self._location)
-            unused = {*commit._written_manifests} - self._objects(_in_order(after)[-1])  # merged at once
-        waiting = _waiting(self.replaced(), added, removed, after.last_sequence_number)
-        expired = _expired(_in_order(after), keep_days, replaced=bool(waiting))
-        kept = _in_order(after)[len(expired) :]
+            assert isinstance(updates[0], AddSnapshotUpdate)
+            snapshots.append(updates[0].snapshot)
+            unused = {*commit._written_manifests} - self._objects(snapshots[-1])  # merged at once
+        last = snapshots[-1].sequence_number or 0 if snapshots else 0
+        waiting = _waiting(self.replaced(), added, removed, last)
+        expired = _expired(snapshots, keep_days, replaced=bool(waiting))
+        kept = snapshots[len(expired) :]
         if expired:
-            gone_ids = [snapshot.snapshot_id for snapshot in expired]
-            after = update_table_metadata(after, (RemoveSnapshotsUpdate(snapshot_ids=gone_ids),))
+            updates += (removal(snapshot.snapshot_id for snapshot in expired),)
+        after = update_table_metadata(self.metadata, updates, metadata_location=self._location)
         first = kept[0].sequence_number or 0 if kept else 0
         gone = tuple(key for key, last in waiting.items() if not keep_days or last <= first)
         number = int(self.named["metadata"].rpartition("/")[2].partition("-")[0]) + 1 if self._location else 0
@@ -185,17 +210,13 @@ class LakeTable:
     def _location(self) -> str | None:
         return f"{self.store.url}{self.named['metadata']}" if self.named.get("metadata") else None
 
-    def _commit(
-        self, added: Collection[DataFile], removed: Collection[DataFile], about: Mapping[str, str]
-    ) -> _Commit:
+    def _commit(self, added: Collection[DataFile], removed: Collection[DataFile], about: Mapping[str, str]) -> _Commit:
         table = Table(("lake",), self.metadata, self._location or "", self.io, NoopCatalog("lake"))
         kind = Operation.OVERWRITE if removed else Operation.APPEND
         commit = _Commit(kind, table.transaction(), self.io, snapshot_properties=dict(about))
-        commit.months = {entry.month for entry in removed}
+        commit.removed = {f"{self.store.url}{entry.key}": entry for entry in removed}
         for entry in sorted(added):
             commit.append_data_file(iceberg_file(self.store, entry))
-        for entry in removed:
-            commit.delete_data_file(iceberg_file(self.store, entry))
         return commit
 
     def _put_replaced(self, table: pa.Table) -> str:
@@ -213,28 +234,101 @@ def readable(table: LakeTable) -> LakeTable:
         return LakeTable(table.store, None)
 
 
-class _Commit(_OverwriteFiles):
-    """One snapshot of files that come and files that go."""
+class _Commit(_SnapshotProducer["_Commit"]):
+    """One snapshot of files that come and files that go, in one pass over the manifests of their months.
 
-    months: set[str]
+    pyiceberg's own reads these twice, and looks for removed files by a predicate that takes the square of their number.
+    """
 
-    def _build_delete_files_partition_predicate(self) -> None:
-        """Look for removed files in the manifests of their months: pyiceberg's own predicate takes the square of their
-        number."""
-        if self.months:
-            self.partition_filters[0] = In(Reference("month"), self.months)
+    removed: Mapping[str, DataFile]  # by address
 
-    def _deleted_entries(self) -> list[ManifestEntry]:
-        return super()._deleted_entries() if self.months else []
+    def _manifests(self) -> list[ManifestFile]:
+        kept, gone = self._kept_and_gone()
+        if missing := self.removed.keys() - {entry.data_file.file_path for entry in gone}:
+            raise LakeError(f"the Iceberg table does not have {min(missing)}: run verify with --repair")
+        come = [self._entry(ManifestEntryStatus.ADDED, file) for file in self._added_data_files]
+        found = [self._written(entries) for entries in (come, gone) if entries] + kept
+        if len(found) <= MANIFESTS_TO_MERGE:
+            return found
+        merging: _ManifestMergeManager[Any] = _ManifestMergeManager(MANIFEST_BYTES, MANIFESTS_TO_MERGE, True, self)
+        return merging.merge_manifests(found)
+
+    def _kept_and_gone(self) -> tuple[list[ManifestFile], list[ManifestEntry]]:
+        """Manifests of the files that stay, and entries of those that go."""
+        now = self._transaction.table_metadata.current_snapshot()
+        concerned = _of_months({entry.month for entry in self.removed.values()})
+        kept: list[ManifestFile] = []
+        gone: list[ManifestEntry] = []
+        for manifest in now.manifests(self._io) if now else ():
+            if not (manifest.has_added_files() or manifest.has_existing_files()):
+                continue  # of files that were removed before
+            if not concerned(manifest):
+                kept.append(manifest)
+                continue
+            entries = manifest.fetch_manifest_entry(self._io)
+            stay = [entry for entry in entries if entry.data_file.file_path not in self.removed]
+            if len(stay) == len(entries):
+                kept.append(manifest)
+                continue
+            gone += [
+                self._entry(ManifestEntryStatus.DELETED, entry.data_file, entry)
+                for entry in entries
+                if entry.data_file.file_path in self.removed
+            ]
+            if stay:
+                kept.append(
+                    self._written([self._entry(ManifestEntryStatus.EXISTING, old.data_file, old) for old in stay])
+                )
+        return kept, gone
+
+    def _entry(self, status: ManifestEntryStatus, file: IcebergFile, old: ManifestEntry | None = None) -> ManifestEntry:
+        return ManifestEntry.from_args(
+            status=status,
+            snapshot_id=old.snapshot_id if old and status == ManifestEntryStatus.EXISTING else self._snapshot_id,
+            sequence_number=old.sequence_number if old else None,
+            file_sequence_number=old.file_sequence_number if old else None,
+            data_file=file,
+        )
+
+    def _written(self, entries: Sequence[ManifestEntry]) -> ManifestFile:
+        with self.new_manifest_writer(self.spec(0)) as writer:
+            for entry in entries:
+                writer.add_entry(entry)
+        return writer.to_manifest_file()
+
+    def _summary(self, snapshot_properties: Mapping[str, str] = {}) -> Summary:
+        """Counts of files, readings and bytes. pyiceberg's own spells each file's partition for it."""
+        come, gone = self._added_data_files, self.removed.values()
+        counts = {
+            "added-data-files": len(come),
+            "added-records": sum(file.record_count for file in come),
+            "added-files-size": sum(file.file_size_in_bytes for file in come),
+            "deleted-data-files": len(gone),
+            "deleted-records": sum(entry.rows for entry in gone),
+            "removed-files-size": sum(entry.size for entry in gone),
+        }
+        before = self._transaction.table_metadata.current_snapshot()
+        told = {name: str(count) for name, count in counts.items() if count}
+        return update_snapshot_summaries(
+            Summary(self._operation, **told, **snapshot_properties), before.summary if before else None
+        )
 
     def _existing_manifests(self) -> list[ManifestFile]:
-        """Without those that hold nothing but what an earlier snapshot has removed."""
-        found = super()._existing_manifests()
-        return [manifest for manifest in found if manifest.has_added_files() or manifest.has_existing_files()]
+        return self._kept_and_gone()[0]
 
-    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        merging: _ManifestMergeManager[Any] = _ManifestMergeManager(MANIFEST_BYTES, MANIFESTS_TO_MERGE, True, self)
-        return merging.merge_manifests(manifests) if len(manifests) > MANIFESTS_TO_MERGE else manifests
+    def _deleted_entries(self) -> list[ManifestEntry]:
+        return self._kept_and_gone()[1]
+
+
+def _of_months(months: Collection[str]) -> Callable[[ManifestFile], bool]:
+    """Whether a manifest may name files of any of ``months``."""
+    if not months:
+        return lambda manifest: False
+    return manifest_evaluator(PARTITIONS, SCHEMA, In(Reference("month"), set(months)))  # type: ignore[arg-type, call-arg]
+
+
+def removal(snapshots: Iterable[int]) -> RemoveSnapshotsUpdate:
+    return RemoveSnapshotsUpdate.model_validate({"snapshot-ids": sorted(snapshots)})
 
 
 def iceberg_file(store: Store, entry: DataFile) -> IcebergFile:
@@ -262,16 +356,15 @@ def entry_of(store: Store, file: IcebergFile) -> DataFile:
     key = file.file_path.removeprefix(store.url)
     path, month, interval = parse_reading_key(key)
     first, last = (
-        from_bytes(TimestamptzType(), bounds[DATETIME]) // 1000 for bounds in (file.lower_bounds, file.upper_bounds)
+        int(from_bytes(TimestamptzType(), bounds[DATETIME])) // 1000
+        for bounds in (file.lower_bounds, file.upper_bounds)
     )
     start, end = interval.start_ms // 1000, interval.end_ms // 1000
     digest = key[: -len(".parquet")][-8:]
     return DataFile(path, month, start, end, file.record_count, first, last, file.file_size_in_bytes, digest, True)
 
 
-def _waiting(
-    before: pa.Table, added: Iterable[DataFile], removed: Iterable[DataFile], sequence: int
-) -> dict[str, int]:
+def _waiting(before: pa.Table, added: Iterable[DataFile], removed: Iterable[DataFile], sequence: int) -> dict[str, int]:
     """Files that have left the table, and the number of the first snapshot without them."""
     found = dict(zip(before.column("key").to_pylist(), before.column("sequence").to_pylist(), strict=True))
     found |= {entry.key: sequence for entry in removed}
@@ -287,7 +380,3 @@ def _expired(ordered: Sequence[Snapshot], keep_days: int, *, replaced: bool) -> 
         since = int(time.time() * 1000) - keep_days * DAY_MS
         return [old for old, new in pairwise(ordered) if new.timestamp_ms < since]
     return ordered[: -1 if replaced else -MOST_SNAPSHOTS]
-
-
-def _in_order(metadata: TableMetadata) -> list[Snapshot]:
-    return sorted(metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
