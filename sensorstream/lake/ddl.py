@@ -178,7 +178,8 @@ def _trino(config: Config, database: str, table: str) -> str:
     columns = ", ".join(f"{name} {kinds.get(kind, kind)}" for name, kind in COLUMNS.items())
     return f"""\
 CREATE TABLE hive.{database}.{table} ({columns}, tagpath varchar, month varchar)
-WITH (format = 'PARQUET', external_location = {standard_text(location(config))}, partitioned_by = ARRAY['tagpath', 'month']);
+WITH (format = 'PARQUET', external_location = {standard_text(location(config))}, 
+  partitioned_by = ARRAY['tagpath', 'month']);
 -- Again whenever tags or months are new:
 CALL hive.system.sync_partition_metadata('{database}', '{table}', 'FULL');
 """

@@ -53,5 +53,6 @@ def table_statements(config: Config, metadata: str, engine: str) -> str:
             f'--for {engine} reads an Iceberg table through AWS Glue: set "catalog" of "iceberg" to {{"type": "glue"}}'
         )
     if engine == "athena":
-        return f'-- Every run keeps the table in AWS Glue: there is nothing to make.\nSELECT * FROM "{schema}"."{name}" LIMIT 10;\n'
+        made = "-- Every run keeps the table in AWS Glue: there is nothing to make."
+        return f'{made}\nSELECT * FROM "{schema}"."{name}" LIMIT 10;\n'
     return f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {schema} FROM DATA CATALOG DATABASE '{schema}' IAM_ROLE default;\n"
