@@ -26,7 +26,7 @@ from sensorstream.publishing import lease
 from sensorstream.publishing.compaction import compact, to_iceberg
 from sensorstream.windows import Window, day_window
 from tests.configs import lakes_in
-from tests.lakes import as_table, assert_whole, publish, scope_of
+from tests.lakes import as_table, assert_whole, ended, publish, scope_of
 
 DAY = day_window(datetime(2026, 10, 14, tzinfo=UTC).date(), "UTC")
 TABLE = {"table": "plant.readings"}
@@ -213,7 +213,8 @@ def test_a_run_whose_catalog_does_not_answer_is_committed_and_the_next_one_moves
 
     with monkeypatch.context() as away:
         away.setattr("pyiceberg.catalog.sql.SqlCatalog.commit_table", down)
-        with pytest.raises(LakeError, match=r"catalog of Iceberg table plant\.readings.*no route.*is committed"):
+        said = r"catalog of Iceberg table plant\.readings.*no route.*is committed"
+        with ended(), pytest.raises(LakeError, match=said):
             put(config, values(factor=2.0))
     store = open_store(config)
     assert read_manifest(store).root.turn is not None
