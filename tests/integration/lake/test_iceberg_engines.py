@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.table import StaticTable
 
 from benchmarks.environment import peers_python
+from sensorstream.errors import LakeError
 from sensorstream.lake.scan import metadata
 from sensorstream.lake.stores import open_store
+from sensorstream.sandbox.processes import answers as answers_http
+from sensorstream.sandbox.processes import free_port, spawn, wait_until
+from sensorstream.sandbox.s3 import ADMIN_GRPC_OFFSET, PORTS, _command
 from sensorstream.windows import Window
 from tests.faults.works import days, values
 from tests.lakes import publish, scope_of
@@ -101,15 +108,17 @@ def asked(python: list[str], script: str, *arguments: object) -> list[list[list]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", PATHS)
-def test_duckdb_reads_what_the_manifest_holds(path, make_config):
+def test_duckdb_reads_what_the_manifest_holds(make_config):
     config = make_config(iceberg={"table": "plant.readings"})
     put(config)
     at = WINDOW.start_ms + 7_200_000
-    quoted = path.replace("'", "''")
-    queries = [q.format(path=f"'{quoted}'", at=f"make_timestamptz({at * 1000})") for q in QUERIES]
-    place = f"{open_store(config).url}iceberg"
-    assert asked([str(peers_python())], DUCKDB, place, queries) == answers(path, at)
+    queries = [
+        q.format(path="'" + path.replace("'", "''") + "'", at=f"make_timestamptz({at * 1000})")
+        for path in PATHS
+        for q in QUERIES
+    ]
+    found = asked([str(peers_python())], DUCKDB, f"{open_store(config).url}iceberg", queries)
+    assert found == [answer for path in PATHS for answer in answers(path, at)]
 
 
 @pytest.mark.slow
@@ -131,14 +140,12 @@ def test_spark_reads_what_the_manifest_holds(make_config, tmp_path):
     assert asked(with_spark, SPARK, file, str(tmp_path / "warehouse"), queries) == answers(path, at)
 
 
-def test_the_entry_of_glue_follows_each_commit(sandbox, make_config, monkeypatch):
+def test_the_entry_of_glue_follows_each_commit(sandbox, make_config):
     endpoint = sandbox.secrets_endpoint  # moto's server plays Glue as well
     catalog = {"type": "glue", "glue.endpoint": endpoint, "glue.region": sandbox.region}
     config = make_config(lake="s3", iceberg={"table": "plant_iceberg.readings", "catalog": catalog})
     for factor in (1.0, 2.0):
         publish(open_store(config), scope_of(config, WINDOW, PATHS), values(WINDOW, factor, PATHS))
-        import boto3
-
         glue = boto3.client("glue", region_name=sandbox.region, endpoint_url=endpoint)
         entry = glue.get_table(DatabaseName="plant_iceberg", Name="readings")["Table"]
         assert entry["Parameters"]["metadata_location"] == f"{config.lake}{metadata(config)}"
@@ -146,3 +153,49 @@ def test_the_entry_of_glue_follows_each_commit(sandbox, make_config, monkeypatch
     s3 = {"s3.endpoint": sandbox.s3_endpoint, "s3.region": sandbox.region}
     table = load_catalog("sensorstream", **catalog, **s3).load_table("plant_iceberg.readings")
     assert table.scan().to_arrow().num_rows == len(readings())
+
+
+@pytest.fixture
+def rest(tmp_path, monkeypatch):
+    """The REST catalog of a SeaweedFS of its own, with a bucket of tables."""
+    ports = {name: free_port(also_offset=ADMIN_GRPC_OFFSET if name == "admin" else 0) for name in PORTS}
+    port, login = free_port(), {"AWS_ACCESS_KEY_ID": "SANDBOX", "AWS_SECRET_ACCESS_KEY": "secret"}
+    command = [part for part in _command(tmp_path / "weed", ports) if not part.startswith("-s3.port.iceberg")]
+    (tmp_path / "weed").mkdir()
+    environ = {"PATH": os.defpath, "HOME": str(tmp_path)} | login
+    server = spawn(
+        [*command, f"-s3.port.iceberg={port}"], log=tmp_path / "weed.log", folder=tmp_path / "weed", environ=environ
+    )
+    try:
+        assert wait_until(lambda: answers_http(port) and answers_http(ports["s3"]), 60)
+        words = "s3tables.bucket -create -name plant-tables -account admin"
+        shell = [command[0], "shell", f"-master=127.0.0.1:{ports['master']}"]
+        subprocess.run(shell, input=f"{words}\n", text=True, env=environ, timeout=60, check=True, capture_output=True)
+        yield {
+            "type": "rest",
+            "uri": f"http://127.0.0.1:{port}",
+            "warehouse": "s3://plant-tables/",
+            "credential": "SANDBOX:secret",
+            "s3.endpoint": f"http://127.0.0.1:{ports['s3']}",
+        }
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_a_rest_catalog_has_the_same_snapshots(rest, make_config):
+    config = make_config(iceberg={"table": "plant.readings", "catalog": rest})
+    for factor in (1.0, 2.0):
+        publish(open_store(config), scope_of(config, WINDOW, PATHS), values(WINDOW, factor, PATHS))
+        theirs = load_catalog("sensorstream", **rest).load_table("plant.readings")
+        assert {one.snapshot_id for one in theirs.snapshots()} == {
+            one.snapshot_id for one in static(config).snapshots()
+        }
+        assert theirs.scan().to_arrow().num_rows == len(readings())
+    theirs.delete("tagpath = 'null'")  # a commit of somebody else's
+    with pytest.raises(LakeError, match=r"somebody else has committed .*the catalog has snapshot"):
+        publish(open_store(config), scope_of(config, WINDOW, PATHS), values(WINDOW, 3.0, PATHS))
+
+
+def static(config) -> StaticTable:
+    return StaticTable.from_metadata(f"{open_store(config).url}iceberg")
