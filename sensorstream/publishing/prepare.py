@@ -53,7 +53,7 @@ def prepare(
         there, here = table.files(), _every(replace(manifest, root=root))
         added = {here[key] for key in here.keys() - there.keys()}
         removed = {there[key] for key in there.keys() - here.keys()}
-    about = {"sensorstream.what": what} | ({"sensorstream.run-id": run} if run else {})
+    about = {"sensorstream-commit": what} | ({"sensorstream-run-id": run} if run else {})
     written = table.write(added, removed, asked.keep_days, about)
     root = replace(root, iceberg=written.named)
     gone = written.gone if not whole else tuple(key for key in written.gone if key in keys)

@@ -90,7 +90,7 @@ def test_each_commit_is_one_snapshot_that_tells_window_and_counts(make):
     put(config, values(day(0)), day(0))
     put(config, values(day(1)), day(1))
     first, second = static(config).snapshots()
-    assert second.summary["sensorstream.what"] == str(day(1))
+    assert second.summary["sensorstream-commit"] == str(day(1))
     assert second.summary["added-records"] == str(len(values(day(1))))
     assert second.summary["total-records"] == str(2 * len(values(day(1))))
     put(config, values(day(1), 2.0), day(1))  # files of both are gone
