@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from .airflow_variables import variables
-from .settings import Config, Database
+from .settings import Config, Database, Iceberg, Part, Rotation
 from .strict_json import parsed
 
 Source = Literal["file", "airflow", "aws"]
@@ -113,7 +113,8 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(Database.model_fields if key.startswith("db.") else Config.model_fields))
+        parts: dict[str, type[Part]] = {"db": Database, "db_rotation": Rotation, "iceberg": Iceberg}
+        known = ", ".join(sorted(parts.get(key.partition(".")[0] if "." in key else "", Config).model_fields))
         return f'unknown key "{key}": known are {known}'
     if first["type"] == "missing":
         return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
