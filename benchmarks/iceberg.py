@@ -25,8 +25,8 @@ MONTH, FIRST_SECOND, DAY_SECONDS = "2026-10", 1_790_812_800, 86_400
 HEAD = """## The Iceberg table: what it adds to a commit
 
 Seconds of one commit of so many files with the table, less those of the same commit without: the quickest of {rounds}
-rounds, lake in a folder, warm; CPU seconds beside them. The first commit of a process imports pyiceberg as well (0.6 s, while
-the plan is made).
+rounds, lake in a folder, warm; CPU seconds beside them. The first commit of a process imports pyiceberg as well
+(0.6 s, while the plan is made).
 
 | commit | wall | CPU | at most |
 | --- | --- | --- | --- |
