@@ -86,6 +86,7 @@ spark = (
     .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
     .config("spark.sql.catalog.lake", "org.apache.iceberg.spark.SparkCatalog")
     .config("spark.sql.catalog.lake.catalog-impl", "org.apache.iceberg.inmemory.InMemoryCatalog")
+    .config("spark.sql.catalog.lake.io-impl", "org.apache.iceberg.hadoop.HadoopFileIO")
     .config("spark.sql.catalog.lake.warehouse", warehouse)
     .getOrCreate()
 )
@@ -103,7 +104,7 @@ print(json.dumps(found))
 
 def asked(python: list[str], script: str, *arguments: object) -> list[list[list]]:
     done = subprocess.run([*python, "-c", script, json.dumps(arguments)], capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[:3000]
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -169,7 +170,7 @@ def rest(tmp_path, monkeypatch):
     try:
         assert wait_until(lambda: answers_http(port) and answers_http(ports["s3"]), 60)
         words = "s3tables.bucket -create -name plant-tables -account admin"
-        shell = [command[0], "shell", f"-master=127.0.0.1:{ports['master']}"]
+        shell = [command[0], "shell", f"-master=127.0.0.1:{ports['master']}.{ports['master_grpc']}"]
         subprocess.run(shell, input=f"{words}\n", text=True, env=environ, timeout=60, check=True, capture_output=True)
         yield {
             "type": "rest",
