@@ -9,6 +9,7 @@ from typing import Any
 
 from . import picture
 from .cases import CASES
+from .iceberg import PAGE as ICEBERG
 from .table import HEADS, UNITS, markdown, rows, target_lines, title
 
 HEAD = """# Benchmark
@@ -29,7 +30,7 @@ def latest(folder: Path) -> list[dict[str, Any]]:
 
 def text(cases: list[dict[str, Any]]) -> str:
     notes = {one["name"]: one["note"] for case in cases for one in case["figures"] if " " not in one["name"]}
-    parts = [HEAD, UNITS + "\n", *(section(case) for case in cases)]
+    parts = [HEAD, UNITS + "\n", *(section(case) for case in cases), ICEBERG.read_text(encoding="utf-8")]
     if notes:
         parts.append("## What each contender does, and cannot do\n")
         parts.append("\n".join(f"- `{name}`: {note}." for name, note in notes.items()) + "\n")

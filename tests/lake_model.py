@@ -120,10 +120,11 @@ class Dying:
 class Lake(RuleBasedStateMachine):
     make_config: Callable[..., Config]
     lake: str
+    keys: dict[str, Any]
 
     @initialize(first=st.sampled_from(FIRST_DAYS), every=st.sampled_from([40_000_000, 90_000_001]), daily=st.booleans())
     def begin(self, first: date, every: int, daily: bool) -> None:
-        self.config = self.make_config(lake=self.lake, timezone=ZONE)
+        self.config = self.make_config(lake=self.lake, timezone=ZONE, **self.keys)
         self.store: Store = open_store(self.config)
         self.first, self.zero = first, int(midnight(first, ZONE).timestamp())
         self.source: dict[tuple[str, int], float] = {}
@@ -320,7 +321,8 @@ class Lake(RuleBasedStateMachine):
         for path, start, end in again:
             readings = table(self.source, path)
             for month, part in moments(start, end).months(ZONE):
-                files |= files_of((path, month), part, inside(readings, part), scope.max_records)
+                rows, micros = inside(readings, part), store.iceberg is not None
+                files |= files_of((path, month), part, rows, scope.max_records, micros=micros)
         seen = seen or publishing.look(store, scope)
         known = Known(prints_table(self.prints(again)))
         publishing.patch(
@@ -401,8 +403,8 @@ def prints_table(prints: dict[Piece, Print]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PIECES)
 
 
-def hold(make_config: Callable[..., Config], lake: str, examples: int, count: int) -> None:
-    machine = type("Machine", (Lake,), {"make_config": staticmethod(make_config), "lake": lake})
+def hold(make_config: Callable[..., Config], lake: str, examples: int, count: int, **keys: Any) -> None:
+    machine = type("Machine", (Lake,), {"make_config": staticmethod(make_config), "lake": lake, "keys": keys})
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     how = settings(max_examples=examples, stateful_step_count=count, deadline=None, suppress_health_check=checks)
     run(machine, settings=how)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from sensorstream.config.settings import Config
 from sensorstream.lake.data_files import read_entry
-from sensorstream.lake.keys import BOOKS, READINGS, parse_reading_key
+from sensorstream.lake.keys import BOOKS, ICEBERG, READINGS, parse_reading_key
 from sensorstream.lake.manifest import ROOT, DataFile, at_one_commit, read_manifest
 from sensorstream.lake.source_state import Grid, days
 from sensorstream.lake.stores import Store
@@ -47,7 +47,8 @@ def held(store: Store, scope: Scope, values: Values) -> StagedHere:
         readings = table(values, path)
         for month in scope.months:
             part = scope.part(month)
-            files |= files_of((path, month), part, inside(readings, part), scope.max_records)
+            rows, micros = inside(readings, part), store.iceberg is not None
+            files |= files_of((path, month), part, rows, scope.max_records, micros=micros)
     return StagedHere(files, store)
 
 
@@ -104,6 +105,19 @@ def as_committed(store: Store) -> dict[tuple[str, int], float]:
     return at_one_commit(store, look)
 
 
+def as_table(store: Store) -> dict[tuple[str, int], float]:
+    """Every reading of the Iceberg table of a lake in a folder, as pyiceberg finds it that knows nothing of this
+    project."""
+    from pyiceberg.table import StaticTable
+
+    found = StaticTable.from_metadata(f"{store.url}{ICEBERG}").scan(selected_fields=("tagpath", "datetime", "value"))
+    rows = found.to_arrow()
+    times = rows.column("datetime").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_pylist()
+    places = list(zip(rows.column("tagpath").to_pylist(), times, strict=True))
+    assert len({*places}) == len(places)
+    return dict(zip(places, rows.column("value").to_pylist(), strict=True))
+
+
 def in_prefix(store: Store) -> tuple[dict[tuple[str, int], float], list[tuple[str, int]]]:
     """Every reading under the prefix, as a reader sees it that knows no manifest; and those that it meets twice."""
     found: dict[tuple[str, int], float] = {}
@@ -125,7 +139,7 @@ def put_all(store: Store, objects: Mapping[str, bytes]) -> None:
 
 
 def _values(path: str, readings: pa.Table) -> dict[tuple[str, int], float]:
-    times = readings.column("datetime").cast(pa.int64()).to_pylist()
+    times = readings.column("datetime").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_pylist()
     return {(path, ms): value for ms, value in zip(times, readings.column("value").to_pylist(), strict=True)}
 
 
@@ -140,5 +154,12 @@ def assert_whole(store: Store, values: Values) -> None:
     keys = {key for key, _ in store.list()}
     assert {key for key in keys if key.startswith(READINGS)} == set(entries)
     named = {ROOT} | manifest.root.states if keys else set()
-    assert not {key for key in keys if key.startswith(BOOKS)} ^ named
+    books = (BOOKS, ICEBERG)
+    if manifest.root.is_table:
+        from sensorstream.lake.iceberg.pointer import HINT
+        from sensorstream.lake.iceberg.table import LakeTable
+
+        named |= LakeTable(store, manifest.root.iceberg).objects() | {HINT}
+        assert as_table(store) == dict(values)
+    assert not {key for key in keys if key.startswith(books)} ^ named
     assert manifest.root.turn is None

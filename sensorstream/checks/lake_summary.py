@@ -41,7 +41,7 @@ from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
-from ..transform.readings import SCHEMA
+from ..transform.readings import SCHEMA, WITH_MICROS
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .ranges import Range
@@ -164,7 +164,7 @@ def files_frame(
         parts = []
         for file, row in zip(tags[path], rows, strict=True):
             if (data := store.get(file.entry.key) if file.entry.key in stored else None) is not None:
-                readings = opened(data)
+                readings = opened(data, micros=file.entry.micros)
                 row |= facts(data, readings, rule, timezone)
                 if not (
                     isinstance(readings, str) or row["columns"] != COLUMNS or row["null_times"] or row["not_rising"]
@@ -181,7 +181,7 @@ def files_frame(
         span, parts = before(window), []
         for file in tags_before.get(path, ()):
             data = store.get(file.entry.key)
-            readings = opened(data) if data is not None else ""
+            readings = opened(data, micros=file.entry.micros) if data is not None else ""
             if not isinstance(readings, str) and readings.schema == SCHEMA:
                 parts.append(within(readings.select(JUDGED), span))
         return pa.concat_tables(parts or [SCHEMA.empty_table().select(JUDGED)])
@@ -257,10 +257,11 @@ def foreign(key: str, known: set[str], window: Window) -> bool:
         return True
 
 
-def opened(data: bytes) -> pa.Table | str:
+def opened(data: bytes, *, micros: bool) -> pa.Table | str:
     """The readings of a file, or why there are none. Pure."""
     try:
-        return table_of(data)
+        found = table_of(data)
+        return found.cast(SCHEMA) if micros and found.schema.equals(WITH_MICROS) else found
     except (pa.ArrowException, OSError, ValueError) as error:
         return f"not Parquet: {error}".split("\n")[0]
 

@@ -27,7 +27,9 @@ from .options import (
     settings_of,
 )
 
-TableEngine = Literal["athena", "redshift", "spark", "duckdb"]  # those of lake.ddl, which imports pyarrow
+TableEngine = Literal[
+    "athena", "redshift", "snowflake", "trino", "spark", "duckdb"
+]  # those of lake.ddl, which imports pyarrow
 
 commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=UPKEEP)
@@ -41,16 +43,22 @@ def compact(
         list[str] | None,
         typer.Option("--month", metavar="MONTH", help="Only this month (2026-10), over or not; repeatable."),
     ] = None,
+    iceberg: Annotated[
+        bool, typer.Option("--to-iceberg", help="Make a lake that was begun without an Iceberg table one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Merge the small files of months that are over; no reading changes."""
+    if iceberg and month:
+        raise ConfigError("--to-iceberg rewrites the whole lake: leave out --month")
     settings = settings_of(config, config_source)
     from ..progress.display import shown
     from ..publishing.compaction import compact as merge
+    from ..publishing.compaction import to_iceberg
     from ..report.terminal import show_compacted
 
     with shown() as tell:
-        done = merge(settings, month, progress=tell)
+        done = to_iceberg(settings, progress=tell) if iceberg else merge(settings, month, progress=tell)
     show_compacted(done, console(as_json))
     end_with(asdict(done), as_json)
 
@@ -119,12 +127,16 @@ def ddl(
     if register and engine:
         raise ConfigError("--register serves every engine that asks Glue: leave out --for")
     settings = settings_of(config, config_source)
-    from ..lake.ddl import statements
+    from ..lake.ddl import engine_of, statements
     from ..lake.glue import register as put
-    from ..lake.scan import places
+    from ..lake.iceberg.ddl import table_statements
+    from ..lake.scan import metadata, places
 
     if not register:
-        sql = statements(settings, places(settings), engine, database=database, table=table)
+        if settings.iceberg:
+            sql = table_statements(settings, metadata(settings), engine_of(settings, engine))
+        else:
+            sql = statements(settings, places(settings), engine, database=database, table=table)
         print(sql, end="", file=for_people(as_json))
         end_with({"sql": sql}, as_json)
         return

@@ -60,9 +60,9 @@ def login(config: Config) -> Login:
 
 
 def without_password(config: Config) -> Config:
-    """``config`` for tasks that need the lake alone: those that put or read thousands of files are so large that Spark
+    """``config`` for tasks that put or read the lake's files alone: those of thousands of files are so large that Spark
     hands them on through files on disk."""
-    return config.model_copy(update={"db": config.db.model_copy(update={"password": None})})
+    return config.model_copy(update={"db": config.db.model_copy(update={"password": None}), "iceberg": None})
 
 
 def asked_again(login: Login) -> Login:

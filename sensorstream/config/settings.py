@@ -27,6 +27,7 @@ Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
 OVERRIDES = ("engine", "write_mode", "allow_loss")  # keys that a single run may set
 
+TABLE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
 SCHEME = re.compile(r"\w+://")
 MASTER = re.compile(
@@ -52,6 +53,12 @@ def _said(text: str) -> str:
 def _secret(password: SecretStr) -> SecretStr:
     _text(password.get_secret_value())
     return password
+
+
+def _table(name: str) -> str:
+    if not TABLE.fullmatch(name):
+        raise ValueError(f'"{name}" is no name of a table: write its namespace and name, like plant.readings')
+    return name
 
 
 Text = Annotated[str, AfterValidator(_text)]
@@ -134,6 +141,15 @@ class Rotation(Part):
         return roles
 
 
+class Iceberg(Part):
+    """The table that a lake is as well (see ``docs/iceberg.md``)."""
+
+    table: Annotated[str, AfterValidator(_table)]
+    # Any of its properties may be a password.
+    catalog: dict[Text, Annotated[SecretStr, AfterValidator(_secret), Field(strict=False)]] | None = None
+    keep_days: int = Field(0, ge=0, le=36_500)
+
+
 class Config(Part):
     """Everything that a run needs to know; ``docs/configuration.md`` says what each key means.
 
@@ -183,6 +199,8 @@ class Config(Part):
     readings_per_slice: int = Field(1_000_000, ge=1, le=1_000_000_000)
     compact_target_mb: int = Field(128, ge=1, le=100_000)
     compact_over_files: int = Field(50, ge=1, le=1_000_000)
+
+    iceberg: Iceberg | None = None
 
     use_aqe: bool = True
     enable_skew_handling: bool = True

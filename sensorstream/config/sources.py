@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from .airflow_variables import variables
-from .settings import Config, Database
+from .settings import Config, Database, Iceberg, Part, Rotation
 from .strict_json import parsed
 
 Source = Literal["file", "airflow", "aws"]
@@ -119,8 +119,9 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        parts: dict[str, type[Part]] = {"db": Database, "db_rotation": Rotation, "iceberg": Iceberg}
         within, _, name = key.rpartition(".")
-        known = sorted(Database.model_fields if within == "db" else Config.model_fields)
+        known = sorted(parts.get(within, Config).model_fields)
         meant = get_close_matches(name, known, 1)
         return f'unknown key "{key}": ' + (f'did you mean "{meant[0]}"?' if meant else f"known are {', '.join(known)}")
     if first["type"] == "missing":

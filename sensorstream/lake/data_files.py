@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ..errors import LakeError
 from ..transform.parquet import decode, opened, table_of
-from ..transform.readings import SCHEMA
+from ..transform.readings import SCHEMA, WITH_MICROS
 from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
 from .stores import Store
@@ -37,8 +37,8 @@ def read_bytes(store: Store, entry: DataFile, manifest: Manifest | None = None) 
         places += [staged_key(lease["id"], entry.digest), entry.key]
     for key in places:
         data = store.get(key)
-        if data is not None and hashlib.sha256(data).hexdigest() == entry.digest:
-            if why := drift(data):
+        if data is not None and hashlib.sha256(data).hexdigest().startswith(entry.digest):
+            if why := drift(data, micros=entry.micros):
                 raise LakeError(f"lake {store.place}: {entry.key} {why}: {MEND}")
             return data
     raise StateGone(entry.key)
@@ -63,11 +63,12 @@ def rows_of(store: Store, key: str, data: bytes, schema: pa.Schema, remedy: str)
 
 def why_gone(store: Store, entry: DataFile) -> str:
     """What stands where ``entry`` should, after ``StateGone``: the rest of a sentence that begins with its name."""
-    return drift(store.get(entry.key)) or "holds other readings than were committed"
+    return drift(store.get(entry.key), micros=entry.micros) or "holds other readings than were committed"
 
 
-def drift(data: bytes | None) -> str | None:
-    """How the file ``data`` differs from Parquet with exactly ``parquet.SCHEMA``; ``None`` if it does not.
+def drift(data: bytes | None, *, micros: bool) -> str | None:
+    """How the file ``data`` differs from Parquet with exactly ``readings.SCHEMA``, or in ``micros`` of an Iceberg
+    table; ``None`` if it does not.
 
     The rest of a sentence that begins with the file's name, ``has column value of type string, not double`` for
     example. ``data`` is ``None`` where there is no such file.
@@ -80,20 +81,20 @@ def drift(data: bytes | None) -> str | None:
         if data[:4] == b"PAR1":
             return f"is damaged Parquet ({error})"
         return f"is not Parquet: it begins with {data[:8]!r}" if data else "is empty, not Parquet"
-    return _schema_drift(found)
+    return _schema_drift(found, WITH_MICROS if micros else SCHEMA)
 
 
-def _schema_drift(found: pa.Schema) -> str | None:
+def _schema_drift(found: pa.Schema, wanted: pa.Schema) -> str | None:
     if twice := {name for name in found.names if found.names.count(name) > 1}:
         return f"has column {min(twice)} twice"
-    for field in SCHEMA:
+    for field in wanted:
         if field.name not in found.names:
             return f"has no column {field.name} (it has {', '.join(found.names) or 'none'})"
         if (kind := found.field(field.name).type) != field.type:
             return f"has column {field.name} of type {kind}, not {field.type}"
     for name in found.names:
-        if name not in SCHEMA.names:
+        if name not in wanted.names:
             return f"has a column {name} of type {found.field(name).type} that the lake does not know"
-    if found.names != SCHEMA.names:
-        return f"has its columns in the order {', '.join(found.names)}, not {', '.join(SCHEMA.names)}"
+    if found.names != wanted.names:
+        return f"has its columns in the order {', '.join(found.names)}, not {', '.join(wanted.names)}"
     return None

@@ -1,4 +1,4 @@
-"""SQL that names the lake to an engine: Athena, Redshift Spectrum, Spark, DuckDB. Pure.
+"""SQL that names the lake to an engine: Athena, Redshift Spectrum, Snowflake, Trino, Spark, DuckDB. Pure.
 
 Whoever reads the prefix needs no more than what is printed here; nothing of it reads or writes the lake.
 """
@@ -19,7 +19,7 @@ from ..transform.readings import SCHEMA
 from .keys import READINGS, encode_tagpath, folder
 from .stores.bucket import address
 
-Engine = Literal["athena", "redshift", "spark", "duckdb"]
+Engine = Literal["athena", "redshift", "snowflake", "trino", "spark", "duckdb"]
 Place = tuple[str, str]  # tag path, month
 HIVE = {pa.timestamp("ms", tz="UTC"): "timestamp", pa.float64(): "double", pa.string(): "string", pa.int32(): "int"}
 REDSHIFT = {"timestamp": "timestamp", "double": "double precision", "string": "varchar(65535)", "int": "int"}
@@ -36,7 +36,7 @@ def statements(config: Config, places: Sequence[Place], engine: str | None = Non
     places
         Tag paths and months that are committed.
     engine
-        ``athena``, ``redshift``, ``spark`` or ``duckdb``; by default the first for S3, the last for a folder.
+        One of ``Engine``; by default the first for S3, the last for a folder.
     database, table
         Names to give; a view of Spark or DuckDB has no database.
 
@@ -47,9 +47,7 @@ def statements(config: Config, places: Sequence[Place], engine: str | None = Non
     LakeError
         The lake holds no reading yet.
     """
-    engine = engine or ("athena" if config.bucket_name else "duckdb")
-    if engine not in get_args(Engine):
-        raise ConfigError(f'--for "{engine}" is none of {", ".join(get_args(Engine))}')
+    engine = engine_of(config, engine)
     check_names(database, table)
     if engine == "spark":
         return _spark(config, table)
@@ -58,8 +56,18 @@ def statements(config: Config, places: Sequence[Place], engine: str | None = Non
     needs_s3(config, f"--for {engine}")
     if not places:
         raise LakeError(f"lake {config.lake} holds no reading: run ingest first")
+    if engine in ("snowflake", "trino"):
+        return _snowflake(config, table) if engine == "snowflake" else _trino(config, database, table)
     write = _athena if engine == "athena" else _redshift
     return write(config, places, database, table)
+
+
+def engine_of(config: Config, engine: str | None) -> str:
+    """The engine that is meant; ``ConfigError`` if there is none such."""
+    engine = engine or ("athena" if config.bucket_name else "duckdb")
+    if engine not in get_args(Engine):
+        raise ConfigError(f'--for "{engine}" is none of {", ".join(get_args(Engine))}')
+    return engine
 
 
 def check_names(*names: str) -> None:
@@ -84,13 +92,13 @@ def location(config: Config, place: Place | None = None) -> str:
 
 
 def _athena(config: Config, places: Sequence[Place], database: str, table: str) -> str:
-    where, (path, month) = _hive_text(location(config)), places[0]
+    where, (path, month) = hive_text(location(config)), places[0]
     first = min(month for _, month in places)
     columns = ",\n".join(f"  `{name}` {kind}" for name, kind in COLUMNS.items())
     # NOW is UTC: where the lake's time zone is ahead of it, a month begins there before it does here.
     return f"""\
 -- A query names its tag paths by = or IN, percent-encoded as in the names of the folders:
---   SELECT * FROM {database}.{table} WHERE tagpath = {_standard_text(encode_tagpath(path))} AND month >= '{month}'
+--   SELECT * FROM {database}.{table} WHERE tagpath = {standard_text(encode_tagpath(path))} AND month >= '{month}'
 -- For tag paths as they are, LIKE, and joins: sensorstream ddl --register, again whenever tags or months are new.
 CREATE DATABASE IF NOT EXISTS `{database}`;
 
@@ -144,13 +152,46 @@ LOCATION {_redshift_text(location(config))};
         yield f"ALTER TABLE {name} ADD IF NOT EXISTS\n" + "\n".join(parts) + ";\n"
 
 
+def _snowflake(config: Config, table: str) -> str:
+    kinds = {"timestamp": "timestamp_ntz", "string": "varchar"}
+    columns = "".join(
+        f'  "{name}" {(k := kinds.get(kind, kind))} AS (value:{name}::{k}),\n' for name, kind in COLUMNS.items()
+    )
+    parts = ",\n".join(
+        f"  {name} varchar AS (split_part(split_part(metadata$filename, '/{name}=', 2), '/', 1))"
+        for name in ("tagpath", "month")
+    )
+    return f"""\
+-- Once: a stage called sensorstream over {location(config)}
+-- Tag paths are percent-encoded as in the names of the folders.
+CREATE OR REPLACE EXTERNAL TABLE {table} (
+{columns}{parts}
+)
+PARTITION BY (tagpath, month) LOCATION = @sensorstream AUTO_REFRESH = FALSE FILE_FORMAT = (TYPE = PARQUET);
+-- Again after each run:
+ALTER EXTERNAL TABLE {table} REFRESH;
+"""
+
+
+def _trino(config: Config, database: str, table: str) -> str:
+    kinds = {"timestamp": "timestamp(3)", "string": "varchar", "int": "integer"}
+    columns = ", ".join(f"{name} {kinds.get(kind, kind)}" for name, kind in COLUMNS.items())
+    return f"""\
+CREATE TABLE hive.{database}.{table} ({columns}, tagpath varchar, month varchar)
+WITH (format = 'PARQUET', external_location = {standard_text(location(config))}, 
+  partitioned_by = ARRAY['tagpath', 'month']);
+-- Again whenever tags or months are new:
+CALL hive.system.sync_partition_metadata('{database}', '{table}', 'FULL');
+"""
+
+
 def _spark(config: Config, table: str) -> str:
     where = location(config).replace("s3://", "s3a://", 1) if config.bucket_name else _folder(config)
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     return f"""\
 -- With its columns named, a tag path that looks like a number stays text.
 CREATE OR REPLACE TEMPORARY VIEW {table} ({columns}, tagpath string, month string)
-USING parquet OPTIONS (path {_hive_text(where)});
+USING parquet OPTIONS (path {hive_text(where)});
 """
 
 
@@ -158,21 +199,21 @@ def _duckdb(config: Config, table: str) -> str:
     where, first = _folder(config), ""
     if config.bucket_name:
         where = location(config)
-        first = f"INSTALL httpfs;\nINSTALL aws;\n{_duckdb_secret(config)}\n"
+        first = f"INSTALL httpfs;\nINSTALL aws;\n{duckdb_secret(config)}\n"
     return f"""\
 {first}CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_parquet(
-  {_standard_text(glob.escape(where) + "**/*.parquet")}, hive_partitioning = true, hive_types_autocast = false
+  {standard_text(glob.escape(where) + "**/*.parquet")}, hive_partitioning = true, hive_types_autocast = false
 );
 """
 
 
-def _duckdb_secret(config: Config) -> str:
+def duckdb_secret(config: Config) -> str:
     options = ["TYPE s3", "PROVIDER credential_chain"]
     if config.s3_region:
-        options.append(f"REGION {_standard_text(config.s3_region)}")
+        options.append(f"REGION {standard_text(config.s3_region)}")
     if config.s3_endpoint_url:
         scheme, _, host = config.s3_endpoint_url.rpartition("://")
-        options.append(f"ENDPOINT {_standard_text(host.rstrip('/'))}")
+        options.append(f"ENDPOINT {standard_text(host.rstrip('/'))}")
         options += ["USE_SSL false"] if scheme == "http" else []
     _, virtual_hosted = address(config)
     options += [] if virtual_hosted else ["URL_STYLE 'path'"]
@@ -183,15 +224,15 @@ def _folder(config: Config) -> str:
     return f"{Path(str(config.local_path)).resolve()}/{READINGS}"
 
 
-def _standard_text(text: str) -> str:
+def standard_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 def _redshift_text(text: str) -> str:
     """A literal of Redshift, where a backslash escapes as well."""
-    return _standard_text(text.replace("\\", "\\\\"))
+    return standard_text(text.replace("\\", "\\\\"))
 
 
-def _hive_text(text: str) -> str:
+def hive_text(text: str) -> str:
     """A literal of Hive's DDL, which Athena has, and of Spark's SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -3,6 +3,8 @@
 ::
 
     <prefix>readings/tagpath=<percent-encoded>/month=YYYY-MM/<start>_<end>.parquet
+    <prefix>readings/tagpath=…/month=…/<start>_<end>-<8 hex of the digest>.parquet     of an Iceberg table
+    <prefix>iceberg/metadata/...                 its metadata, see ``lake.iceberg``
     <prefix>tags/tags.parquet
     <prefix>rejected/run_id=<run id>/part.parquet
     <prefix>_sensorstream/...                    bookkeeping, see ``manifest``
@@ -22,11 +24,13 @@ from ..windows import Window, from_name
 READINGS = "readings/"
 TAGS = "tags/tags.parquet"
 BOOKS = "_sensorstream/"
+ICEBERG = "iceberg/"  # what readers of the table are pointed at
 STAGED = f"{BOOKS}staged/"
 PROBES = f"{BOOKS}probe/"  # tell whether a store honours conditional writes; gone at once
 
 FOLDER_BYTES, KEY_BYTES = 255, 1024  # longest name of a file system, longest key of S3
 AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")
+DIGEST = re.compile(r"-[0-9a-f]{8}$")  # of a file that is an Iceberg table's: what replaces one has another name
 NO_TAGPATH = ("", "__HIVE_DEFAULT_PARTITION__")  # what Hive and its heirs read as no value, encoded or not
 NO_XML = "\ufffe\uffff"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -60,13 +64,15 @@ def decode_tagpath(text: str) -> str:
     return unquote(text, errors="strict")
 
 
-def storable(paths: Iterable[str], *, prefix: str | None) -> list[str]:
+def storable(paths: Iterable[str], *, prefix: str | None, iceberg: bool = False) -> list[str]:
     """``paths``, where each can be the name of a folder that readers find.
 
     Parameters
     ----------
     prefix
         Of the lake in its bucket; ``None`` for a lake in a file system.
+    iceberg
+        Whether it is an Iceberg table as well, with longer names.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def storable(paths: Iterable[str], *, prefix: str | None) -> list[str]:
             raise ConfigError(
                 f"{shown} would be a name of {name} bytes, and a folder holds names of {FOLDER_BYTES}: {remedy}"
             )
-        key = len(f"{prefix}{READINGS}".encode()) + name + AFTER_TAGPATH
+        key = len(f"{prefix}{READINGS}".encode()) + name + AFTER_TAGPATH + 9 * iceberg
         if prefix is not None and key > KEY_BYTES:
             raise ConfigError(f"{shown} would be a key of {key:,} bytes, and S3 holds keys of {KEY_BYTES:,}: {remedy}")
     return found
@@ -97,8 +103,8 @@ def folder(tagpath: str, month: str) -> str:
     return f"{READINGS}tagpath={encode_tagpath(tagpath)}/month={month}/"
 
 
-def reading_key(tagpath: str, month: str, interval: Window) -> str:
-    return f"{folder(tagpath, month)}{interval.name}.parquet"
+def reading_key(tagpath: str, month: str, interval: Window, digest: str | None = None) -> str:
+    return f"{folder(tagpath, month)}{interval.name}{f'-{digest[:8]}' if digest else ''}.parquet"
 
 
 def parse_reading_key(key: str) -> tuple[str, str, Window]:
@@ -108,7 +114,7 @@ def parse_reading_key(key: str) -> tuple[str, str, Window]:
         raise ValueError(key)
     tag, month, name = parts[0].removeprefix("tagpath="), parts[1].removeprefix("month="), parts[2][: -len(".parquet")]
     try:
-        return decode_tagpath(tag), month, from_name(name)
+        return decode_tagpath(tag), month, from_name(DIGEST.sub("", name))
     except ConfigError as error:  # an interval that ends before it starts
         raise ValueError(key) from error
 

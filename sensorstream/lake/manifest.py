@@ -10,6 +10,7 @@ that changes nothing leaves the same bytes. While a run publishes, the root says
      "pieces": {"2026-10": "_sensorstream/state/pieces-2026-10-….parquet"},  what is known of the source
      "marks":  {"sqlt_data_1_2026_10": {…}},                                 how far each partition table was seen
      "frames": 1,                                                            how often a DataFrame was published
+     "iceberg": {"metadata": "iceberg/metadata/….metadata.json", …},         see ``lake.iceberg``; only of such a lake
      "turn":   {…}}                                                          only while somebody publishes
 """
 
@@ -51,6 +52,7 @@ FILES = pa.schema(
         ("digest", pa.string()),  # SHA-256 of the bytes
     ]
 )
+NAMED = FILES.append(pa.field("micros", pa.bool_()))  # where a lake has any such file
 PIECES = pa.schema(
     [
         ("tagpath", pa.string()),
@@ -76,6 +78,7 @@ class DataFile:
     last_ms: int
     size: int
     digest: str
+    micros: bool = False  # an Iceberg table's: its times are microseconds, its name tells its content
 
     @cached_property
     def interval(self) -> Window:
@@ -83,7 +86,7 @@ class DataFile:
 
     @cached_property
     def key(self) -> str:
-        return reading_key(self.tagpath, self.month, self.interval)
+        return reading_key(self.tagpath, self.month, self.interval, self.digest if self.micros else None)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -101,15 +104,21 @@ class Root:
     frames: int = 0  # publications of DataFrames, of which no pieces are known
     turn: Mapping[str, Any] | None = None
     timezone: str | None = None  # whose days and months the lake has; none before anything was published
+    iceberg: Mapping[str, str] | None = None  # what the table is named by; ``{"metadata": ""}`` while it is made
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the lake is an Iceberg table as well."""
+        return bool(self.iceberg and self.iceberg["metadata"])
 
     @property
     def states(self) -> set[str]:
-        return {*self.files.values(), *self.pieces.values()}
+        return {*self.files.values(), *self.pieces.values(), *(self.iceberg or {}).values()} - {""}
 
     def to_bytes(self) -> bytes:
         parts = {"files": self.files, "pieces": self.pieces, "marks": self.marks}
         shown = {name: dict(sorted(part.items())) for name, part in parts.items()}
-        more = {"timezone": self.timezone, "frames": self.frames, "turn": self.turn}
+        more = {"timezone": self.timezone, "frames": self.frames, "iceberg": self.iceberg, "turn": self.turn}
         rest = {name: value for name, value in more.items() if value}
         return json.dumps({"format": FORMAT, **shown, **rest}, indent=1).encode()
 
@@ -141,6 +150,21 @@ class Manifest:
                 f"lake {self.store.place} has the days and months of {self.root.timezone}, and"
                 f' "timezone" is {timezone}: set it back, or begin another lake ("s3_directory", "local_path")'
             )
+        return self.of_its_kind()
+
+    def of_its_kind(self) -> Manifest:
+        """This manifest, if the lake is an Iceberg table where the configuration says so, and only there.
+
+        Raises ``ConfigError`` if not.
+        """
+        asked, root = self.store.iceberg, self.root
+        if root.iceberg and not asked:
+            raise ConfigError(f'lake {self.store.place} is an Iceberg table and "iceberg" is not set: set it')
+        if asked and not root.is_table and (root.iceberg or root.files):
+            raise ConfigError(
+                f'lake {self.store.place} was begun without "iceberg": rewrite it with sensorstream compact'
+                " --to-iceberg, or leave the key out"
+            )
         return self
 
     def entries(
@@ -165,7 +189,7 @@ class Manifest:
         if key is None:
             return schema.empty_table()
         try:
-            return state_of(key, self.store.get(key), schema)
+            return state_of(key, self.store.get(key), *((FILES, NAMED) if schema is FILES else (schema,)))
         except ValueError:
             raise StateGone(key) from None
 
@@ -258,8 +282,12 @@ def _after(before: pa.Table, change: MonthChange) -> pa.Table:
     stay, maybe = before.filter(pc.invert(paths)), before.filter(paths)
     places = zip(maybe.column("tagpath").to_pylist(), maybe.column("start").to_pylist(), strict=True)
     kept = maybe.filter(pa.array([place not in gone for place in places], pa.bool_()))
-    added = pa.Table.from_pylist([{n: getattr(e, n) for n in FILES.names} for e in change.added], schema=FILES)
-    return pa.concat_tables([stay, kept, added]).sort_by([("tagpath", "ascending"), ("start", "ascending")])
+    schema = NAMED if any(entry.micros for entry in change.added) else FILES
+    added = pa.Table.from_pylist([{n: getattr(e, n) for n in schema.names} for e in change.added], schema=schema)
+    after = pa.concat_tables([stay, kept, added], promote_options="default")
+    if "micros" in after.column_names:
+        after = after.set_column(len(FILES), "micros", pc.fill_null(after.column("micros"), False))
+    return after.sort_by([("tagpath", "ascending"), ("start", "ascending")])
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -6,11 +6,12 @@ What is committed is what the manifest names; nothing else under the prefix is l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -21,12 +22,13 @@ import pyarrow as pa
 from ..config.credentials import without_password
 from ..config.settings import Config
 from ..errors import ConfigError, LakeError
+from ..extras import needs
 from ..spark.package import guarded, here, spark_schema
 from ..transform.readings import SCHEMA
 from ..transform.readings import inside as within
 from ..transform.staged_rows import READINGS as SPELLED_OUT
 from ..transform.staged_rows import labelled as spelled_out
-from ..windows import Moment, Window, WindowLike, as_window, day_window, zone
+from ..windows import Moment, Window, WindowLike, as_window, day_window, instant, zone
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
@@ -44,6 +46,7 @@ FETCHES_AT_ONCE = 8
 Patterns = str | Sequence[str] | None
 
 Start = Moment | WindowLike
+Listed = Callable[[Manifest, Config, Window, Patterns], list[DataFile]]
 
 
 class How(TypedDict, total=False):
@@ -53,6 +56,7 @@ class How(TypedDict, total=False):
     wide: bool
     every: str
     take: Take
+    as_of: Moment | None
 
 
 @overload
@@ -78,6 +82,7 @@ def read_lake(
 def read_lake(
     config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["spark"],
     spark: SparkSession | None = None, persist: bool = False, tags: Sequence[str] | None = None,
+    as_of: Moment | None = None,
 ) -> DataFrame: ...  # fmt: skip
 def read_lake(
     config: Config,
@@ -90,6 +95,7 @@ def read_lake(
     every: str = "1min",
     take: Take = "mean",
     into: Literal["arrow", "pandas", "polars", "spark"] = "arrow",
+    as_of: Moment | None = None,
     spark: SparkSession | None = None,
     persist: bool = False,
 ) -> Any:
@@ -112,6 +118,8 @@ def read_lake(
     into
         ``arrow``, ``pandas`` and ``polars`` hold the readings in memory, in order of tag path and time; ``spark`` is
         a lazy DataFrame of which the workers fetch the files, in no order.
+    as_of
+        The lake as it was then, where it is an Iceberg table that still has that state (``keep_days``).
     spark
         The session for ``into="spark"``; by default the one that runs, else a new one as ``config`` asks for it.
     persist
@@ -142,16 +150,17 @@ def read_lake(
         patterns = [rf"\A{re.escape(path)}\Z" for path in tags] or [r"\A\Z"]
     if into not in ("arrow", "pandas", "polars", "spark"):
         raise ConfigError(f'into "{into}" is none of arrow, pandas, polars, spark')
+    listed = partial(_entries_as_of, instant=instant(as_of, config.timezone)) if as_of is not None else _entries
     if into == "spark":
         if wide:
             raise ConfigError('wide goes with into="arrow", "pandas" or "polars": leave it out')
-        return _spark_readings(config, window, patterns, spark, persist=persist)
+        return _spark_readings(config, window, patterns, listed, spark, persist=persist)
     if persist or spark:
         raise ConfigError(f'persist and spark go with into="spark", not with into="{into}": leave them out')
     _usable(into)  # before anything is read
     if wide:
         step_ms(every)
-    readings = _arrow_readings(config, window, patterns)
+    readings = _arrow_readings(config, window, patterns, listed)
     if wide:
         columns = tags or sorted(readings.column("tagpath").unique().to_pylist())
         readings = widened(readings, columns, window, every, take)
@@ -201,6 +210,12 @@ def places(config: Config) -> list[tuple[str, str]]:
     return at_one_commit(open_lake(config), look)
 
 
+def metadata(config: Config) -> str:
+    """The key of the metadata of the Iceberg table that the lake is."""
+    manifest = present(read_manifest(open_lake(config)), config).of_its_kind()
+    return dict(manifest.root.iceberg or {}).get("metadata", "")
+
+
 def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patterns) -> list[DataFile]:
     wanted = _any_of(patterns)
     found: list[DataFile] = []
@@ -211,7 +226,25 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
     return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
 
 
-def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Table:
+def _entries_as_of(
+    manifest: Manifest, config: Config, window: Window, patterns: Patterns, *, instant: datetime
+) -> list[DataFile]:
+    if not manifest.root.is_table:
+        raise ConfigError(f'lake {config.lake} is no Iceberg table: as_of needs one ("iceberg")')
+    needs("as_of", iceberg=("pyiceberg",))
+    from .iceberg.table import LakeTable
+
+    table, wanted = LakeTable(manifest.store, manifest.root.iceberg), _any_of(patterns)
+    months = {month for month, _ in window.months(manifest.root.timezone or config.timezone)}
+    found = table.files(table.as_of(instant), months=months).values()
+    return sorted(
+        entry
+        for entry in found
+        if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
+    )
+
+
+def _arrow_readings(config: Config, window: Window, patterns: Patterns, listed: Listed) -> pa.Table:
     store = open_lake(config)
 
     def look(manifest: Manifest) -> pa.Table:
@@ -224,7 +257,7 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
                 why = why_gone(store, entry)
                 raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
 
-        chosen = _entries(present(manifest, config), config, window, patterns)
+        chosen = listed(present(manifest, config), config, window, patterns)
         with at_once(FETCHES_AT_ONCE) as pool:
             parts = list(pool.map(one, chosen))
         return pa.concat_tables(parts).unify_dictionaries() if parts else READINGS.empty_table()
@@ -233,10 +266,10 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns) -> pa.Ta
 
 
 def _spark_readings(
-    config: Config, window: Window, patterns: Patterns, spark: SparkSession | None, *, persist: bool
+    config: Config, window: Window, patterns: Patterns, listed: Listed, spark: SparkSession | None, *, persist: bool
 ) -> DataFrame:
     """The same as a lazy DataFrame; the workers fetch the files, from S3 as from a folder."""
-    found = at_one_commit(open_lake(config), lambda now: _entries(present(now, config), config, window, patterns))
+    found = at_one_commit(open_lake(config), lambda now: listed(present(now, config), config, window, patterns))
     if spark is None:
         from ..spark.session import spark_session
 

@@ -76,6 +76,7 @@ class _Root(Strict):
     frames: int = Field(0, ge=0)
     turn: _Lease | None = None
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    iceberg: dict[str, Key | Literal[""]] | None = None
 
 
 SETTLING = TypeAdapter(list[tuple[list[Key], list[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], Key]]]])
@@ -108,15 +109,16 @@ def journal_of(data: bytes | None, form: TypeAdapter[Any], none: Any) -> Any:
         raise ValueError(f"{error}: remove it, then run verify with --repair") from None
 
 
-def state_of(key: str, data: bytes | None, schema: pa.Schema) -> pa.Table:
-    """The rows of a state file, of ``schema``; ``ValueError`` where ``data`` is not what was written as ``key``."""
+def state_of(key: str, data: bytes | None, *schemas: pa.Schema) -> pa.Table:
+    """The rows of a state file, of one of ``schemas``; ``ValueError`` where ``data`` is not what ``key`` was."""
     if data is None:
         raise ValueError("is missing")
     if not key.endswith(f"-{hashlib.sha256(data).hexdigest()[:16]}.parquet"):
         raise ValueError("is not what was written")
     try:
         table = table_of(data)
-        if table.schema.names != schema.names:
+        schema = next((schema for schema in schemas if schema.names == table.schema.names), None)
+        if schema is None:
             raise ValueError(f"has the columns {', '.join(table.schema.names)}")
         table = table.cast(schema)
         table.validate(full=True)  # UTF-8 among others

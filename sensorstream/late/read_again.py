@@ -74,6 +74,7 @@ def read_again(late: Late, config: Config, store: Store, runs_on: Executor, *, r
                 Known(counted(late.again, found, config), late.marks, late.elsewhere),
                 append=config.write_mode == "append",
                 others=rejected_again(found, run),
+                run=run,
                 after=after,
             )
         except WindowBusy as busy:

@@ -128,7 +128,7 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         config, df = df, config
     clock, window = Clock(), as_window(window, config.timezone)
     given = _as_readings(df)
-    encode_group = _encoder(window, Target(config.timezone, config.max_records_per_file))
+    encode_group = _encoder(window, Target.of(config))
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
@@ -138,13 +138,14 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
             tally = found.tally
             with clock.phase("publish"):
                 paths = _paths({entry.tagpath for entry in found.entries}, tags)
-                storable(paths, prefix=config.prefix)
+                storable(paths, prefix=config.prefix, iceberg=config.iceberg is not None)
                 scope = Scope.of(config, window, paths, (month for month, _ in window.months(config.timezone)))
                 staged_files = StagedOnSpark(files, found.entries, config)
                 append = config.write_mode == "append"
-                done, _ = publish_files(staged_files, store, scope, look(store, scope), append=append)
+                run = run_id(window, sorted(paths))
+                done, _ = publish_files(staged_files, store, scope, look(store, scope), append=append, run=run)
     return RunRecord(
-        run_id=run_id(window, sorted(paths)),
+        run_id=run,
         started=clock.started.isoformat(timespec="milliseconds"),
         finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         engine="dataframe",

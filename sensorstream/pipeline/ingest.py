@@ -143,7 +143,7 @@ def look_before(
         opening = aside.submit(store_to_write, config)
         plan = make_plan.make_plan(historian, config, window, patterns, workers=workers)
         store = opening.result()
-    paths = storable((tag.path for tag in plan.tags), prefix=config.prefix)
+    paths = storable((tag.path for tag in plan.tags), prefix=config.prefix, iceberg=config.iceberg is not None)
     scope = Scope.of(config, window, paths, covered_months(plan, config))
 
     def at_once(manifest: Manifest) -> tuple[Seen, Lookback | None]:
@@ -245,6 +245,7 @@ def commit(config: Config, before: Before, counted: Counted, run: str) -> tuple[
             rejected_key(run): cache(lambda: parquet_or_none(counted.measured.rejected)),
             TAGS: counted.tags,
         },
+        run=run,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -17,12 +17,13 @@ from ..config.settings import Config
 from ..errors import ConfigError, NotReconciled
 from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
-from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged, write_states
+from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged
 from ..lake.stores import Conflict, Store, open_store
 from ..progress.steps import Progress, Step
 from ..windows import Window, month_window
 from .file_changes import entry_of, places
 from .lease import Lease, acquire, wait_until_free
+from .prepare import prepare
 
 MEGABYTE = 1 << 20
 MERGES_AT_ONCE = 4  # each holds the readings of about one target file
@@ -91,13 +92,63 @@ def compact(
     for month in sorted(months if months is not None else there):
         while (step := _compact_some(store, month, size, more_than(month), progress)) is not None:
             done.append(step)
+    return _together(done)
+
+
+def _together(steps: Sequence[Compacted]) -> Compacted:
     return Compacted(
-        months=tuple(sorted({month for step in done for month in step.months})),
-        files_before=sum(step.files_before for step in done),
-        files_after=sum(step.files_after for step in done),
-        bytes_before=sum(step.bytes_before for step in done),
-        bytes_after=sum(step.bytes_after for step in done),
+        months=tuple(sorted({month for step in steps for month in step.months})),
+        files_before=sum(step.files_before for step in steps),
+        files_after=sum(step.files_after for step in steps),
+        bytes_before=sum(step.bytes_before for step in steps),
+        bytes_after=sum(step.bytes_after for step in steps),
     )
+
+
+def to_iceberg(config: Config, *, store: Store | None = None, progress: Progress | None = None) -> Compacted:
+    """Rewrite a lake that was begun without ``iceberg`` as one that is an Iceberg table too; no reading changes.
+
+    It goes in steps, each a commit; other runs are refused until it is done. Where it was ended it goes on.
+
+    Raises
+    ------
+    ConfigError
+        ``iceberg`` is not configured.
+    LakeError, WindowBusy
+        As publishing does; every reading stays where it was.
+    """
+    if config.iceberg is None:
+        raise ConfigError('--to-iceberg makes the lake an Iceberg table: say which in "iceberg" of the configuration')
+    store = store or open_store(config)
+    done = []
+    while (step := _rewrite_some(store, config, progress)) is not None:
+        done.append(step)
+    return _together(done)
+
+
+def _rewrite_some(store: Store, config: Config, progress: Progress | None) -> Compacted | None:
+    """One lease's worth of files, or the table itself after the last; ``None`` once it is there."""
+    while True:
+        now = wait_until_free(store)
+        if now.root.is_table:
+            return None
+        old = ((month, [e for e in _entries(store, now, month) if not e.micros]) for month in now.months)
+        month, todo = next((found for found in old if found[1]), ("", []))
+        try:
+            lease = acquire(now, f"{month or 'the Iceberg table'}, rewritten")
+        except Conflict:
+            continue
+        now = replace(now, root=replace(now.root, iceberg={"metadata": ""}))
+        with lease:
+            if todo:
+                some = [[entry] for entry in sorted(todo)[:FILES_A_TURN]]
+                size = Size(config.compact_target_mb * MEGABYTE, config.max_records_per_file)
+                return _merge(lease, now, month, some, size, progress)
+            lease.announce([])
+            prepared = prepare(now, {}, "the Iceberg table, of all that was there", whole=True)
+            lease.commit(prepared.root, [])
+            lease.settle(forget=prepared.forget)
+            return Compacted((), 0, 0, 0, 0)
 
 
 def _compact_some(store: Store, month: str, size: Size, more_than: int, progress: Progress | None) -> Compacted | None:
@@ -170,7 +221,8 @@ def _merge(
             readings = pa.concat_tables([read_entry(store, entry) for entry in files]).combine_chunks()
         except StateGone as gone:
             raise damaged(store, gone) from None
-        entry, data = entry_of(files[0].place, Window(files[0].interval.start, files[-1].interval.end), readings)
+        whole = Window(files[0].interval.start, files[-1].interval.end)
+        entry, data = entry_of(files[0].place, whole, readings, micros=store.iceberg is not None)
         store.put(lease.staged_key(entry.digest), data)
         return entry
 
@@ -182,9 +234,10 @@ def _merge(
                 progress(Step(f"compact {month}", len(removed), total))
     if sum(entry.rows for entry in removed) != sum(entry.rows for entry in added):
         raise NotReconciled(f"the merged files of {month} do not hold what the old ones did: the lake is untouched")
-    after = write_states(now, {month: MonthChange(removed=frozenset(removed), added=frozenset(added))})
-    lease.commit(after, places(removed, added))
-    lease.settle(forget=now.root.states - after.states)
+    change = MonthChange(removed=frozenset(removed), added=frozenset(added))
+    prepared = prepare(now, {month: change}, f"{month}, compacted")
+    lease.commit(prepared.root, places(prepared.gone, added))
+    lease.settle(forget=prepared.forget)
     return Compacted(
         months=(month,),
         files_before=len(removed),

@@ -71,7 +71,7 @@ def over(
 
 def within(
     place: tuple[str, str], olds: Sequence[DataFile], news: News, read: Callable[[DataFile], pa.Table], *, append: bool,
-    max_records: int,
+    max_records: int, micros: bool = False,
 ) -> Changes:  # fmt: skip
     """Readings of ``news`` brought into the files that cover their time; new files only where none does.
 
@@ -92,7 +92,7 @@ def within(
         if append and after.num_rows == before.num_rows:
             plan.unchanged += 1
             continue
-        files = files_of(place, old.interval, after, max_records)
+        files = files_of(place, old.interval, after, max_records, micros=micros)
         if set(files) == {old}:
             plan.unchanged += 1
             continue
@@ -103,27 +103,32 @@ def within(
         for old in olds:
             gaps = [rest for gap in gaps for rest in gap.minus(old.interval)]
         for gap in gaps:
-            plan.made |= files_of(place, gap, inside(readings, gap), max_records)
+            plan.made |= files_of(place, gap, inside(readings, gap), max_records, micros=micros)
     return plan
 
 
-def files_of(place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int) -> dict[DataFile, bytes]:
+def files_of(
+    place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int, *, micros: bool = False
+) -> dict[DataFile, bytes]:
     """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
     found = {}
     for part, rows in cut(times_ms(readings), interval, max_records):
         if rows.start < rows.stop:
-            entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start))
+            entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start), micros=micros)
             found[entry] = data
     return found
 
 
-def entry_of(place: tuple[str, str], interval: Window, readings: pa.Table) -> tuple[DataFile, bytes]:
+def entry_of(
+    place: tuple[str, str], interval: Window, readings: pa.Table, *, micros: bool = False
+) -> tuple[DataFile, bytes]:
     """One file of at least one reading, and its bytes."""
-    data = encode(readings)
-    times = readings.column("datetime").cast(pa.int64())
+    data = encode(readings, micros=micros)
+    times = times_ms(readings)
     digest = hashlib.sha256(data).hexdigest()
     start, end = interval.start_ms // 1000, interval.end_ms // 1000
-    return DataFile(*place, start, end, readings.num_rows, times[0].as_py(), times[-1].as_py(), len(data), digest), data
+    rows, first, last = readings.num_rows, int(times[0]), int(times[-1])
+    return DataFile(*place, start, end, rows, first, last, len(data), digest, micros), data
 
 
 def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
@@ -169,14 +174,18 @@ def covered(new: Iterable[DataFile], removed: Iterable[DataFile]) -> set[DataFil
     }
 
 
-def places(removed: Iterable[DataFile], come: Iterable[DataFile]) -> list[Place]:
+def places(removed: Iterable[str], come: Iterable[DataFile]) -> list[Place]:
     """What settling does at each tag path and month: keys that go for good, then staged files that come."""
-    gone: dict[tuple[str, str], list[str]] = defaultdict(list)
-    coming: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    gone: dict[str, list[str]] = defaultdict(list)
+    coming: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for entry in come:
-        coming[entry.place].append((entry.digest, entry.key))
+        coming[_folder(entry.key)].append((entry.digest, entry.key))
     stay = {key for found in coming.values() for _, key in found}
-    for entry in removed:
-        if entry.key not in stay:
-            gone[entry.place].append(entry.key)
+    for key in removed:
+        if key not in stay:
+            gone[_folder(key)].append(key)
     return [Place(tuple(gone.get(p, ())), tuple(coming.get(p, ()))) for p in sorted({*gone, *coming})]
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 from ..config.settings import Config
 from ..errors import LakeError, NotSettled, WindowBusy
 from ..lake.concurrency import at_once
-from ..lake.keys import BOOKS, PROBES, STAGED, staged_key
+from ..lake.keys import BOOKS, ICEBERG, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
 from ..lake.sound import NEW, SETTLING, New, journal_of
 from ..lake.stores import Conflict, Store, reached_store
@@ -106,9 +106,13 @@ class Lease:
         try:
             with at_once(REQUESTS_AT_ONCE) as pool:
                 list(pool.map(settle, places))
+            if self.store.iceberg and self._manifest.root.is_table:
+                from ..lake.iceberg import pointer
+
+                pointer.follow(self._manifest)
         except LakeError as error:
             raise NotSettled(
-                f"{error}: the run is committed, the next one or recover puts its files in place"
+                f"{error}: the run is committed, the next one or recover does what is left of it"
             ) from error
         # Without this journal all is in place: the staged files may go.
         self.store.delete([self._settling])
@@ -131,7 +135,7 @@ class Lease:
             self._leave()
             raise
         new = _said(self.store, self._journal, NEW, New(new=[])).new
-        self._clean([*new, *(key for key in _unnamed(self.store, self._manifest.root) if not key.startswith(JOURNAL))])
+        self._clean([*new, *(key for key in unnamed(self._manifest) if not key.startswith(JOURNAL))])
 
     def _leave(self) -> None:
         """Remove what only this lease can have written and nobody will look for: the lease was ended by another."""
@@ -212,8 +216,10 @@ def store_to_write(config: Config) -> Store:
     """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first lease could
     not be taken in it."""
     store = reached_store(config)
-    if read_manifest(store).version is None:
+    manifest = read_manifest(store).of_its_kind()
+    if manifest.version is None:
         store.probe()
+    _refuse_foreign_commits(manifest)
     return store
 
 
@@ -221,6 +227,7 @@ def acquire(manifest: Manifest, what: str) -> Lease:
     """The lease to change ``what``; ``stores.Conflict`` if somebody else has written the root since it was read."""
     if manifest.version is None:
         manifest.store.probe()
+    _refuse_foreign_commits(manifest)
     lease = {"id": uuid.uuid4().hex, "what": what, "phase": "writing", "holder": asdict(this_process()), "beat": 0}
     return Lease(swap_root(manifest, replace(manifest.root, turn=lease)))
 
@@ -261,6 +268,11 @@ def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
     manifest = wait_until_free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    if _pointers_behind(manifest):
+        with acquire(manifest, "the table's pointers") as lease:
+            lease.commit(manifest.root, [])
+            lease.settle()
+        did.append("what names the Iceberg table's metadata was put in its place")
     if manifest.version is None:  # a first run, which asks more of the store than others, came no further
         store.delete([key for key, _ in store.list(PROBES)])
     return did[-1] if did else None
@@ -274,7 +286,12 @@ def taken_over(manifest: Manifest) -> str:
 
 
 def take_over(manifest: Manifest) -> None:
-    """End the lease of a holder that is gone. Whoever is first does it; for the others there is nothing left."""
+    """End the lease of a holder that is gone. Whoever is first does it; for the others there is nothing left.
+
+    Raises ``ConfigError`` where the lake is an Iceberg table and the configuration does not say which.
+    """
+    if manifest.root.iceberg and not manifest.store.iceberg:
+        manifest.of_its_kind()
     held = {**(manifest.root.turn or {}), "holder": asdict(this_process())}
     try:
         lease = Lease(swap_root(manifest, replace(manifest.root, turn=held)))
@@ -285,7 +302,7 @@ def take_over(manifest: Manifest) -> None:
         if lease.phase == "writing":
             lease.undo()
         else:
-            lease.settle(forget=[key for key in _unnamed(lease.store, manifest.root) if not key.startswith(JOURNAL)])
+            lease.settle(forget=[key for key in unnamed(manifest) if not key.startswith(JOURNAL)])
 
 
 def keys_of(manifest: Manifest) -> list[str]:
@@ -305,7 +322,33 @@ def _said(store: Store, key: str, form: TypeAdapter[Any], none: Any) -> Any:
         raise LakeError(f"lake {store.place}: {key} {error}") from None
 
 
-def _unnamed(store: Store, root: Root) -> list[str]:
-    """Objects of the bookkeeping that the root does not name."""
-    named: Collection[str] = {ROOT, *root.states}
-    return [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in named]
+def unnamed(manifest: Manifest) -> list[str]:
+    """Objects of the bookkeeping, and of the Iceberg table's, that the root does not name."""
+    named: set[str] = {ROOT, *manifest.root.states}
+    found = [key for key, _ in manifest.store.list(BOOKS.rstrip("/"))]
+    if manifest.store.iceberg:
+        from ..lake.iceberg import pointer, table
+
+        try:
+            named |= table.LakeTable(manifest.store, manifest.root.iceberg).objects()
+        except LakeError:  # nothing can be said of what it names
+            return [key for key in found if key not in named]
+        if manifest.root.is_table:
+            named.add(pointer.HINT)
+        found += [key for key, _ in manifest.store.list(ICEBERG.rstrip("/"))]
+    return [key for key in found if key not in named]
+
+
+def _refuse_foreign_commits(manifest: Manifest) -> None:
+    if manifest.store.iceberg and manifest.root.is_table and manifest.root.turn is None:
+        from ..lake.iceberg import pointer
+
+        pointer.look(manifest)
+
+
+def _pointers_behind(manifest: Manifest) -> bool:
+    if not (manifest.store.iceberg and manifest.root.is_table):
+        return False
+    from ..lake.iceberg import pointer
+
+    return pointer.behind(manifest)

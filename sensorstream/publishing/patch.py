@@ -57,7 +57,10 @@ def patched(
             now = pa.concat_tables(readings)
             read = [(part, inside(now, part)) for part in parts[place]]
             old = olds[place]
-            return within(place, old, read, lambda e: read_entry(store, e), append=append, max_records=max_records)
+            micros = store.iceberg is not None
+            return within(
+                place, old, read, lambda e: read_entry(store, e), append=append, max_records=max_records, micros=micros
+            )
 
         with at_once(REQUESTS_AT_ONCE) as pool:
             found += pool.map(one, some)

@@ -32,7 +32,6 @@ from ..lake.manifest import (
     damaged,
     months_of,
     read_manifest,
-    write_states,
 )
 from ..lake.stores import Conflict, Store
 from ..staging.staged_files import Staged
@@ -41,6 +40,7 @@ from ..windows import Window
 from .file_changes import Changes, Committed, both, covered, files_of, over, places
 from .lease import Lease, Place, acquire, wait_until_free
 from .patch import appended, patched
+from .prepare import kept_for_readers, prepare
 
 REQUESTS_AT_ONCE = 8
 
@@ -106,7 +106,7 @@ def look(store: Store, scope: Scope) -> Seen:
 
 def publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
-    others: Mapping[str, Beside] | None = None, tell: Callable[[str], None] = lambda sentence: None,
+    others: Mapping[str, Beside] | None = None, run: str = "", tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
 
@@ -117,6 +117,8 @@ def publish(
     others
         Objects beside the readings that the run leaves, by key; ``None`` removes one. What makes one is
         called while files are put, if at all.
+    run
+        The run's id, for the snapshot of an Iceberg table.
     tell
         Told in a sentence while another run is waited for.
 
@@ -156,13 +158,13 @@ def publish(
         return of_source.put(before, scope.part(month), scope.paths, new)
 
     return _publish(
-        staged, store, scope, seen, work_out, note, known or Known(), others or {}, tell, frame=known is None
+        staged, store, scope, seen, work_out, note, known or Known(), others or {}, run, tell, frame=known is None
     )
 
 
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
-    after: Root, append: bool = False, others: Mapping[str, Beside] | None = None,
+    after: Root, append: bool = False, others: Mapping[str, Beside] | None = None, run: str = "",
     damaged: Collection[DataFile] = (), tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
@@ -201,13 +203,13 @@ def patch(
         kept = new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
         return pa.concat_tables([before, kept])
 
-    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, tell)
+    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, run, tell)
 
 
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
     note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside],
-    tell: Callable[[str], None], *, frame: bool = False,
+    run: str, tell: Callable[[str], None], *, frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
     while True:
         now = wait_until_free(store, tell)
@@ -229,17 +231,17 @@ def _publish(
         except Conflict:
             continue
         with lease:
-            return _carry_out(lease, now, root, staged, todo, noted, others, there)
+            return _carry_out(lease, now, root, staged, todo, noted, others, there, (str(scope.window), run))
 
 
 def _carry_out(
     lease: Lease, now: Manifest, root: Root, staged: Staged, todo: Changes, noted: Mapping[str, pa.Table],
-    others: Mapping[str, Beside], there: Mapping[str, bytes | None],
+    others: Mapping[str, Beside], there: Mapping[str, bytes | None], about: tuple[str, str],
 ) -> tuple[Published, Root]:  # fmt: skip
     store = lease.store
     waiting = covered([*todo.staged, *todo.made], todo.removed)
     direct = [entry.key for entry in (*todo.staged, *todo.made) if entry not in waiting]
-    lease.announce([*direct, *(key for key, old in there.items() if old is None)])
+    lease.announce([*(set(direct) - kept_for_readers(now)), *(key for key, old in there.items() if old is None)])
 
     def place_of(entry: DataFile) -> str:
         return lease.staged_key(entry.digest) if entry in waiting else entry.key
@@ -253,7 +255,6 @@ def _carry_out(
         settled_beside = [place for place in few if place]
     trimmed = [entry for found in trims for entry in found]
     written = [*todo.staged, *todo.made, *trimmed]
-    settled = [*places(todo.removed, [*waiting, *trimmed]), *settled_beside]
     changed = {
         month: MonthChange(
             removed=frozenset(entry for entry in todo.removed if entry.month == month),
@@ -262,16 +263,16 @@ def _carry_out(
         )
         for month in {*months_of([*written, *todo.removed]), *noted}
     }
-    after = write_states(replace(now, root=root), changed)
-    lease.commit(after, settled)
-    lease.settle(forget=now.root.states - after.states)
+    prepared = prepare(replace(now, root=root), changed, *about)
+    lease.commit(prepared.root, [*places(prepared.gone, [*waiting, *trimmed]), *settled_beside])
+    lease.settle(forget=prepared.forget)
     published = Published(
         files_written=len(written),
         files_unchanged=todo.unchanged,
         files_removed=len({entry.key for entry in todo.removed} - {entry.key for entry in written}),
         bytes_written=sum(entry.size for entry in written),
     )
-    return published, after
+    return published, prepared.root
 
 
 # -- what is known -----------------------------------------------------------------------------------------------------
@@ -340,7 +341,8 @@ def _trim(lease: Lease, old: DataFile, rest: Sequence[Window]) -> Iterator[DataF
     except StateGone as gone:
         raise damaged(lease.store, gone) from None
     for part in rest:
-        for entry, data in files_of(old.place, part, inside(readings, part), max(old.rows, 1)).items():
+        rows = inside(readings, part)
+        for entry, data in files_of(old.place, part, rows, max(old.rows, 1), micros=old.micros).items():
             lease.store.put(lease.staged_key(entry.digest), data)
             yield entry
 

@@ -81,7 +81,7 @@ class OnSpark:
         self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> Iterator[tuple[Staged, Measured]]:
         sender = receiver.sender if receiver else None
-        rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
+        rule, target = quality_rule(config, plan.layout), Target.of(config)
         engine = ENGINES[config.engine]
         with spark_errors(), ExitStack() as kept:
             lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)

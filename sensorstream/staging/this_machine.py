@@ -50,7 +50,7 @@ class ThisMachine:
         self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> Iterator[tuple[Staged, Measured]]:
         sender = receiver.sender if receiver else None
-        rule, target = quality_rule(config, plan.layout), Target(config.timezone, config.max_records_per_file)
+        rule, target = quality_rule(config, plan.layout), Target.of(config)
         fetch = Fetch.of(plan, config, snapshot, sender)
         with StagedFiles() as files:
             rows = (

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..windows import Window
-from .readings import SCHEMA
+from .readings import SCHEMA, WITH_MICROS
 
 PACKED = "DELTA_BINARY_PACKED"
 ROW_GROUP = 1_000_000
@@ -26,20 +26,24 @@ MISLED_BYTES = 6  # of a reading with all its columns: where there are more, the
 SAMPLE = 1024  # values of which it is estimated how many different ones there are
 
 
-def encode(readings: pa.Table) -> bytes:
-    """``readings`` (columns of ``SCHEMA``, sorted by ``datetime``) as one Parquet file.
+def encode(readings: pa.Table, *, micros: bool = False) -> bytes:
+    """``readings`` (columns of ``SCHEMA``, sorted by ``datetime``) as one Parquet file; of an Iceberg table in
+    ``micros``.
 
     Most sensors have few different values, by their resolution: as numbers of a dictionary these take less than
     compressed ones, and no compressor. Over a month of the seeded plant files are 14 % smaller so, in no more time.
     """
+    schema = WITH_MICROS if micros else SCHEMA
     compression = COMPRESSION
     if readings.column("text").null_count == readings.num_rows:
         compression = compression | {"text": "none"}
     if repeats(readings.column("value")):
-        data = _written(readings, ["text", "quality", "value"], {"datetime": PACKED}, compression | {"value": "none"})
+        data = _written(
+            readings.cast(schema), ["text", "quality", "value"], {"datetime": PACKED}, compression | {"value": "none"}
+        )
         if len(data) < MISLED_BYTES * readings.num_rows + SAMPLE:
             return data
-    return _written(readings, ["text", "quality"], {"datetime": PACKED, "value": "PLAIN"}, compression)
+    return _written(readings.cast(schema), ["text", "quality"], {"datetime": PACKED, "value": "PLAIN"}, compression)
 
 
 def repeats(values: pa.ChunkedArray) -> bool:
@@ -62,7 +66,7 @@ def _written(
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
-        SCHEMA,
+        readings.schema,
         compression=compression,
         use_dictionary=dictionaries,
         column_encoding=encodings,

@@ -16,6 +16,15 @@ SCHEMA = pa.schema(
         ("quality", pa.int32()),
     ]
 )
+# As the files of an Iceberg table hold them, whose columns have numbers.
+WITH_MICROS = pa.schema(
+    [
+        field.with_type(pa.timestamp("us", tz="UTC") if field.name == "datetime" else field.type).with_metadata(
+            {"PARQUET:field_id": str(number)}
+        )
+        for number, field in enumerate(SCHEMA, 1)
+    ]
+)
 
 
 def times_ms(readings: pa.Table) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from ..config.settings import Config
 from ..planning.slices import PageCount
 from ..windows import Window
 from .clean import REJECTED, Tally
@@ -33,6 +34,7 @@ STAGED = pa.schema(
         ("last_ms", pa.int64()),
         ("size", pa.int64()),  # bytes
         ("digest", pa.string()),  # SHA-256 of the bytes
+        ("micros", pa.bool_()),  # whether its times are microseconds
         ("valued", pa.int64()),  # readings that have a value
         ("worded", pa.int64()),  # readings that have a text
         ("tally", pa.string()),  # JSON, of counts as well
@@ -69,10 +71,15 @@ BATCH_BYTES = 2 << 20
 
 @dataclass(frozen=True)
 class Target:
-    """How readings become files: the time zone of month borders, the size limit (readings)."""
+    """How readings become files: the time zone of month borders, the size limit (readings), the unit of times."""
 
     timezone: str
     max_records_per_file: int
+    micros: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> Target:
+        return cls(config.timezone, config.max_records_per_file, config.iceberg is not None)
 
 
 def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Iterator[dict[str, object]]:
@@ -87,7 +94,7 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
             if start == stop:
                 continue
             part = kept.slice(start, stop - start)
-            data = encode(part)
+            data = encode(part, micros=target.micros)
             yield {
                 "kind": "file",
                 "tagpath": tagpath,
@@ -99,6 +106,7 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
                 "last_ms": int(times[stop - 1]),
                 "size": len(data),
                 "digest": hashlib.sha256(data).hexdigest(),
+                "micros": target.micros,
                 "valued": part.num_rows - part.column("value").null_count,
                 "worded": part.num_rows - part.column("text").null_count,
                 "tally": None,

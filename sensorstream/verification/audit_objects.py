@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from ..errors import LakeError
 from ..lake.data_files import drift
-from ..lake.keys import BOOKS, READINGS, TAGS, Foreign, spelled
-from ..lake.manifest import FILES, PIECES, ROOT, DataFile, Manifest, StateGone, read_manifest
+from ..lake.keys import READINGS, TAGS, Foreign, spelled
+from ..lake.manifest import FILES, NAMED, PIECES, ROOT, DataFile, Manifest, StateGone, read_manifest
 from ..lake.sound import state_of
 from ..lake.stores import Store
 from ..lake.tag_metadata import SCHEMA as TAG_COLUMNS
-from ..publishing.lease import keys_of, taken_over, wait_until_free
+from ..publishing.lease import keys_of, taken_over, unnamed, wait_until_free
+from ..publishing.prepare import kept_for_readers
 from ..transform.parquet import table_of
 from ..windows import Window
 from .differences import Difference
@@ -45,6 +46,7 @@ class AtRest:
     lost: tuple[Lost, ...]
     foreign: tuple[Foreign, ...]
     leftovers: tuple[str, ...]
+    table: tuple[Difference, ...]  # of the Iceberg table and the manifest, in the months of the window
     tags: str | None = None  # what is the matter with the tags' metadata
 
 
@@ -63,9 +65,9 @@ def at_rest(
             foreign = tuple(_foreign(manifest, window, whole_months(months, lost)))
         except StateGone:
             continue
-        leftovers = [key for key, _ in store.list(BOOKS.rstrip("/")) if key not in {ROOT, *manifest.root.states}]
+        table, leftovers = tuple(_table(manifest, whole_months(months, lost))), tuple(unnamed(manifest))
         if read_manifest(store).version == manifest.version:
-            return AtRest(manifest, tuple(killed), lost, foreign, tuple(leftovers), _tags(store))
+            return AtRest(manifest, tuple(killed), lost, foreign, leftovers, table, _tags(store))
     raise LakeError(f"lake {store.place}: the manifest changed {LOOKS} times while it was read: try again")
 
 
@@ -91,11 +93,11 @@ def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
     if manifest.version is None and any(spelled(key).interval for key, _ in manifest.store.list(READINGS.rstrip("/"))):
         yield Lost(ROOT, None, "is missing, though there are files of readings")
     for month in months:
-        for named, schema in ((manifest.root.files, FILES), (manifest.root.pieces, PIECES)):
+        for named, schemas in ((manifest.root.files, (FILES, NAMED)), (manifest.root.pieces, (PIECES,))):
             if (key := named.get(month)) is None:
                 continue
             try:
-                state_of(key, manifest.store.get(key), schema)
+                state_of(key, manifest.store.get(key), *schemas)
             except ValueError as error:
                 yield Lost(key, month, f"the manifest names it, and it {error}")
 
@@ -128,13 +130,35 @@ def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Itera
             maybe.append(found)
     paths = {found.tagpath for found in maybe if found.tagpath is not None}
     committed = {key for month in months for key in manifest.entries(month, window=window, paths=paths)}
+    committed |= kept_for_readers(manifest)
     return (found for found in maybe if found.key not in committed)
+
+
+def _table(manifest: Manifest, months: Sequence[str]) -> Iterator[Difference]:
+    if not (manifest.store.iceberg and manifest.root.is_table):
+        return
+    from ..lake.iceberg.table import LakeTable
+
+    try:
+        table = LakeTable(manifest.store, manifest.root.iceberg).files(months=months)
+    except LakeError as error:
+        yield Difference("table", None, None, str(error))
+        return
+    entries = {key: entry for month in months for key, entry in manifest.entries(month).items()}
+    for key in sorted(table.keys() ^ entries.keys()):
+        entry = table.get(key) or entries[key]
+        what = "the Iceberg table names it, the manifest does not" if key in table else "the Iceberg table lacks it"
+        yield Difference("table", entry.tagpath, entry.month, what, key=key)
+    for key in sorted(table.keys() & entries.keys()):
+        if replace(entries[key], digest=table[key].digest) != table[key]:
+            what = "the Iceberg table says something else of it than the manifest"
+            yield Difference("table", entries[key].tagpath, entries[key].month, what, key=key)
 
 
 def committed_bytes(store: Store, entry: DataFile) -> tuple[bytes | None, str | None]:
     """A committed file, or ``None`` and what is the matter: the rest of a sentence that begins with its name."""
     data = store.get(entry.key)
-    if why := drift(data):
+    if why := drift(data, micros=entry.micros):
         return None, why
     if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
         return None, "holds other readings than were committed"

@@ -18,6 +18,7 @@ from ..windows import Window
 Kind = Literal[
     "killed run",  # a run ended while it published
     "state",  # an object of the manifest is missing or not what was written
+    "table",  # the Iceberg table and the manifest differ
     "damaged",  # a committed file is missing or not what was committed
     "overlap",  # committed files of one tag path and month share time
     "foreign",  # an object among the readings that nobody committed

@@ -19,8 +19,8 @@ from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
 from ..lake.data_files import drift
-from ..lake.keys import READINGS, TAGS
-from ..lake.manifest import DataFile, Manifest, MonthChange, write_states
+from ..lake.keys import DIGEST, READINGS, TAGS
+from ..lake.manifest import DataFile, Manifest, MonthChange
 from ..lake.source_state import Piece
 from ..lake.stores import Conflict, Store
 from ..lake.tag_metadata import tags_file
@@ -28,6 +28,7 @@ from ..late.read_again import counted, rejected_again, scope_around, staged_agai
 from ..pipeline.run_record import run_id
 from ..progress.steps import Progress
 from ..publishing.lease import Place, acquire
+from ..publishing.prepare import prepare
 from ..publishing.publish import Known, look, patch
 from ..staging import Executor
 from ..transform.parquet import decode
@@ -77,6 +78,7 @@ def repair(
                 append=config.write_mode == "append",
                 others=rejected_again(measured, run_id(window, patterns)),
                 damaged=damaged,
+                run=run_id(window, patterns),
             )
 
 
@@ -154,28 +156,29 @@ def _removable(one: Foreign, historian: Historian, config: Config) -> bool:
 
 
 def rebuild(store: Store, window: Window, config: Config) -> None:
-    """Write states that are lost anew, of every tag path, from the files that are there.
+    """Write states that are lost anew, of every tag path, from the files that are there, and the Iceberg table of all.
 
     Days of such a month are noted as not known, so that the runs to come read them again.
     """
     while True:
         rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
-        if not rest.lost:
+        if not (rest.lost or rest.table):
             return
         lost = {one.month for one in rest.lost if one.month}
         if len(lost) < len({one.month for one in rest.lost}):
             lost = {one.month for key, _ in store.list(READINGS.rstrip("/")) if (one := spelled(key)).month}
         held = _without_lost(rest.manifest, {one.key for one in rest.lost})
         changed = {month: _rebuilt(store, held, month, config) for month in sorted(lost)}
+        what = f"the manifest of {', '.join(sorted(lost)) or 'the Iceberg table'}, rebuilt"
         try:
-            lease = acquire(rest.manifest, f"the manifest of {', '.join(sorted(lost))}, rebuilt")
+            lease = acquire(rest.manifest, what)
         except Conflict:
             continue
         with lease:
             lease.announce([])
-            after = write_states(held, changed)
-            lease.commit(after, [])
-            lease.settle(forget=rest.manifest.root.states - after.states)
+            prepared = prepare(held, changed, what, whole=True)
+            lease.commit(prepared.root, [])
+            lease.settle(forget=prepared.forget | (rest.manifest.root.states - prepared.root.states))
         return
 
 
@@ -209,7 +212,10 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
 
     def entry(one: Foreign) -> DataFile | None:
         data = store.get(one.key)
-        if one.tagpath is None or one.interval is None or data is None or drift(data):
+        if one.tagpath is None or one.interval is None or data is None:
+            return None
+        micros = bool(DIGEST.search(one.key.removesuffix(".parquet")))
+        if drift(data, micros=micros):
             return None
         try:
             times = times_ms(decode(data))
@@ -219,7 +225,8 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
             return None
         start, end = one.interval.start_ms // 1000, one.interval.end_ms // 1000
         digest = hashlib.sha256(data).hexdigest()
-        found = DataFile(one.tagpath, month, start, end, len(times), int(times[0]), int(times[-1]), len(data), digest)
+        first, last = int(times[0]), int(times[-1])
+        found = DataFile(one.tagpath, month, start, end, len(times), first, last, len(data), digest, micros)
         return found if found.key == one.key else None
 
     with at_once(READS_AT_ONCE) as pool:

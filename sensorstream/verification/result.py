@@ -32,6 +32,7 @@ class Found:
         found = [*self.rest.killed]
         found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
         found += [Difference("damaged", None, None, why, key=TAGS) for why in [self.rest.tags] if why]
+        found += self.rest.table
         found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
         what = "nobody committed it, and readers of the prefix see it"
         found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]

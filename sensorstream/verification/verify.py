@@ -88,7 +88,7 @@ def verify(
 
         found = look(config, store, window, patterns, runs_on, progress)
         before: list[Difference] = []
-        if repair and found.rest.lost:
+        if repair and (found.rest.lost or found.rest.table):
             before += differences()
             rebuild(store, window, config)
             found = look(config, store, window, patterns, runs_on, progress)

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
+from pyiceberg.catalog import load_catalog
 
 from sensorstream.lake.manifest import read_manifest
+from sensorstream.lake.scan import metadata
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing import lease
 from tests.faults.killed import killed
 from tests.faults.works import CASES, NEW, OLD, publish_new, publish_old
-from tests.lakes import as_committed, assert_whole, in_prefix, put_all
+from tests.lakes import as_committed, as_table, assert_whole, in_prefix, put_all
 from tests.oracle import objects
 
 LATER = ("first publication", "append", "compaction")  # the same steps as the other: with the slow tests
@@ -55,6 +57,32 @@ def test_killed_at_every_step_the_next_run_puts_it_right(case, lake, make_config
             assert_whole(store, as_committed(store))
             work(store, config)
         assert_whole(store, after)
+        if not died:
+            break
+    assert step > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep_days", [0, 1])
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_every_step_the_next_run_puts_the_iceberg_table_right_too(case, keep_days, make_config, tmp_path):
+    prepare, work, before, after = CASES[case]
+    for step in count(1):
+        catalog = {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog_{step}.db"}
+        config = make_config(iceberg={"table": "plant.readings", "keep_days": keep_days, "catalog": catalog})
+        store = open_store(config)
+        prepare(store, config)
+        died = killed(config, work.__name__, step, after=bool(step % 2))
+        assert as_committed(store) in (before, after), step
+        if step % 3 == 0:
+            lease.recover(store)
+            assert as_committed(store) == {} or as_table(store) == as_committed(store), step
+        work(store, config)
+        assert as_committed(store) == as_table(store) == after, step
+        entry = load_catalog("sensorstream", **catalog).load_table("plant.readings")
+        assert entry.metadata_location == f"{store.url}{metadata(config)}", step
+        if not keep_days:
+            assert_whole(store, after)
         if not died:
             break
     assert step > 10

@@ -36,7 +36,9 @@ import sensorstream
 for module in pkgutil.walk_packages(sensorstream.__path__, "sensorstream."):
     name = module.name.removeprefix("sensorstream.")
     if not name.startswith("airflow.") and name not in ("staging.datasource", "notebook_run.kernel", "__main__",
-                                                        "exploration.jupyter_style", "checks.escaped_pages"):
+                                                        "exploration.jupyter_style", "checks.escaped_pages",
+                                                        "lake.iceberg.pointer", "lake.iceberg.store_io",
+                                                        "lake.iceberg.table"):
         import_module(module.name)
 """
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...config.settings import Config
+from ...extras import needs
 from .store import Conflict, Store
 
 __all__ = ["Conflict", "Store", "open_store", "reached_store"]
@@ -23,13 +24,15 @@ __all__ = ["Conflict", "Store", "open_store", "reached_store"]
 
 def open_store(config: Config) -> Store:
     """The lake's store; a bucket is not touched yet, a folder is made."""
+    if config.iceberg:
+        needs("an Iceberg table", iceberg=("pyiceberg",))
     if config.bucket_name:
         from .bucket import Bucket
 
         return Bucket(config)
     from .folder import Folder
 
-    return Folder(Path(str(config.local_path)))
+    return Folder(Path(str(config.local_path)), config.iceberg)
 
 
 def reached_store(config: Config) -> Store:

@@ -33,7 +33,8 @@ class Bucket:
     """A prefix of an S3 bucket, with credentials from the usual AWS chain."""
 
     def __init__(self, config: Config) -> None:
-        self.place = config.lake
+        self.place = self.url = config.lake
+        self.iceberg = config.iceberg
         self.patience = config.s3_patience_seconds
         self.assumed = config.s3_conditional_writes == "assumed"
         self._proven = False

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ...config.settings import Iceberg
 from ...errors import LakeError
 from ..keys import decode_tagpath
 from .store import Conflict
@@ -24,9 +25,9 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 class Folder:
     """A local folder; compare-and-swap holds a lock on the folder itself, since a file system has no such write."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, iceberg: Iceberg | None = None) -> None:
         self.path = path.resolve()  # the process may change its folder
-        self.place = str(path)
+        self.place, self.url, self.iceberg = str(path), f"{self.path}/", iceberg
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

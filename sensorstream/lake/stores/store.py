@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from ...config.settings import Iceberg
+
 
 class Conflict(Exception):
     """Somebody else changed the object first."""
@@ -18,6 +20,8 @@ class Store(Protocol):
     """
 
     place: str
+    url: str  # what comes before a key for those who reach the objects by themselves
+    iceberg: Iceberg | None  # the table that the lake is as well
 
     def check(self) -> None:
         """One cheap look, so that a run fails before it reads a single reading."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from threading import Barrier, Event
 
 import duckdb
@@ -27,7 +28,7 @@ from sensorstream.transform.readings import inside
 from sensorstream.windows import Window
 from tests.faults.works import PATHS, compact, days, values
 from tests.historians import small_historian
-from tests.lakes import as_committed, assert_whole, publish, scope_of, table
+from tests.lakes import as_committed, as_table, assert_whole, publish, scope_of, table
 from tests.oracle import Row
 
 WHOLE = days(0, 6)  # over a month border
@@ -72,7 +73,8 @@ def late_patch(config: Config, window: Window, new: Values) -> None:
     store, path = open_store(config), PATHS[0]
     ((month, part),) = window.months(config.timezone)
     scope = scope_of(config, window, [path])
-    files = files_of((path, month), part, inside(table(new, path), part), scope.max_records)
+    rows, micros = inside(table(new, path), part), store.iceberg is not None
+    files = files_of((path, month), part, rows, scope.max_records, micros=micros)
     seen = publishing.look(store, scope)
     known = Known(pieces_of([path], [window], config.timezone))
     piece = (path, window.start_ms // 1000, window.end_ms // 1000)
@@ -109,6 +111,33 @@ def test_a_reader_of_the_prefix_never_meets_a_reading_twice(make_config):
         states = [(change(), state)[1] for state, change in changes(config, first)]
     assert looks[0] > vanished
     assert_whole(open_store(config), states[-1])
+
+
+@pytest.mark.parametrize("keep_days", [1, pytest.param(0, marks=pytest.mark.slow)])
+def test_a_reader_of_the_iceberg_table_gets_one_committed_state_whole(keep_days, make_config):
+    config = make_config(max_records_per_file=30, iceberg={"table": "plant.readings", "keep_days": keep_days})
+    states = [values(WHOLE, 1.0)]
+    put(config, WHOLE, states[0])
+    whole = vanished = 0
+
+    def look() -> None:
+        nonlocal whole, vanished
+        since = max(len(states) - 2, 0)
+        try:
+            found = as_table(open_store(config))  # no reading twice, or it fails
+        except FileNotFoundError:  # a file that was replaced went while it was read
+            vanished += 1
+            return
+        assert found in states[since:]
+        whole += 1
+
+    with beside(look):
+        for state, change in islice(changes(config, states[0]), 10):
+            states.append(state)
+            change()
+    look()
+    assert whole and not (keep_days and vanished)
+    assert as_committed(open_store(config)) == states[-1]
 
 
 def test_a_rerun_of_the_same_disturbs_no_reader(make_config):

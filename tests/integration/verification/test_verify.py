@@ -14,6 +14,7 @@ import pytest
 
 from sensorstream.config.settings import Config
 from sensorstream.errors import LakeCheckFailed
+from sensorstream.lake.iceberg.pointer import HINT
 from sensorstream.lake.keys import READINGS, TAGS, reading_key
 from sensorstream.lake.manifest import ROOT, DataFile, MonthChange, read_manifest, swap_root, write_states
 from sensorstream.lake.stores import Store, open_store
@@ -26,7 +27,7 @@ from sensorstream.verification.verify import verify
 from sensorstream.windows import Window, window_of
 from tests.faults.killed import killed
 from tests.historians import small_historian
-from tests.lakes import put_all, scope_of
+from tests.lakes import as_committed, as_table, put_all, scope_of
 from tests.oracle import Row, expect, objects, readings_of, without_marks
 
 DAYS = [window_of("UTC", day=f"2026-10-{day}") for day in (14, 15, 16)]
@@ -295,6 +296,25 @@ def test_what_the_bookkeeping_does_not_name_is_a_leftover(lake):
     (found,) = lake.verify().differences
     assert (found.kind, found.key) == ("leftover", "_sensorstream/staged/0123/4567")
     assert lake.verify(repair=True).success and objects(lake.config) == before
+
+
+@pytest.mark.parametrize("harm", ["gone", "of the commit before"])
+def test_an_iceberg_table_that_is_not_the_manifests_is_named_and_made_anew(harm, database, make_config, command):
+    small_historian(database, [row for day in DAYS for row in rows_of(day)], PATHS)
+    config = make_config(dbname=database.name, iceberg={"table": "plant.readings"})
+    lake = Lake(config, open_store(config), database.execute, None, command)
+    for day in DAYS:
+        ingest(config, day)
+    assert as_table(lake.store) == as_committed(lake.store) and lake.verify(window=WHOLE).success
+    now = read_manifest(lake.store)
+    if harm == "gone":
+        lake.store.delete([now.root.iceberg["metadata"]])
+    else:
+        swap_root(now, replace(now.root, iceberg={"metadata": now.root.iceberg["before"]}))
+        lake.store.delete([HINT])
+    assert "table" in {found.kind for found in lake.verify(window=WHOLE).differences}
+    assert lake.verify(window=WHOLE, repair=True).success
+    assert as_table(lake.store) == as_committed(lake.store)
 
 
 @pytest.mark.parametrize("harm", ["gone", "spoilt"])
