@@ -161,10 +161,7 @@ def read_lake(
     if wide:
         step_ms(every)
     readings = _arrow_readings(config, window, patterns, listed)
-    if wide:
-        columns = tags or sorted(readings.column("tagpath").unique().to_pylist())
-        readings = widened(readings, columns, window, every, take)
-    return converted(readings, into)
+    return converted(widened(readings, tags, window, every, take) if wide else readings, into)
 
 
 def _refuse_unknown(config: Config, paths: Sequence[str]) -> None:

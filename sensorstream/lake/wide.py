@@ -28,13 +28,15 @@ def step_ms(every: str) -> int:
     return int(found[1]) * UNITS_MS[found[2]]
 
 
-def widened(readings: pa.Table, tags: Sequence[str], window: Window, every: str, take: Take = "mean") -> pa.Table:
+def widened(
+    readings: pa.Table, tags: Sequence[str] | None, window: Window, every: str, take: Take = "mean"
+) -> pa.Table:
     """``readings`` (tagpath, datetime, value, text; in order of both first) as one row a step and one column a tag.
 
     Parameters
     ----------
     tags
-        The columns, in this order; one without a reading is empty.
+        The columns, in this order, one without a reading empty; by default each tag that has one.
     every
         The step, from the window's start on; ``datetime`` is where each begins.
     take
@@ -54,7 +56,7 @@ def widened(readings: pa.Table, tags: Sequence[str], window: Window, every: str,
         raise ConfigError(f'take "{take}" is none of mean, last')
     starts = window.start_ms + step * np.arange(count)
     columns = {"datetime": pa.array(starts).cast(TIME)}
-    for tag in tags:
+    for tag in readings.column("tagpath").unique().sort().to_pylist() if tags is None else tags:
         own = readings.filter(pc.equal(readings.column("tagpath"), tag))
         place = (own.column("datetime").cast(pa.int64()).to_numpy() - window.start_ms) // step
         columns[tag] = (_mean if take == "mean" else _last)(own, place, count)
