@@ -32,7 +32,7 @@ MARGIN, MARGIN_OF_MOST = 4, 2
 # Packed values of a slice stay in PostgreSQL's memory while they grow; above this, and twice this since PostgreSQL 15,
 # it spills to disk.
 WORK_MEM_MB = 64
-LEAST_PER_SLICE = 10_000  # readings; a query has its price
+LEAST_PER_SLICE = 1_000  # readings; a query has its price
 MOST_NAMED = 10  # busy tags
 OWN_CONNECTIONS = 2  # of a run beside those that read slices: one that plans and counts, one that watches
 

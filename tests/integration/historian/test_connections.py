@@ -283,8 +283,15 @@ def test_a_run_reads_no_faster_than_it_is_told(engine, slow, make_config):
     assert record.rows_read == 2 * slowly.ROWS and record.seconds["extract"] >= 4
 
 
-def test_a_run_reads_as_slowly_and_ends_at_once_when_it_is_to_give_way(slow, make_config):
-    config = make_config(dbname=slow.database.name, readings_per_second=1)
+def test_a_run_that_reads_slowly_gives_way_as_any_other(slow, make_config):
+    config = make_config(dbname=slow.database.name, readings_per_second=20, readings_per_slice=50)
+    held = f"SELECT virtualtransaction FROM pg_locks WHERE relation = '{slowly.TABLE}'::regclass AND granted"
+
+    def in_snapshot() -> bool:
+        first = set(slow.database.execute(held))
+        time.sleep(0.3)
+        return bool(first & set(slow.database.execute(held)))
+
     ended: list[BaseException] = []
 
     def run() -> None:
@@ -294,9 +301,9 @@ def test_a_run_reads_as_slowly_and_ends_at_once_when_it_is_to_give_way(slow, mak
 
     runner = Thread(target=run)
     runner.start()
-    time.sleep(5)
+    assert processes.wait_until(in_snapshot, 30)
     assert slow.request(f"DROP TABLE {slowly.TABLE} CASCADE") < 5
-    runner.join(10)
+    runner.join(20)
     assert ended
 
 
