@@ -118,12 +118,15 @@ def test_duckdb_reads_what_the_manifest_holds(make_config):
 
 @pytest.mark.slow
 def test_spark_reads_what_the_manifest_holds(make_config):
-    """Of a wheel that brings the jar of Iceberg 1.10 for Spark 3.5; none of PyPI has that for the pinned Spark 4.1."""
+    """Of a wheel that brings the jar of Iceberg 1.10 for Spark 3.5; none of PyPI has that for the pinned Spark 4.1.
+
+    Its 1.0.3 lacks classes that reading needs.
+    """
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
         pytest.skip("no uv to fetch Spark 3.5 and the jar of Iceberg with")
     with_spark = [uv, "run", "--no-project", "--quiet", "--python", sys.executable, "--with", "pyspark==3.5.7"]
-    with_spark += ["--with", "snowpark-connect-deps-iceberg==1.0.3", "python"]
+    with_spark += ["--with", "snowpark-connect-deps-iceberg==1.0.2", "python"]
     if subprocess.run([*with_spark, "-c", "import snowpark_connect_deps_iceberg"], capture_output=True).returncode:
         pytest.skip("PyPI does not hand out Spark 3.5 with the jar of Iceberg")
     config = make_config(iceberg={"table": "plant.readings"})
