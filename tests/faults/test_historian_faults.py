@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Timer
 
 import psutil
@@ -70,12 +71,15 @@ def test_a_server_that_ends_its_connections_is_named_and_the_next_run_is_whole(
 def test_a_server_that_stands_still_for_a_while_is_waited_for(pair, make_config, monkeypatch):  # noqa: F811
     config = pair.config(make_config, "primary")
     server = psutil.Process(pair.servers["primary"][0].pid)
-    stopped = [server, *server.children(recursive=True)]
+
+    def all_of_it(do: Callable[[psutil.Process], None]) -> None:
+        for process in [server, *server.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):  # a backend that ends meanwhile
+                do(process)
 
     def freeze() -> None:
-        for process in stopped + server.children(recursive=True):
-            process.suspend()
-        Timer(2, lambda: [process.resume() for process in [server, *server.children(recursive=True)]]).start()
+        all_of_it(psutil.Process.suspend)
+        Timer(2, all_of_it, [psutil.Process.resume]).start()
 
     after_planning(monkeypatch, freeze)
     began = time.monotonic()

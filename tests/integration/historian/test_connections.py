@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -76,9 +77,8 @@ def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
             other.execute("SELECT pg_terminate_backend(%s)", [historian.connection.info.backend_pid])
         with pytest.raises(SourceError) as said:
             historian.tags(["a"])
-    assert str(said.value).endswith(
-        f"/{database.name}: the connection was lost (terminating connection due to administrator command): run again"
-    )
+    # What the server said last, or that its socket is closed: as the system has it.
+    assert re.search(rf"/{database.name}: the connection was lost \(.*connection.*\): run again$", str(said.value))
 
 
 @pytest.mark.parametrize("engine", ["packed", "jdbc"])
