@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import Queue
+from contextlib import suppress
+from queue import Empty, Queue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
 Result = TypeVar("Result")
+
+AGAIN_SECONDS = 0.5  # until threads that are to end are interrupted once more
 
 
 class Jobs(Generic[Item, Ready]):
@@ -92,26 +95,29 @@ def work_through(
             jobs.stop()
             out.put(error)
 
+    def interrupted() -> Result | BaseException | None:
+        """The next that comes of threads that are to end: a query that was about to begin missed the first call."""
+        while True:
+            interrupt()
+            with suppress(Empty):
+                return out.get(timeout=AGAIN_SECONDS)
+
     for _ in range(threads):
         threading.Thread(target=work, daemon=True).start()
     failure: BaseException | None = None
     left = threads
     try:
         while left:
-            found = out.get()
+            found = interrupted() if failure else out.get()
             if found is None or isinstance(found, BaseException):
                 left -= 1
-                if found and not failure:
-                    failure = found
-                    interrupt()
+                failure = failure or found
             elif failure is None:
                 yield found
     finally:
         jobs.stop()
-        if left:  # the reader went away: let the threads run out
-            interrupt()
-        while left:
-            found = out.get()
+        while left:  # the reader went away: let the threads run out
+            found = interrupted()
             left -= found is None or isinstance(found, BaseException)
     if failure:
         raise failure
