@@ -73,6 +73,9 @@ REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.IdleInTransactionSessionTimeout, "raise idle_in_transaction_session_timeout of the role"),
     (errors.IdleSessionTimeout, "raise idle_session_timeout of the role"),
     (errors.ProgramLimitExceeded, 'lower "readings_per_slice"'),  # above all an answer of more than 1 GB
+    (errors.ConfigurationLimitExceeded, 'lower "readings_per_slice", or raise temp_file_limit of the role'),
+    (errors.OutOfMemory, 'the historian is short of memory: lower "readings_per_slice" or "jdbc_num_partitions"'),
+    (errors.DiskFull, "the historian's own disk is full: tell whoever runs it"),
 )
 IN_TEXT = {
     "statement timeout": "choose a shorter window, or raise statement_timeout of the role",

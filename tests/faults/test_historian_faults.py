@@ -17,7 +17,10 @@ from sensorstream.pipeline.ingest import ingest
 from sensorstream.planning import row_counts
 from sensorstream.sandbox.processes import wait_until
 from sensorstream.verification.verify import verify
+from tests.historians import DAY as SMALL_DAY
+from tests.historians import T0, small_historian
 from tests.integration.historian.test_standby import DAY, Pair, pair  # noqa: F401
+from tests.oracle import Row
 
 # A little pause lets whoever reads find its connection gone.
 PAUSE_SECONDS = 0.5
@@ -85,6 +88,22 @@ def test_a_server_that_stands_still_for_a_while_is_waited_for(pair, make_config,
     began = time.monotonic()
     assert ingest(config, DAY).rows_written and time.monotonic() - began > 2
     verify(config, DAY).raise_if_different()
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [("53400", "raise temp_file_limit of the role"), ("53200", "is short of memory"), ("53100", "own disk is full")],
+)
+def test_what_the_server_has_no_room_for_is_named(code, remedy, database, make_config):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    database.execute(
+        "CREATE FUNCTION room() RETURNS bool LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
+    )
+    database.execute("ALTER TABLE sqlt_data_1_2026_10 RENAME TO behind")
+    database.execute("CREATE VIEW sqlt_data_1_2026_10 AS SELECT * FROM behind WHERE room()")
+    with pytest.raises(SourceError, match=f"no room: .*{remedy}"):
+        ingest(make_config(dbname=database.name), SMALL_DAY)
 
 
 @pytest.mark.slow
