@@ -37,6 +37,7 @@ def test_a_full_folder_for_temporary_files_is_named(small_disk, monkeypatch):
         spool.put("a", "b", 0, bytes(1 << 20))
 
 
+@pytest.mark.slow
 def test_a_lake_folder_that_is_full_is_named_and_the_next_run_is_whole(small_disk, plant, make_config):
     config = make_config(local_path=str(small_disk / "lake"))
     with pytest.raises(

@@ -26,6 +26,7 @@ from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
 from sensorstream.cli.airflow_server import Server
 from sensorstream.cli.local_servers import airflow_environment, lab_command, lab_environment
+from sensorstream.config.aws import Aws
 from sensorstream.errors import LakeError
 from sensorstream.exploration import view
 from sensorstream.lake.stores import bucket, open_store
@@ -48,7 +49,9 @@ from tests.oracle import Row
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 HARMLESS = re.compile(
-    r"(SELECT|WITH|SET|SHOW|BEGIN|COMMIT|ROLLBACK|DECLARE|FETCH|CLOSE|EXPLAIN)\b|COPY \(.*TO STDOUT", re.S
+    r"(SELECT|WITH|SET|SHOW|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|DECLARE|FETCH|CLOSE|EXPLAIN)\b"
+    r"|COPY \(.*TO STDOUT",
+    re.S,
 )
 CHANGES = re.compile(r"\b(INSERT INTO|UPDATE .* SET|DELETE FROM|MERGE INTO|CREATE|DROP|ALTER|TRUNCATE|GRANT|CALL)\b")
 HOLDS = re.compile(
@@ -151,8 +154,8 @@ def test_the_policy_of_the_documentation_allows_what_is_done_and_no_more(histori
     asked: list[str] = []
     login = {"username": "reader", "password": make_config().db.password.get_secret_value()}
     secret = client.create_secret(Name="sensorstream/historian", SecretString=json.dumps(login))["Name"]
-    kept = boto3.client
-    monkeypatch.setattr(boto3, "client", lambda *words, **more: recorded(kept(*words, **more), asked))
+    kept = Aws.client
+    monkeypatch.setattr(Aws, "client", lambda *words: recorded(kept(*words), asked))
     try:
         config = make_config(
             dbname=historian.name,

@@ -283,6 +283,7 @@ def test_a_run_reads_no_faster_than_it_is_told(engine, slow, make_config):
     assert record.rows_read == 2 * slowly.ROWS and record.seconds["extract"] >= 4
 
 
+@pytest.mark.slow
 def test_a_run_that_reads_slowly_gives_way_as_any_other(slow, make_config):
     config = make_config(dbname=slow.database.name, readings_per_second=20, readings_per_slice=50)
     held = f"SELECT virtualtransaction FROM pg_locks WHERE relation = '{slowly.TABLE}'::regclass AND granted"

@@ -22,7 +22,7 @@ from tests.historians import DAY, T0, small_historian
 from tests.kinds import KINDS, become, insert
 from tests.oracle import Row, bits, expect, readings_of
 
-QUICK = ("partitioned", "view over a join", "heirs of another schema")  # those that are least like a table
+QUICK = ("view over a join", "heirs of another schema")  # those that are least like a table
 slow = partial(pytest.param, marks=pytest.mark.slow)
 MONTH, MINUTE, NOON = "sqlt_data_1_2026_10", 60_000, T0 + 43_200_000
 PATHS = {1: "plant/a", 2: "plant/b", 3: "plant/a"}
@@ -79,7 +79,7 @@ def test_every_command_reads_it_whole(of_kind, rows, database, make_config):
         assert sensorstream.read_historian(config, DAY).count() == len(expected)
 
 
-@pytest.mark.parametrize("of_kind", [slow("view over a join"), "heirs of another schema"], indirect=True)
+@pytest.mark.parametrize("of_kind", [slow("view over a join"), slow("heirs of another schema")], indirect=True)
 def test_a_whole_run_passes_its_checks(of_kind, database, make_config, tmp_path):
     config = make_config(dbname=database.name)
     path = tmp_path / "config.json"

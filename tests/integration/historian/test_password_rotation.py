@@ -128,7 +128,13 @@ rotation.rotate(load(sys.argv[1]))
 PLACES = [("Rotating", step) for step in STEPS[:3]] + [("SecretVersions", "move"), ("Rotating", "finish")]
 
 
-@pytest.mark.parametrize(("owner", "name"), PLACES, ids=[f"{owner}.{name}" for owner, name in PLACES])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        pytest.param(*place, id=".".join(place), marks=[] if place[1] in ("set", "move") else pytest.mark.slow)
+        for place in PLACES
+    ],
+)
 def test_a_rotation_that_is_killed_is_finished_by_the_next(owner, name, rotated, tmp_path):
     config = rotated()
     rotate(config)

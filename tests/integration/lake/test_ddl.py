@@ -98,7 +98,7 @@ def test_what_a_folder_or_a_name_cannot_do_is_refused_in_a_sentence(make_config,
         (["--for", "athena"], "--for athena needs a lake on S3, this one is the folder"),
         (["--for", "redshift"], "use --for duckdb or spark"),
         (["--register"], "--register needs a lake on S3"),
-        (["--for", "oracle"], "'--for': 'oracle' is not one of 'athena', 'redshift', 'spark', 'duckdb'"),
+        (["--for", "oracle"], "'--for': 'oracle' is not one of 'athena', 'redshift', 'snowflake', 'trino', "),
         (["--register", "--for", "athena"], "leave out --for"),
         (["--table", "My-Table"], 'name "My-Table" of a database or table: use small letters'),
     ]:

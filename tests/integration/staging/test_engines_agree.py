@@ -187,7 +187,9 @@ def iso(date: datetime | None) -> str | None:
     return None if date is None else date.isoformat(timespec="microseconds")
 
 
-@pytest.mark.parametrize(("engine", "on_spark"), [("packed", False), ("packed", True), ("jdbc", True)])
+@pytest.mark.parametrize(
+    ("engine", "on_spark"), [("packed", False), ("packed", True), pytest.param("jdbc", True, marks=pytest.mark.slow)]
+)
 def test_readings_written_during_a_run_appear_whole_or_not_at_all(engine, on_spark, historian, make_config, spark):
     stop, written = threading.Event(), 0
 
