@@ -46,7 +46,7 @@ def widened(
     Raises
     ------
     ConfigError
-        A step that is none, more than ten million rows, a way to take that is none.
+        A step that is none, more than ten million rows, a way to take that is none, a tag named "datetime".
     """
     step = step_ms(every)
     count = -((window.start_ms - window.end_ms) // step)
@@ -54,9 +54,12 @@ def widened(
         raise ConfigError(f'every "{every}" makes {count:,} rows of {window}: take longer steps or a shorter window')
     if take not in ("mean", "last"):
         raise ConfigError(f'take "{take}" is none of mean, last')
+    wanted = readings.column("tagpath").unique().sort().to_pylist() if tags is None else tags
+    if "datetime" in wanted:
+        raise ConfigError('a tag has the path "datetime", as the column of times: read it by itself, without wide')
     starts = window.start_ms + step * np.arange(count)
     columns = {"datetime": pa.array(starts).cast(TIME)}
-    for tag in readings.column("tagpath").unique().sort().to_pylist() if tags is None else tags:
+    for tag in wanted:
         own = readings.filter(pc.equal(readings.column("tagpath"), tag))
         place = (own.column("datetime").cast(pa.int64()).to_numpy() - window.start_ms) // step
         columns[tag] = (_mean if take == "mean" else _last)(own, place, count)

@@ -51,5 +51,7 @@ def test_text_is_taken_where_a_tag_has_no_numbers_and_what_is_no_step_is_said():
     for every in ("", "1", "0s", "1 month", "-1s", "1.5h"):
         with pytest.raises(ConfigError, match="is no step of time"):
             widened(table, ["flow"], HOUR, every)
+    with pytest.raises(ConfigError, match='a tag has the path "datetime"'):  # which would stand in place of the times
+        widened(long([("datetime", 0, 1.0)]), None, HOUR, "1min")
     with pytest.raises(ConfigError, match="take longer steps"):
         widened(table, ["flow"], Window(HOUR.start, HOUR.end.replace(year=2029)), "1ms")
