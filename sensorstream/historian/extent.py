@@ -11,6 +11,9 @@ from ..errors import SourceError
 from ..windows import Window, day_window, zone
 from .catalog import Historian, open_historian
 from .connection import source_errors
+from .model import PartitionTable
+from .readings_sql import table_name
+from .time_sql import in_order
 
 SECONDS = 5  # a table without an index on its times is not gone through for a hint
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,8 +58,8 @@ def _days(historian: Historian) -> tuple[date, date] | None:
     if not tables:
         return None
     each = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT min(t_stamp), max(t_stamp) FROM {}").format(sql.Identifier(historian.schema, name))
-        for name in dict.fromkeys(table.name for table in (tables[0], tables[-1]))  # of the oldest and newest time
+        _ends(historian, table)
+        for table in {table.name: table for table in (tables[0], tables[-1])}.values()  # of the oldest and newest time
     )
     doing = source_errors(historian.login, "looking for its first and last reading")
     with doing, historian.connection.transaction():
@@ -71,3 +74,11 @@ def _days(historian: Historian) -> tuple[date, date] | None:
         return one, other
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def _ends(historian: Historian, table: PartitionTable) -> sql.Composable:
+    """The first and the last time, a look into an index on it each."""
+    name, time = table_name(historian.schema, table), in_order(table.time)
+    one = "(SELECT t_stamp FROM {0} WHERE {1} IS NOT NULL ORDER BY {1} {2} LIMIT 1)"
+    first, last = (sql.SQL(one).format(name, time, sql.SQL(way)) for way in ("ASC", "DESC"))
+    return sql.SQL("SELECT {}, {}").format(first, last)

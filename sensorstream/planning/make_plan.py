@@ -87,7 +87,11 @@ def make_plan(
         tables=tables,
         tags=tags,
         every_tag=len(tags) == len(every),
-        indexed=frozenset(n for n, reach in enumerate(reaches) if reach.by_pages and reach.by_time and reach.by_tag),
+        indexed=frozenset(
+            n
+            for n, reach in enumerate(reaches)
+            if reach.by_pages and reach.by_time and reach.by_tag and not reach.table.view
+        ),
         order=order,
         shares=tuple(shares) if tables and tags else (),
         connections=each,
@@ -214,8 +218,8 @@ def _reach(table: PartitionTable, found: Statistics) -> Reach:
         readings=found.rows_in_window,
         rows=found.rows,
         pages=found.pages,
-        by_tag=any(columns[:2] == ("tagid", "t_stamp") for columns in found.indexes),
-        by_time=any(columns[:1] == ("t_stamp",) for columns in found.indexes),
+        by_tag=any(columns[:2] == table.own_keys for columns in found.indexes),
+        by_time=any(columns[0] == table.own_keys[1] for columns in found.indexes if columns),
         borders_ms=found.borders_ms,
     )
 

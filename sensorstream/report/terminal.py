@@ -41,7 +41,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     """Print what a run would read: totals, a row a slice, notes."""
     console.print(
         f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
-        f" ({plan.layout} layout)",
+        f" ({plan.layout.name} layout)",
         highlight=False,
         soft_wrap=True,
     )
