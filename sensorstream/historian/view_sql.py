@@ -16,7 +16,7 @@ from .time_sql import OWN_TIME, BareTime, milliseconds
 STRING, DATE = TEXTS
 # Of the columns of a wide table: as what each type is shown, and where.
 WIDE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "floatvalue": ("float8", ("smallint", "integer", "real", "double precision")),
+    "floatvalue": ("float8", ("smallint", "integer", "real", "double precision", "boolean")),
     "intvalue": ("int8", ("bigint",)),
     "value": ("numeric", ("numeric",)),
     STRING: ("text", ("text", "character varying", "character")),
@@ -136,16 +136,15 @@ def wide(
     shown = [name for name in WIDE if name in kinds_of.values()]
     rows = []
     for column, path in tags.items():
+        own = sql.SQL("{}::int4" if kinds[column] == "boolean" else "{}").format(sql.Identifier("own", column))
         cells = [
-            sql.SQL(f"{{}}::{WIDE[name][0]}").format(
-                sql.Identifier("own", column) if kinds_of[column] == name else sql.SQL("NULL")
-            )
+            sql.SQL("{}::{}").format(own if kinds_of[column] == name else sql.SQL("NULL"), sql.SQL(WIDE[name][0]))
             for name in shown
         ]
         rows.append(sql.SQL("({}, {})").format(number_of(path), sql.SQL(", ").join(cells)))
     each = [f"each_{name}" for name in ("tagid", *shown)]
     columns = {"tagid": sql.Identifier(each[0]), **_row(kind, kinds, types, system)}
-    columns |= {name: sql.Identifier(own) for name, own in zip(shown, each[1:], strict=True)}
+    columns |= {name: sql.Identifier(cell) for name, cell in zip(shown, each[1:], strict=True)}
     there = sql.SQL("num_nonnulls({}) > 0").format(sql.SQL(", ").join(map(sql.Identifier, each[1:])))
     lateral = sql.SQL("CROSS JOIN LATERAL (VALUES {}) AS each({})").format(
         sql.SQL(", ").join(rows), sql.SQL(", ").join(map(sql.Identifier, each))

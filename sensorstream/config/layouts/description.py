@@ -119,6 +119,15 @@ class Wide(Part):
     of: dict[Name, Name] = Field(default_factory=dict)
     without: Names = ()
 
+    @model_validator(mode="after")
+    def _a_path_each(self) -> Wide:
+        if not self.of and "{column}" not in self.path:
+            raise ValueError(f'"path" is "{self.path}" for every column: write "{{column}}" where its name is to stand')
+        for path in self.of.values():
+            if list(self.of.values()).count(path) > 1:
+                raise ValueError(f'"of" gives path "{path}" to two columns: give each its own')
+        return self
+
 
 class Readings(Part):
     """Tables of one kind, and where in a row of theirs a reading's parts are.
