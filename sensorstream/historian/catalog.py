@@ -261,7 +261,9 @@ class Historian:
         try:
             with self.connection.transaction(force_rollback=True):
                 found = self.connection.execute(query).description or ()
-        except (psycopg.errors.SyntaxErrorOrAccessRuleViolation, psycopg.DataError) as error:
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                raise
             raise SourceError(
                 f'layout "{self.layout.name}": "{key}" is refused by the historian:'
                 f" {error.diag.message_primary or error}: correct it"
