@@ -260,7 +260,7 @@ class Historian:
         ``key`` of the layout."""
         try:
             with self.connection.transaction(force_rollback=True):
-                found = self.connection.execute(query).description or ()
+                found = self.connection.execute(query, prepare=True).description or ()  # which is of one statement
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             if isinstance(error, psycopg.errors.InsufficientPrivilege):
                 raise

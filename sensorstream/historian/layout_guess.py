@@ -64,9 +64,11 @@ def guess_layout(config: Config) -> Guess:
     with connect(where) as connection, source_errors(where, "looking for readings"):
         there = existing_tables(connection, config.db_schema)
         for name in names():
-            if {*needs(known(name), config.tags_table)} <= {*there}:
-                layout = known(name).model_dump(mode="json", exclude_defaults=True)
-                return Guess(layout, (f'the tables of layout "{name}" are there: "layout": "{name}" is enough',))
+            layout = known(name)
+            fitting = any(kind.tables.form(table) for table in there for kind in layout.readings)
+            if fitting and {*needs(layout, config.tags_table)} <= {*there}:
+                said = layout.model_dump(mode="json", exclude_defaults=True)
+                return Guess(said, (f'the tables of layout "{name}" are there: "layout": "{name}" is enough',))
         found = _tables(connection.execute(COLUMNS, [config.db_schema]).fetchall())
         readings = [(table, time) for table in found if (time := _time(connection, config.db_schema, table))]
         readings = [(table, time) for table, time in readings if _values(table, time)]

@@ -87,7 +87,7 @@ def tag_kinds(historian: Historian) -> dict[str, str]:
 
 def _source(historian: Historian, tags: Tags) -> sql.Composable:
     if tags.query:
-        return sql.SQL("(" + tags.query.strip().removesuffix(";") + "\n) own")
+        return sql.SQL(f"({tags.query}\n) own")
     return sql.SQL("{} own").format(sql.Identifier(historian.schema, historian.tags_name))
 
 

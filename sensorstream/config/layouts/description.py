@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ...windows import zone
 from ..parts import Name, Part, Text
@@ -26,6 +26,8 @@ PLACES = {
     "any": ".+",
     "n": r"\d+",
 }
+# Of SQL what may hold any sign: texts, names, comments.
+QUOTED = re.compile(r"""'(''|[^'])*'|"(""|[^"])*"|\$(\w*)\$.*?\$\3\$|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -33,7 +35,22 @@ def _in_a_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _one_expression(text: str) -> str:
+    depth = 0
+    for sign in re.findall(r"[();]", QUOTED.sub("", text)):
+        depth += {"(": 1, ")": -1, ";": -1_000}[sign]
+        if depth < 0:
+            break
+    if depth:
+        raise ValueError(
+            f'"{text}" is not one expression: close each parenthesis that it opens, and write no semicolon'
+        )
+    return text
+
+
 Names = Annotated[tuple[Name, ...], BeforeValidator(_in_a_list), Field(strict=False)]
+Expression = Annotated[Name, AfterValidator(_one_expression)]
+Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_in_a_list), Field(strict=False)]
 
 
 class Listing(Part):
@@ -142,10 +159,10 @@ class Readings(Part):
     ]
     id: Names = ()
     time: Time
-    numbers: Names = Field((), max_length=len(NUMBERS))
-    texts: Names = ()
-    quality: Name | None = None
-    where: Name | None = None
+    numbers: Expressions = Field((), max_length=len(NUMBERS))
+    texts: Expressions = ()
+    quality: Expression | None = None
+    where: Expression | None = None
     wide: Wide | None = None
 
     @property
@@ -181,7 +198,7 @@ class Tags(Part):
     """
 
     table: Name | None = None
-    query: Name | None = None
+    query: Expression | None = None
     path: Name = "path"
     id: Names = ("id",)
     description: Name | None = None
