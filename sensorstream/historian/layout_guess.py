@@ -22,7 +22,7 @@ from .tables import existing_tables
 TEXTS = ("text", "character varying", "character", "uuid")
 VALUES = ("real", "double precision", "numeric", "boolean", *INTEGERS)
 LOOKED_AT = 100  # times of a table
-TIME = re.compile(r"ts|t_?stamp|.*(time|date|clock|stamp).*", re.IGNORECASE)
+TIME = re.compile(r"at|ts|t|t_?stamp|.*_(at|ts)|.*(time|date|clock|stamp).*", re.IGNORECASE)
 ID = re.compile(r".*(id|key|tag|name|sensor|channel|cnl|point|signal|code|num)s?", re.IGNORECASE)
 QUALITY = re.compile(r".*(quality|status|stat|severity|integrity|good|valid).*", re.IGNORECASE)
 PATH = re.compile(r".*(path|name|tag|label|key).*", re.IGNORECASE)
