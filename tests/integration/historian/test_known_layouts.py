@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
 import pytest
 
+import sensorstream
 from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
 from sensorstream.config.layouts.known import names
+from sensorstream.errors import ConfigError
 from sensorstream.exploration import from_historian
+from sensorstream.lake.scan import read_lake
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.sandbox.other_historians.seed import SYSTEMS, seed
 from sensorstream.sandbox.plant_tags import PlantOptions
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
-from tests.oracle import bits, readings_of
+from tests.oracle import bits, objects, readings_of, without_marks
 
 OPTIONS = PlantOptions(tags=10, days=2, end=date(2026, 11, 2), rate_seconds=300, clean=True)
 BOTH = window_of("UTC", start="2026-10-31", end="2026-11-02")
 FIRST, LAST = (window_of("UTC", day=day) for day in ("2026-10-31", "2026-11-01"))
 LATE_MS = FIRST.start_ms + 1
 LATE_S = LATE_MS // 1000
+PLAIN = ("rapid_scada", "epics", "timescale_ignition")  # those with the least of their own
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
@@ -151,29 +155,64 @@ def test_every_layout_that_comes_along_and_every_system_that_can_be_seeded_is_tr
     assert {*SYSTEMS} == {*CASES}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_lake_holds_what_the_system_does_and_late_readings_find_in(name, database, make_config):
-    system = CASES[name]
-    summary = seed(database.owner, PlantOptions(**vars(OPTIONS) | {"layout": name}))
-    assert seed(database.owner, PlantOptions(**vars(OPTIONS) | {"layout": name})).readings == summary.readings
-    config = make_config(dbname=database.name, layout=system.layout)
-    found = plan(config, FIRST)
-    assert sorted(table.name for table in found.tables) == system.tables
+@pytest.fixture
+def seeded(request, database, make_config):
+    """A system's configuration, and what is particular to it."""
+    system = CASES[request.param]
+    seed(database.owner, replace(OPTIONS, layout=request.param))
+    return make_config(dbname=database.name, layout=system.layout), system
+
+
+@pytest.mark.parametrize("seeded", [slow(name) if name in PLAIN else name for name in CASES], indirect=True)
+def test_the_lake_holds_what_the_system_does(seeded, database):
+    config, system = seeded
+    assert sorted(table.name for table in plan(config, FIRST).tables) == system.tables
     record = ingest(config, BOTH)
     assert record.warnings == [] and difference(config, database, system) == []
     assert record.rows_read == record.rows_written + sum(record.rows_rejected.values()) + record.rows_deduplicated
-    assert ingest(config, BOTH).files_written == 0
-    assert [one.expectation for one in check_source(config, BOTH).findings if not one.success] == []
 
+
+@pytest.mark.parametrize(
+    "seeded", ["thingsboard", *(slow(name) for name in CASES if name != "thingsboard")], indirect=True
+)
+def test_late_readings_are_found(seeded, database):
+    config, system = seeded
+    ingest(config, BOTH)
     database.execute(system.late)
     late = ingest(config, LAST).late
     assert (late["tag_days"], late["detector"]) == (1, system.detector)
     assert difference(config, database, system) == []
-    check_lake(config, BOTH, record=None).raise_if_failed()
-    assert verify(config, BOTH).success
-    paths = sorted({path for path, *_ in stored(database, system)})
-    seen = from_historian.read(config, paths[:3], FIRST).to_pylist()
-    assert [(row["tagpath"], bits(row["value"]), row["text"]) for row in seen] == [
-        (path, value, text) for path, ms, value, text, _ in stored(database, system)
-        if path in paths[:3] and ms < FIRST.end_ms
-    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeded", CASES, indirect=True)
+def test_the_other_engine_and_every_command_agree(seeded, database, make_config):
+    packed, system = seeded
+    jdbc = make_config(dbname=database.name, layout=system.layout, engine="jdbc")
+    records = [ingest(config, BOTH) for config in (packed, jdbc)]
+    assert without_marks(objects(packed)) == without_marks(objects(jdbc))
+    assert [one.expectation for one in check_source(packed, BOTH).findings if not one.success] == []
+    check_lake(packed, BOTH, record=records[0]).raise_if_failed()
+    assert all(verify(config, BOTH).success for config in (packed, jdbc))
+    assert all(ingest(config, BOTH).files_written == 0 for config in (packed, jdbc))
+    expected = [row for row in stored(database, system) if row[1] < FIRST.end_ms]
+    assert sensorstream.read_historian(packed, FIRST).count() == len(expected)
+    paths = sorted({path for path, *_ in expected})[:3]
+    for read in (from_historian.read(packed, paths, FIRST), read_lake(packed, FIRST, tags=paths)):
+        seen = [(row["tagpath"], bits(row["value"]), row["text"]) for row in read.to_pylist()]
+        assert seen == [(path, value, text) for path, _, value, text, _ in expected if path in paths]
+    database.execute(system.late)
+    assert ingest(jdbc, LAST).late["tag_days"] == 1 and difference(jdbc, database, system) == []
+
+
+def test_a_plant_is_seeded_in_place_of_no_other_systems_tables(database):
+    zabbix = PlantOptions(tags=2, days=1, rate_seconds=600, layout="zabbix")
+    first = seed(database.owner, zabbix)
+    assert seed(database.owner, zabbix).readings == first.readings == sum(
+        n for (n,) in database.execute("SELECT count(*) FROM history UNION ALL SELECT count(*) FROM history_uint")
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="tables of another system, history for one"):
+        seed(database.owner, replace(zabbix, layout="epics"))
+    seed(database.owner, replace(zabbix, layout="epics", fresh=True))
+    found = {name for (name,) in database.execute("SELECT relname::text FROM pg_class WHERE relkind = 'r'")}
+    assert "sample" in found and not found & {"history", "history_uint", "items", "hosts"}
