@@ -26,7 +26,7 @@ from .model import LeftOut, PartitionTable, Tag, tag_of
 from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
 from .table_shapes import checked, wide_paths
-from .tables import Listing, existing_tables, listed_tables, named_tables
+from .tables import Listing, existing_tables, listed_tables, listing_rows, named_tables
 from .tag_rows import matches, tag_kinds, tag_rows
 from .time_sql import in_order
 from .watch import Watch, kind_of, watched
@@ -224,7 +224,7 @@ class Historian:
                 remedy = f'rename it, or show it in a view "{table.name}_{window.start:%Y_%m}"'
                 found.append(LeftOut(table.name, f"{why}: left out, {remedy}", certain=False))
             elif table.span is None or table.span.overlaps(_around(window)):
-                why = f"{table.name} is not listed in {listing.table} and"
+                why = f"{table.name} is not listed in {listing.called} and"
                 try:
                     if {*table.keys} <= set(self.columns(table.name)) and self.holds_any(table, window):
                         remedy = "list it there, or rename it if it is not wanted"
@@ -242,12 +242,14 @@ class Historian:
 
     def _listing_of(self, family: int, kind: Readings) -> Listing:
         if (listing := kind.tables.listing) is None:
-            tags = self.layout.tags
-            tags_table = self.tags_name if tags and not tags.query else None
-            return named_tables(self.connection, self.schema, kind, family, tags_table, self.timezone)
-        if listing.table in existing_tables(self.connection, self.schema):
-            whole = (*INTEGERS, "numeric")
-            times = {name: whole for name in (listing.start, listing.end, listing.processed) if name}
+            known = {self.tags_name, *self.layout.needs}
+            return named_tables(self.connection, self.schema, kind, family, known, self.timezone)
+        times = {name: (*INTEGERS, "numeric") for name in (listing.start, listing.end, listing.processed) if name}
+        if listing.query:
+            rows = sql.SQL("SELECT * FROM {} LIMIT 0").format(listing_rows(self.schema, listing))
+            columns = self.types_of(f"readings.{family}.tables.listing.query", rows)
+            refuse_other_shape(listing.called, columns, {listing.name: ANY, **times}, self.layout.name)
+        elif listing.table in existing_tables(self.connection, self.schema):
             self._require(listing.table, {listing.name: ANY, **times})
         return listed_tables(self.connection, self.schema, kind, family, self.timezone)
 
@@ -379,7 +381,7 @@ def open_historian(config: Config) -> Iterator[Historian]:
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = layout_of(config, existing_tables(connection, config.db_schema))
-        names = config.db_schema, layout, config.timezone, config.tags_table
+        names = config.db_schema, layout.in_schema(config.db_schema), config.timezone, config.tags_table
         yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..config.layouts.description import Description, Readings, Tags
-from ..config.layouts.known import known, names
+from ..config.layouts.known import FIRST, known, names
 from ..config.settings import Config
 from ..errors import SourceError
 
@@ -36,10 +36,10 @@ def layout_of(config: Config, there: Sequence[str]) -> Description:
                     ' check "db_schema" and "layout", and that the reader may see it'
                 )
         return layout
-    every = [known(name) for name in names()]
-    if fitting := next((one for one in every if {*needs(one, config.tags_table)} <= {*there}), None):
-        return fitting
-    first, second = ("".join(needs(one, config.tags_table)) for one in every[:2])
+    for layout in map(known, names()):
+        if {*needs(layout, config.tags_table)} <= {*there}:
+            return layout
+    first, second = ("".join(needs(known(name), config.tags_table)) for name in FIRST)
     raise SourceError(
         f'schema "{config.db_schema}" holds neither {first} (Ignition) nor {second} (generic), nor tables of another'
         ' layout that is known: check "dbname", "db_schema" and "tags_table", or describe it (docs/layouts.md)'

@@ -12,6 +12,7 @@ from . import readings_sql
 from .catalog import Historian
 from .connection import source_errors
 from .model import PartitionTable
+from .time_sql import within
 
 PAGE_BYTES = 8192
 TID_RANGE_SCAN = 140_000  # the server version that brought it
@@ -71,7 +72,8 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
         }
         planned = execute(
             sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}").format(
-                readings_sql.table_name(historian.schema, table), readings_sql.in_window(table, window, None)
+                readings_sql.table_name(historian.schema, table),
+                within(table.time, window.start_ms, window.end_ms, about=True),
             )
         ).fetchone()
     in_window = int(planned[0][0]["Plan"]["Plan Rows"]) if planned else 0

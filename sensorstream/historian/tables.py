@@ -61,9 +61,10 @@ def existing_tables(connection: Connection, schema: str) -> list[str]:
 
 
 def named_tables(
-    connection: Connection, schema: str, kind: Readings, family: int, tags_table: str | None, tz: str
+    connection: Connection, schema: str, kind: Readings, family: int, known: Collection[str], tz: str
 ) -> Listing:
-    """Tables whose names fit and that have a column of readings; those with all of their columns and no such name.
+    """Tables whose names fit and that have a column of readings; those with all of their columns and no such name, but
+    the ``known`` ones, which hold something else.
 
     Of a table whose partitions all fit by themselves they are read, and not it.
     """
@@ -83,7 +84,7 @@ def named_tables(
     others = [
         PartitionTable(name)
         for name, found in columns.items()
-        if found == kind.columns and name != tags_table and not kind.tables.form(name)
+        if found == kind.columns and name not in known and not kind.tables.form(name)
     ]
     return Listing(_roots(tables, ancestors), _unrelated(others, chosen, ancestors))
 
@@ -97,19 +98,27 @@ def listed_tables(connection: Connection, schema: str, kind: Readings, family: i
     processed = set()
     listing = kind.tables.listing
     assert listing is not None
-    for name, raw, start, end in _listed(connection, schema, listing) if listing.table in existing else ():
+    there = listing.query or listing.table in existing
+    for name, raw, start, end in _listed(connection, schema, listing) if there else ():
         if not raw:
             processed.add(name)
         elif name in existing:
             listed.append(PartitionTable(name, span=_span(start, end), family=family))
         else:
-            notes.append(f"{name} is listed in {listing.table} but does not exist: left out")
+            notes.append(f"{name} is listed in {listing.called} but does not exist: left out")
     known = processed | {table.name for table in listed}
     named = [table for name in existing if name not in known and (table := _named(name, kind, family, tz))]
     if not listed:
-        notes.append(f"{listing.table} lists no table: partition tables taken from the catalog by name")
+        notes.append(f"{listing.called} lists no table: partition tables taken from the catalog by name")
         return Listing(_roots(named, ancestors), (), by_name=True, notes=tuple(notes))
     return Listing(_roots(listed, ancestors), _unrelated(named, known, ancestors), notes=tuple(notes))
+
+
+def listing_rows(schema: str, listing: LayoutListing) -> sql.Composable:
+    """What to select what a listing says from."""
+    if listing.query:
+        return sql.SQL("(" + listing.query.strip().removesuffix(";") + "\n) listing")
+    return sql.Identifier(schema, str(listing.table))
 
 
 def _listed(
@@ -128,7 +137,7 @@ def _listed(
             " WHERE {name} IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
         ).format(
             raw=raw,
-            table=sql.Identifier(schema, listing.table),
+            table=listing_rows(schema, listing),
             **{part: sql.Identifier(getattr(listing, part)) for part in ("name", "start", "end")},
         )
     ).fetchall()
@@ -139,7 +148,7 @@ def _named(name: str, kind: Readings, family: int, tz: str) -> PartitionTable | 
     form = kind.tables.form(name)
     if form is None:
         return None
-    span = span_of(form, tz)
+    span = span_of(form, kind.tables.zone or tz)
     return PartitionTable(name, span=span, family=family) if span or "year" not in form.groupdict() else None
 
 

@@ -88,8 +88,11 @@ def milliseconds(time: Time, kind: str) -> sql.Composable:
     return sql.SQL("CASE WHEN {} BETWEEN -{} AND {} THEN {} END").format(column, least, least, ms)
 
 
-def within(time: BareTime | None, start_ms: int, end_ms: int) -> sql.Composable:
-    """The condition that a row's time is in ``[start_ms, end_ms)``; ``None`` is a column ``t_stamp`` of ms."""
+def within(time: BareTime | None, start_ms: int, end_ms: int, *, about: bool = False) -> sql.Composable:
+    """The condition that a row's time is in ``[start_ms, end_ms)``; ``None`` is a column ``t_stamp`` of ms.
+
+    ``about`` leaves it at the bare column, of which the planner has statistics.
+    """
     exact = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(sql.Literal(start_ms), sql.Literal(end_ms))
     if time is None or time.plain:
         return exact
@@ -98,14 +101,14 @@ def within(time: BareTime | None, start_ms: int, end_ms: int) -> sql.Composable:
         first, last, sure = _instants(time, start_ms, end_ms)
         kind = sql.SQL("timestamp" if time.zone else "timestamptz")
         borders = sql.SQL("{0} >= {1}::{3} AND {0} < {2}::{3}").format(column, first, last, kind)
-        return borders if sure else sql.SQL("{} AND {}").format(borders, exact)
+        return borders if sure or about else sql.SQL("{} AND {}").format(borders, exact)
     per_ms = PER_MS.get(time.unit, 1)
     if time.kind in INTEGERS and time.unit == "s":
         seconds = [
             ms // 1000 if time.nanoseconds else -(-ms // 1000) for ms in (start_ms, end_ms + 999 * time.nanoseconds)
         ]
         borders = sql.SQL("{0} >= {1} AND {0} < {2}").format(column, *map(sql.Literal, seconds))
-        return sql.SQL("{} AND {}").format(borders, exact) if time.nanoseconds else borders
+        return sql.SQL("{} AND {}").format(borders, exact) if time.nanoseconds and not about else borders
     if time.kind in INTEGERS:
         whole = [sql.Literal(ms * per_ms) for ms in (start_ms, end_ms)]
         return sql.SQL("{0} >= {1} AND {0} < {2}").format(column, *whole)
@@ -114,8 +117,8 @@ def within(time: BareTime | None, start_ms: int, end_ms: int) -> sql.Composable:
         numbers = [sql.Literal(ms * of) for ms in (start_ms, end_ms)]
         return sql.SQL("{0} >= {1} AND {0} < {2}").format(column, *numbers)
     doubles = [sql.Literal(str((ms + more) * of)) for ms, more in ((start_ms, -1), (end_ms, 1))]
-    about = sql.SQL("{0} >= {1}::float8 AND {0} <= {2}::float8").format(column, *doubles)
-    return sql.SQL("{} AND {}").format(about, exact)
+    borders = sql.SQL("{0} >= {1}::float8 AND {0} <= {2}::float8").format(column, *doubles)
+    return borders if about else sql.SQL("{} AND {}").format(borders, exact)
 
 
 def _instants(time: BareTime, start_ms: int, end_ms: int) -> tuple[str, str, bool]:

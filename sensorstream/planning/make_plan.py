@@ -230,9 +230,9 @@ def _explain(
     """What was chosen and why, in sentences for the run record."""
     rows = sum(reach.readings for reach in reaches)
     share = f"the tags hold about {min(1.0, selected / max(rows, 1)):.0%} of the window's {rows:,} readings"
-    how = (
-        "tag by tag through the index on (tagid, t_stamp)" if order == "tag" else "in order of time, all tags in a pass"
-    )
+    how = "in order of time, all tags in a pass"
+    if order == "tag":
+        how = f"tag by tag through the index on ({', '.join(map(str, reaches[0].table.own_keys))})"
     tasks = f"{len(shares)} task{'s' if len(shares) > 1 else ''} with {each} connection{'s' if each > 1 else ''} each"
     found = [f"{share}: read {how}, {tasks}"]
     if order == "time":

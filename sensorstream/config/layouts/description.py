@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ PLACES = {
 }
 # Of SQL what may hold any sign: texts, names, comments.
 QUOTED = re.compile(r"""'(''|[^'])*'|"(""|[^"])*"|\$(\w*)\$.*?\$\3\$|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+SCHEMA = "{schema}"
 PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -54,23 +56,45 @@ Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_in_a_list), Fie
 
 
 class Listing(Part):
-    """A table that lists the tables of readings: a row for each, its name and the time (ms since 1970) that it holds.
+    """A ``table`` or ``query`` that lists tables of readings: a row for each, its name and its time (ms since 1970).
 
     Rows whose ``processed`` column is above 0 are of tables that hold no raw readings.
     """
 
-    table: Name
+    table: Name | None = None
+    query: Name | None = None
     name: Name
     start: Name
     end: Name
     processed: Name | None = None
 
+    @property
+    def called(self) -> str:
+        return self.table or "the query that lists tables"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Listing:
+        if (self.table is None) == (self.query is None):
+            raise ValueError('needs "table", or "query" in its place')
+        return self
+
 
 class Tables(Part):
-    """Which tables hold readings: those whose names fit one of ``names``, or that a listing names."""
+    """Which tables hold readings: those whose names fit one of ``names``, or that a listing names.
+
+    Days and months in names are of ``zone`` (none: that of the configuration).
+    """
 
     names: Names = Field(min_length=1)
     listing: Listing | None = None
+    zone: Text | None = None
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            zone(name)
+        return name
 
     @field_validator("names")
     @classmethod
@@ -224,6 +248,14 @@ class Description(Part):
     good_quality: tuple[int, ...] | None = Field(None, strict=False)
     bad_quality: tuple[int, ...] = Field((), strict=False)
     bad_bits: int = Field(0, ge=0, lt=1 << 32)
+
+    def in_schema(self, schema: str) -> Description:
+        """The same with the schema's name, as SQL spells it, for ``{schema}`` in its expressions and queries."""
+        text = self.model_dump_json(exclude_none=True)
+        spelled = '"' + schema.replace('"', '""') + '"'
+        if SCHEMA not in text:
+            return self
+        return Description.model_validate_json(text.replace(SCHEMA, json.dumps(spelled)[1:-1]))
 
     @model_validator(mode="after")
     def _tags_of_ids(self) -> Description:
