@@ -56,7 +56,7 @@ def test_the_page_leads_from_an_empty_file_to_a_checked_lake(logger, make_config
         ({"numbers": "raeding"}, '"readings.0.numbers.0" is refused by the historian: column "raeding" does not exist'),
         ({"numbers": "remark"}, '"readings.0.numbers.0" is of type text in table log_2026_10, not smallint or'),
         ({"quality": "flags / 0.5"}, '"readings.0.quality" is of type numeric'),
-        ({"time": {"column": "reading", "unit": "timestamptz"}}, "column reading is of type numeric, not timestamp with"),
+        ({"time": {"column": "reading", "unit": "timestamptz"}}, "reading is of type numeric, not timestamp with"),
         ({"id": "kode"}, "has no column kode (it has code, taken, reading, remark, flags)"),
         ({"where": "flags"}, '"readings.0.where" is of type integer'),
     ],
