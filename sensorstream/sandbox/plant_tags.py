@@ -16,6 +16,7 @@ Layout = Literal[
     "zabbix",
     "home_assistant",
     "rapid_scada",
+    "rapid_scada_export",
     "wincc_oa",
     "epics",
     "timescale_ignition",

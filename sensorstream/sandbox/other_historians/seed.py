@@ -30,7 +30,8 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "thingsboard": ("^ts_kv$", ("ts_kv_latest", "key_dictionary", "device", "asset", "tenant")),
     "zabbix": ("^history(_uint|_str|_text)?$", ("items", "hosts")),
     "home_assistant": ("^states$", ("states_meta", "state_attributes")),
-    "rapid_scada": ("^cnl_data$", ()),
+    "rapid_scada": ("^mincopy_historical$", ()),
+    "rapid_scada_export": ("^cnl_data$", ()),
     "wincc_oa": ("^_event_[0-9]+_a$", ("elements", "segments", "archive_groups", "_alert_1_a")),
     "epics": ("^sample$", ("channel", "severity", "status", "num_metadata")),
     "timescale_ignition": (

@@ -28,7 +28,7 @@ BOTH = window_of("UTC", start="2026-10-31", end="2026-11-02")
 FIRST, LAST = (window_of("UTC", day=day) for day in ("2026-10-31", "2026-11-01"))
 LATE_MS = FIRST.start_ms + 1
 LATE_S = LATE_MS // 1000
-PLAIN = ("rapid_scada", "epics", "timescale_ignition")  # those with the least of their own
+PLAIN = ("rapid_scada_export", "epics", "timescale_ignition")  # those with the least of their own
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
@@ -89,6 +89,12 @@ CASES = {
         ["states"],
     ),
     "rapid_scada": System(
+        """SELECT 'channel ' || cnl_num, extract(epoch FROM time_stamp) * 1000, val, NULL, stat
+           FROM mincopy_historical WHERE stat NOT IN (0, 3, 4)""",
+        f"INSERT INTO mincopy_historical VALUES (101, to_timestamp({LATE_MS / 1000}), 7, 21)",
+        ["mincopy_historical_20261001_20261101"],
+    ),
+    "rapid_scada_export": System(
         """SELECT 'channel ' || cnl_num, extract(epoch FROM time_stamp) * 1000, val, NULL, stat
            FROM cnl_data WHERE stat NOT IN (0, 3, 4)""",
         f"INSERT INTO cnl_data VALUES (101, to_timestamp({LATE_MS / 1000}), 7, 21)",
