@@ -82,6 +82,18 @@ CASES: dict[str, Case] = {
         _all(SOME, lambda readings: Plant("text", readings, tags=100)),
     ),
     "few-tags": Case("Five tags of 400 of a month", 10_000_000, 3, _all(SOME, month), patterns=FEW_TAGS),
+    "thingsboard": Case(
+        "A month of ThingsBoard's, 40 devices with 10 keys",
+        5_000_000,
+        3,
+        _all(("packed", "duckdb"), lambda readings: Plant("thingsboard", readings)),
+    ),
+    "wide": Case(
+        "A month of a logger's table with 100 columns",
+        5_000_000,
+        3,
+        _all(("packed", "duckdb"), lambda readings: Plant("wide", readings, tags=100)),
+    ),
     "cold": Case(
         "A month with nothing of it in memory",
         10_000_000,

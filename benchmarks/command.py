@@ -138,7 +138,13 @@ def _start(start: Start, case: Case, sandbox: Sandbox, peers: Path, tell: Tell) 
     plants.make(sandbox, plant)
     scratch = sandbox.root / "scratch"
     order = make_order(
-        sandbox, plant.dbname, plant.window, patterns=case.patterns, column=plant.column, scratch=scratch
+        sandbox,
+        plant.dbname,
+        plant.window,
+        patterns=case.patterns,
+        column=plant.column,
+        scratch=scratch,
+        kind=plant.kind,
     )
     tell(f"{start.name}: starting")
     try:

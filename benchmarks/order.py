@@ -13,6 +13,8 @@ from psycopg import sql
 from sensorstream.sandbox import Sandbox
 from sensorstream.windows import Window
 
+from . import other_layouts
+
 GOOD_QUALITY = 192
 
 
@@ -32,6 +34,7 @@ class Order:
     column: str
     expected: int
     scratch: Path
+    kind: str = "ignition"
 
     def to_json(self, options: Mapping[str, Any], spark: Mapping[str, str]) -> dict[str, Any]:
         """The order as a contender reads it, passwords in it: only ever written to a contender's standard input."""
@@ -58,6 +61,8 @@ class Order:
             "quality": GOOD_QUALITY,
             "column": self.column,
             "scratch": str(self.scratch),
+            "layout": other_layouts.LAYOUTS.get(self.kind),
+            "select": other_layouts.DUCKDB.get(self.kind),
             "options": dict(options),
             "spark": dict(spark),
         }
@@ -71,10 +76,14 @@ def make_order(
     patterns: tuple[str, ...] = (".*",),
     column: str = "floatvalue",
     scratch: Path,
+    kind: str = "ignition",
 ) -> Order:
-    """Look up the partition tables of an Ignition historian and count what there is to move."""
+    """Look up the partition tables of a historian and count what there is to move."""
     dsn = psycopg.conninfo.make_conninfo(sandbox.reader_dsn, dbname=dbname)
     with psycopg.connect(dsn, autocommit=True) as connection:
+        if kind in other_layouts.LAYOUTS:
+            there = (other_layouts.TABLES[kind],), None, patterns, column, other_layouts.expected(connection, kind)
+            return Order(sandbox, dbname, window, *there, scratch, kind)
         tables = tuple(
             row[0]
             for row in connection.execute(

@@ -14,7 +14,7 @@ from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.state import State
 from sensorstream.windows import Window
 
-from . import drawn
+from . import drawn, other_layouts
 
 END = date(2026, 11, 1)
 MONTH_DAYS = 31
@@ -27,7 +27,8 @@ SLOWEST_SECONDS = 3500.0
 
 @dataclass(frozen=True)
 class Plant:
-    """What to read. ``kind``: ``simulated`` by the sandbox, or ``busy`` or ``text`` drawn by PostgreSQL itself."""
+    """What to read. ``kind``: ``simulated`` by the sandbox, or one that PostgreSQL draws itself, ``busy`` or ``text``,
+    or of ``other_layouts``."""
 
     kind: str
     readings: int
@@ -70,6 +71,8 @@ def make(sandbox: Sandbox, plant: Plant, progress: Callable[[int], None] | None 
         owner.execute(sql.SQL("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {}").format(reader))
     if plant.kind == "simulated":
         seed(dsn, options(plant), progress)
+    elif plant.kind in other_layouts.LAYOUTS:
+        other_layouts.draw(dsn, plant.kind, plant.readings, plant.window)
     else:
         drawn.draw(dsn, plant.kind, plant.readings, plant.window)
     with postgres._admin(state, plant.dbname) as admin:

@@ -39,6 +39,7 @@ def values(order: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
         "s3_directory": message["prefix"],
         "engine": order["options"].get("engine", "packed"),
         "spark_master": order["spark"].get("master"),
+        "layout": order["layout"] or "auto",
     }
 
 

@@ -51,6 +51,13 @@ def settings(order: dict[str, Any], port: int) -> list[str]:
 
 
 def statement(order: dict[str, Any], prefix: str) -> str:
+    into = (
+        f" TO 's3://{order['s3']['bucket']}/{prefix}'"
+        " (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (tagpath, month), OVERWRITE_OR_IGNORE)"
+    )
+    if order["select"]:
+        start, end = order["window_ms"]
+        return f"COPY ({order['select'].format(start=start, end=end)}){into}"
     text = "coalesce(r.stringvalue, strftime(r.datevalue, '%Y-%m-%dT%H:%M:%S.%f'))"
     parts = " UNION ALL ".join(
         "SELECT epoch_ms(r.t_stamp) AS datetime, coalesce(r.floatvalue, r.intvalue::DOUBLE) AS value,"
@@ -61,9 +68,7 @@ def statement(order: dict[str, Any], prefix: str) -> str:
     return (
         "COPY (SELECT datetime::TIMESTAMP_MS AS datetime, value, text, quality, t.tagpath,"
         " strftime(datetime, '%Y-%m') AS month"
-        f" FROM ({parts}) r JOIN historian.public.sqlth_te t ON t.id = r.tagid)"
-        f" TO 's3://{order['s3']['bucket']}/{prefix}'"
-        " (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (tagpath, month), OVERWRITE_OR_IGNORE)"
+        f" FROM ({parts}) r JOIN historian.public.sqlth_te t ON t.id = r.tagid){into}"
     )
 
 

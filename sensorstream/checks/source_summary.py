@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import span
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connection import source_errors
-from ..historian.gateways import matches, tag_rows
+from ..historian.tag_rows import matches, tag_rows
 from ..historian.values_sql import unreadable_columns
 from ..transform.quality import QualityRule
 from ..windows import Window
@@ -174,8 +174,13 @@ def summarise(
     connection, schema = historian.connection, historian.schema
     for table in tables:
         with source_errors(historian.login, f"summing up {table.name}"):
-            facts = connection.execute(queries.TABLE_FACTS, [schema, table.name]).fetchone()
-            unique, nullable, ordered = facts or (False, True, False)
+            asked = {"schema": schema, "table": table.name, "keys": list(table.keys)}
+            unique, nullable, ordered = connection.execute(queries.TABLE_FACTS, asked).fetchone() or (
+                False,
+                True,
+                False,
+            )
+            unique &= table.view is None or table.view.time.exact
             unordered |= set() if ordered else {table.name}
             with connection.transaction():
                 connection.execute(queries.SETTINGS)

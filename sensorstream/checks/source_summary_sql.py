@@ -12,9 +12,10 @@ from psycopg import sql
 
 from ..formatting import MOST_MEASURED
 from ..historian import PartitionTable
-from ..historian.arrays import array, asked, hull
-from ..historian.readings_sql import in_window, table_name
-from ..historian.values_sql import DATE, STRING, plain_text, quality_of, text_of, unreadable_columns, value_of
+from ..historian.arrays import array, asked
+from ..historian.readings_sql import in_time, in_window, table_name
+from ..historian.values_sql import plain_text, quality_of, text_of, unreadable_columns, value_of
+from ..historian.view_sql import DATE, STRING
 from ..windows import Window
 from .clock_steps import Pieces
 
@@ -55,11 +56,11 @@ TABLE_FACTS = """
 SELECT NOT (relkind = 'r' AND relhassubclass) AND EXISTS (
     SELECT FROM pg_index
     WHERE indrelid = c.oid AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL
-      AND (SELECT bool_and(attname IN ('tagid', 't_stamp')) FROM pg_attribute
+      AND (SELECT bool_and(attname = ANY(%(keys)s)) FROM pg_attribute
            WHERE attrelid = c.oid AND attnum = ANY (indkey::int2[]))
-), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('tagid', 't_stamp')),
+), (SELECT bool_or(NOT attnotnull) FROM pg_attribute WHERE attrelid = c.oid AND attname = ANY(%(keys)s)),
 relkind IN ('r', 'm') AND NOT relhassubclass
-FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %(schema)s AND relname = %(table)s
 """
 
 
@@ -109,7 +110,7 @@ def summary(
         odd=_odd(table),
         worded=sql.SQL(" OR ").join(texts) if texts else sql.SQL("false"),
         table=table_name(schema, table),
-        where=in_window(window, ids),
+        where=in_window(table, window, ids),
     )
 
 
@@ -127,14 +128,14 @@ def doubled(schema: str, table: PartitionTable, window: Window, ids: Sequence[in
     return sql.SQL(
         "SELECT tagid::int8, sum(times - 1)::int8 FROM (SELECT tagid, count(*) AS times FROM {} WHERE {}"
         " GROUP BY tagid, t_stamp HAVING count(*) > 1) d GROUP BY 1"
-    ).format(table_name(schema, table), in_window(window, ids))
+    ).format(table_name(schema, table), in_window(table, window, ids))
 
 
 def keyless(schema: str, table: PartitionTable, window: Window) -> sql.Composed:
     """How many rows lack the time, or lack the tag id in the window."""
-    return sql.SQL(
-        "SELECT count(*) FROM {} WHERE t_stamp IS NULL OR (tagid IS NULL AND t_stamp >= {} AND t_stamp < {})"
-    ).format(table_name(schema, table), sql.Literal(window.start_ms), sql.Literal(window.end_ms))
+    return sql.SQL("SELECT count(*) FROM {} WHERE t_stamp IS NULL OR (tagid IS NULL AND {})").format(
+        table_name(schema, table), in_window(table, window, None)
+    )
 
 
 def conflicting(
@@ -145,15 +146,15 @@ def conflicting(
     parts = [
         sql.SQL(
             "SELECT ids.path, r.t_stamp, {value} AS value, {text} AS text"
-            " FROM ids JOIN {table} r ON r.tagid = ids.number AND r.t_stamp BETWEEN ids.first AND ids.last"
-            " WHERE r.t_stamp BETWEEN {first} AND {last} AND {quality} = ANY({kept})"
+            " FROM ids JOIN {table} ON r.tagid = ids.number AND r.t_stamp BETWEEN ids.first AND ids.last"
+            " WHERE {within} AND {quality} = ANY({kept})"
         ).format(
             value=value_of(table),
             text=text_of(table),
             quality=quality_of(table),
-            table=table_name(schema, table),
+            table=table_name(schema, table, "r"),
             kept=array(kept, "int4"),
-            **hull([(first, last) for *_, first, last in ids]),
+            within=in_time(table, min(first for *_, first, _ in ids), max(last for *_, last in ids) + 1),
         )
         for table in tables
     ]

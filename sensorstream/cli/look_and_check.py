@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..formatting import printable
 from .help import LOOK_AND_CHECK, Command, Group, example
 from .options import (
     AsJson,
@@ -32,6 +35,9 @@ commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=LOOK_AND_CHECK)
 config_commands = typer.Typer(cls=Group, help="The configuration, and where it comes from.", no_args_is_help=True)
 commands.add_typer(config_commands, name="config", rich_help_panel=LOOK_AND_CHECK)
+layout_commands = typer.Typer(cls=Group, help="The layout of the historian's tables.", no_args_is_help=True)
+commands.add_typer(layout_commands, name="layout", rich_help_panel=LOOK_AND_CHECK)
+layout_command = partial(layout_commands.command, cls=Command)
 
 
 @command(epilog=example("check --date 2026-10-31 --docs data-docs", dated=True))
@@ -149,3 +155,43 @@ def config_show(
     from ..report.terminal import show_values
 
     show_values(values, console(as_json))
+
+
+@layout_command("show", epilog=example("layout show thingsboard"))
+def layout_show(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One that comes along, or a file; all names without.")
+    ] = None,
+) -> None:
+    """Print a layout that comes along, ready to edit."""
+    from ..config.layouts.known import known, names
+
+    if name is None:
+        print("\n".join(names()))
+    else:
+        print(json.dumps(known(name).model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False))
+
+
+@layout_command("guess", epilog=example("layout guess --config config.json > layout.json"))
+def layout_guess(config: ConfigFile = None, config_source: ConfigSource = "file") -> None:
+    """Look at the historian's tables and propose a description, ready to edit."""
+    settings = settings_of(config, config_source)
+    from ..historian.layout_guess import guess_layout
+
+    guess = guess_layout(settings)
+    for remark in guess.remarks:
+        print(printable(remark), file=sys.stderr)
+    print(json.dumps(guess.layout, indent=2, ensure_ascii=False))
+
+
+@layout_command("check", epilog=example("layout check --config config.json"))
+def layout_check(config: ConfigFile = None, config_source: ConfigSource = "file", as_json: AsJson = False) -> None:
+    """Say table by table what would be read: first and last reading, tags without readings, what does not fit."""
+    settings = settings_of(config, config_source)
+    from ..historian.layout_check import check_layout
+    from ..report.terminal import show_layout
+
+    found = check_layout(settings)
+    show_layout(found, console(as_json))
+    end_with(found.to_json(), as_json)
+    found.raise_if_wrong()

@@ -145,7 +145,8 @@ def seed(
     """Fill the historian with a simulated plant; the same options make the same rows."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..sandbox import plant, servers
+    from ..sandbox import servers
+    from ..sandbox.other_historians.seed import seed as fill
 
     options = PlantOptions(
         tags=tags,
@@ -161,7 +162,7 @@ def seed(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console(as_json), transient=True) as progress:
         task = progress.add_task("readings", total=options.expected_readings)
-        summary = plant.seed(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
+        summary = fill(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
     print(f"{_loaded(summary)} ({summary.seconds:.1f} s)", file=for_people(as_json))
     end_with(_plain(summary), as_json)
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -21,7 +21,10 @@ from pydantic import (
 from ..errors import ConfigError
 from ..windows import zone
 from .aws import Aws
+from .layouts.description import Description
+from .layouts.known import names
 from .masking import shown
+from .parts import Name, Part, Text, text_of
 
 Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
@@ -38,20 +41,8 @@ SIZE = re.compile(r"\d{1,9}[kmgtp]?b?", re.IGNORECASE)  # of memory, as Spark an
 LEAST_CODE, MOST_CODE, CODES = -(1 << 31), (1 << 32) - 1, 1 << 32
 
 
-def _text(text: str) -> str:
-    if "\0" in text or text != text.encode(errors="ignore").decode():
-        raise ValueError("holds a character that is none in a text (NUL, or half of a pair): remove it")
-    return text
-
-
-def _said(text: str) -> str:
-    if not text.strip():
-        raise ValueError("empty: name one, or leave the key out")
-    return text
-
-
 def _secret(password: SecretStr) -> SecretStr:
-    _text(password.get_secret_value())
+    text_of(password.get_secret_value())
     return password
 
 
@@ -61,8 +52,6 @@ def _table(name: str) -> str:
     return name
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Name = Annotated[Text, AfterValidator(_said)]
 Code = Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)]
 
 
@@ -84,12 +73,6 @@ def bucket_of(name: str) -> str:
             f'"{name}" is no bucket: write its name alone, 3 to 63 small letters, digits, points and hyphens'
         )
     return name
-
-
-class Part(BaseModel):
-    """Frozen, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 
 class Database(Part):
@@ -160,7 +143,10 @@ class Config(Part):
     db_secret_id: Name | None = None
     db_rotation: Rotation | None = None
     db_schema: Name = "public"
-    layout: Literal["auto", "ignition", "generic"] = "auto"
+    layout: Annotated[
+        Annotated[Name, Tag("name")] | Annotated[Description, Tag("description")],
+        Discriminator(lambda value: "name" if isinstance(value, str) else "description"),
+    ] = "auto"
     tags_table: Name = "tags"
     gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
 
@@ -206,6 +192,16 @@ class Config(Part):
     enable_skew_handling: bool = True
     spark_master: Name | None = None
     spark_conf: dict[Text, Text] = Field(default_factory=dict)
+
+    @field_validator("layout")
+    @classmethod
+    def _known_layout(cls, layout: str | Description) -> str | Description:
+        if isinstance(layout, str) and layout != "auto" and not layout.endswith(".json") and layout not in names():
+            raise ValueError(
+                f'"{layout}" is none of auto, {", ".join(names())}: name one, a file that ends with .json, or write the'
+                " description here"
+            )
+        return layout
 
     @field_validator("timezone")
     @classmethod

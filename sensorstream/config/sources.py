@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,13 +15,11 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from .airflow_variables import variables
-from .settings import Config, Database, Iceberg, Part, Rotation
+from .settings import Config
 from .strict_json import parsed
+from .wrong_values import sentence
 
 Source = Literal["file", "airflow", "aws"]
-# What JSON calls it, where pydantic speaks of Python.
-LIST, OBJECT = "write a list, [...]", "write an object, {...}"
-KINDS = {"tuple_type": LIST, "model_type": OBJECT, "dict_type": OBJECT}
 Layer = tuple[str, Mapping[str, Any]]  # where values come from, and they
 
 
@@ -98,7 +95,7 @@ def check(values: Mapping[str, Any], *, where: str) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_sentence(error)}") from None
+        raise ConfigError(f"{where}: {sentence(error, Config)}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -113,18 +110,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
     return values
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        parts: dict[str, type[Part]] = {"db": Database, "db_rotation": Rotation, "iceberg": Iceberg}
-        within, _, name = key.rpartition(".")
-        known = sorted(parts.get(within, Config).model_fields)
-        meant = get_close_matches(name, known, 1)
-        return f'unknown key "{key}": ' + (f'did you mean "{meant[0]}"?' if meant else f"known are {', '.join(known)}")
-    if first["type"] == "missing":
-        return f'"{key}" is missing: say where the {"historian" if key == "db" else "value"} is'
-    message = KINDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-    return f'"{key}": {message}' if key else message

@@ -127,7 +127,7 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
 
 
 def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
-    wanted = readings_sql.in_window(asked.window, tag.ids)
+    wanted = readings_sql.in_window(table, asked.window, tag.ids)
     query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}")
     ((plan,),) = connection.execute(query.format(readings_sql.table_name(asked.schema, table), wanted)).fetchall()
     return int(plan[0]["Plan"]["Plan Rows"])
@@ -156,7 +156,7 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
         query = sql.SQL(
             "SELECT wanted.id, one.* FROM unnest({ids}::int8[]) AS wanted(id),"
             " generate_series({start}::int8, {last}::int8, {width}) AS stretch(begins), LATERAL"
-            " (SELECT t_stamp, {value}, {text}, {quality}, {unreadable} FROM {table} WHERE tagid = wanted.id"
+            " (SELECT t_stamp, {value}, {text}, {quality}, {unreadable} FROM {table} WHERE tagid = wanted.id AND {mine}"
             " AND t_stamp >= begins AND t_stamp < least(begins + {width}, {end}) ORDER BY t_stamp LIMIT {most}) one"
         ).format(
             ids=sql.Literal(list(tag.ids)),
@@ -170,6 +170,7 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
             unreadable=values_sql.unreadable(table),
             table=readings_sql.table_name(asked.schema, table),
             most=sql.Literal(OF_EACH),
+            mine=readings_sql.in_window(table, asked.window, tag.ids),
         )
         found += [(tagid, place, *rest) for tagid, *rest in connection.cursor(binary=True).execute(query)]
     columns = list(zip(*found, strict=True)) or [()] * len(RAW)

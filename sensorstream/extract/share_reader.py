@@ -210,11 +210,11 @@ class ShareReader:
             return queries.packed_by_tag(schema, table, piece.window, ids, self.fetch.lift)
         every = self.fetch.every_tag
         if not piece.pages:
-            where = queries.in_window(piece.window, None if every else ids)
+            where = queries.in_window(table, piece.window, None if every else ids)
             return queries.packed(schema, table, where, self.fetch.lift)
-        terms = [queries.in_pages(*piece.pages)]
+        terms: list[sql.Composable] = [queries.in_pages(*piece.pages)]
         if piece.table not in self.fetch.whole:
-            terms.append(queries.in_window(piece.window, None if every else ids))
+            terms.append(queries.in_window(table, piece.window, None if every else ids))
             terms += [queries.between(ids)] if every else []
         pack = queries.mixed if self._mixed else queries.packed
         return pack(schema, table, sql.SQL(" AND ").join(terms), self.fetch.lift)

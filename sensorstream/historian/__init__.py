@@ -2,6 +2,6 @@
 
 from .catalog import Historian, open_historian
 from .connection import connect
-from .model import Layout, LeftOut, PartitionTable, Tag, coverage
+from .model import LeftOut, PartitionTable, Tag, coverage
 
-__all__ = ["Historian", "Layout", "LeftOut", "PartitionTable", "Tag", "connect", "coverage", "open_historian"]
+__all__ = ["Historian", "LeftOut", "PartitionTable", "Tag", "connect", "coverage", "open_historian"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from itertools import groupby
 from threading import Event
 from typing import Any
@@ -14,36 +15,27 @@ import psycopg
 from psycopg import sql
 
 from ..config.credentials import Login, login
+from ..config.layouts.description import Description, Readings, Tables
 from ..config.settings import Config
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql, values_sql
 from .connection import BEGIN, Connection, connect, of_one_server, source_errors
-from .gateways import matches, tag_rows
-from .layout import ANY, INTEGERS, PARTITION_COLUMNS, REQUIRED, TAG_COLUMNS, VALUES, layout_of, refuse_other_shape
-from .model import (
-    TO_MILLISECONDS,
-    YEAR_1990,
-    YEAR_2100,
-    Layout,
-    LeftOut,
-    PartitionTable,
-    Tag,
-    series_of,
-    tag_of,
-    unit_of,
-)
+from .layout import ANY, INTEGERS, layout_of, refuse_other_shape, wanted_of_tags
+from .model import LeftOut, PartitionTable, Tag, tag_of
 from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
-from .tables import PARTITIONS, Listing, existing_tables, generic_tables, ignition_tables
-from .watch import Watch, watched
+from .table_shapes import checked, wide_paths
+from .tables import Listing, existing_tables, listed_tables, listing_rows, named_tables
+from .tag_rows import matches, tag_kinds, tag_rows
+from .time_sql import in_order
+from .watch import Watch, kind_of, watched
 
 # A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
 # at an odd hour), so tables this near to the window are asked whether they do.
 NEIGHBOUR = timedelta(days=1)
 A_YEAR = timedelta(days=366)
 
-LOOKED_AT = 10  # times of a table, to tell their unit
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
 
 
@@ -55,7 +47,7 @@ class Historian:
     watch: Watch
     login: Login
     schema: str
-    layout: Layout
+    layout: Description
     timezone: str
     tags_table: str
     notes: list[str]
@@ -69,14 +61,37 @@ class Historian:
 
     @property
     def tags_name(self) -> str:
-        """The table of tags."""
-        return "sqlth_te" if self.layout == "ignition" else self.tags_table
+        """The table of tags, or what there is in its place."""
+        tags = self.layout.tags
+        if tags is None:
+            return "the columns of wide tables"
+        return f'the query of tags of layout "{self.layout.name}"' if tags.query else tags.table or self.tags_table
+
+    @cached_property
+    def tag_kinds(self) -> dict[str, str]:
+        """The columns of the tags' table or query, and their types."""
+        return tag_kinds(self)
+
+    @cached_property
+    def whole_ids(self) -> bool:
+        """Whether a tag is told by one column of whole numbers."""
+        tags = self.layout.tags
+        return tags is not None and len(tags.id) == 1 and self.tag_kinds.get(tags.id[0]) in INTEGERS
+
+    def wide_paths(self) -> dict[str, None]:
+        """The tag paths of wide tables, in order."""
+        return wide_paths(self)
 
     def _require(self, table: str, wanted: Mapping[str, Sequence[str]]) -> None:
         """``SourceError`` where a table lacks one of the columns ``wanted``, or has it of none of its types."""
         with source_errors(self.login, f"looking at {table}"):
-            columns = self._columns(table)
-        refuse_other_shape(table, columns, wanted, self.layout)
+            columns = self.columns(table)
+        refuse_other_shape(table, columns, wanted, self.layout.name)
+
+    def _require_tags(self) -> None:
+        if (tags := self.layout.tags) is not None:
+            plain = all(kind.plain for kind in self.layout.readings)
+            refuse_other_shape(self.tags_name, self.tag_kinds, wanted_of_tags(tags, whole=plain), self.layout.name)
 
     # -- tags ---------------------------------------------------------------------------------------------------
 
@@ -87,13 +102,10 @@ class Historian:
         """
         with source_errors(self.login, "looking for the tags"):
             refuse_bad_patterns(self.connection, patterns)
-        self._require(self.tags_name, TAG_COLUMNS[self.layout])
-        self._refuse_ids_of_several()
-        if self.layout == "ignition":
-            query = "SELECT {}, id, datatype, NULL, NULL, created, retired, {} FROM {} tags WHERE {}"
-        else:
-            query = "SELECT {}, id, NULL, {description}, {unit}, NULL, NULL, {} FROM {} tags WHERE {}"
+        self._require_tags()
         table = tag_rows(self)
+        self._refuse_ids_of_several(table)
+        query = "SELECT {}, id, datatype, {description}, {unit}, created, retired, {} FROM {} tags WHERE {}"
         path, description, unit = (
             values_sql.plain_text(self.encoding, column) for column in ("tagpath", "description", "unit")
         )
@@ -124,7 +136,7 @@ class Historian:
             )
         return found
 
-    def _refuse_ids_of_several(self) -> None:
+    def _refuse_ids_of_several(self, tags: sql.Composable) -> None:
         """``SourceError`` for an id that stands in the tags table twice, whichever tags are selected: readings would be
         doubled, or of two tags."""
         if self.tags_name in self.judged:
@@ -132,9 +144,9 @@ class Historian:
         with source_errors(self.login, f"looking for doubled ids in {self.tags_name}"):
             doubled = self.connection.execute(
                 sql.SQL(
-                    "SELECT id, count(*), min(tagpath), max(tagpath) FROM {} WHERE id IS NOT NULL"
-                    " AND tagpath IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-                ).format(sql.Identifier(self.schema, self.tags_name))
+                    "SELECT id, count(*), min(stored), max(stored) FROM {} tags WHERE id IS NOT NULL"
+                    " AND stored IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+                ).format(tags)
             ).fetchone()
         if doubled:
             number, rows, first, last = doubled
@@ -167,7 +179,7 @@ class Historian:
         }
         with source_errors(self.login, "looking for the gateways"):
             there = wanted.keys() & set(existing_tables(self.connection, self.schema))
-        if self.layout != "ignition":
+        if self.layout.tags is None or not self.layout.tags.gateways:
             return frozenset()
         for table in sorted(there):
             self._require(table, wanted[table])
@@ -187,12 +199,12 @@ class Historian:
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)
-            before = _before(listing, window)
+            before = _before(listing, window, [kind.tables for kind in self.layout.readings])
             chosen = []
             for table in listing.tables:
                 if not (table.span is None or table.span.overlaps(_around(window)) or table in before):
                     continue
-                table = self._checked(table)
+                table = checked(self, table)
                 if table.span is None or table.span.overlaps(window):
                     chosen.append(table)
                 elif self.holds_any(table, window):
@@ -207,14 +219,14 @@ class Historian:
         """Tables that look as if they held readings of ``window`` and are not read."""
         found = []
         for table in self._listing().unlisted:
-            if self.layout == "generic":
+            if (listing := self.layout.readings[table.family].tables.listing) is None:
                 why = f"{table.name} has the columns of readings but no month in its name"
                 remedy = f'rename it, or show it in a view "{table.name}_{window.start:%Y_%m}"'
                 found.append(LeftOut(table.name, f"{why}: left out, {remedy}", certain=False))
             elif table.span is None or table.span.overlaps(_around(window)):
-                why = f"{table.name} is not listed in {PARTITIONS} and"
+                why = f"{table.name} is not listed in {listing.called} and"
                 try:
-                    if {"tagid", "t_stamp"} <= set(self._columns(table.name)) and self.holds_any(table, window):
+                    if {*table.keys} <= set(self.columns(table.name)) and self.holds_any(table, window):
                         remedy = "list it there, or rename it if it is not wanted"
                         found.append(LeftOut(table.name, f"{why} holds readings of the window: left out, {remedy}"))
                 except SourceError as error:
@@ -225,13 +237,42 @@ class Historian:
 
     def _listing(self) -> Listing:
         with source_errors(self.login, "looking for the partition tables"):
-            if self.layout == "generic":
-                return generic_tables(self.connection, self.schema, self.tags_table, self.timezone)
-            if PARTITIONS in existing_tables(self.connection, self.schema):
-                self._require(PARTITIONS, PARTITION_COLUMNS)
-            return ignition_tables(self.connection, self.schema, self.timezone)
+            found = [self._listing_of(n, kind) for n, kind in enumerate(self.layout.readings)]
+        return found[0] if len(found) == 1 else Listing.joined(found)
 
-    def _columns(self, table: str) -> dict[str, str]:
+    def _listing_of(self, family: int, kind: Readings) -> Listing:
+        if (listing := kind.tables.listing) is None:
+            known = {self.tags_name, *self.layout.needs}
+            return named_tables(self.connection, self.schema, kind, family, known, self.timezone)
+        times = {name: (*INTEGERS, "numeric") for name in (listing.start, listing.end, listing.processed) if name}
+        if listing.query:
+            rows = sql.SQL("SELECT * FROM {} LIMIT 0").format(listing_rows(self.schema, listing))
+            columns = self.types_of(f"readings.{family}.tables.listing.query", rows)
+            refuse_other_shape(listing.called, columns, {listing.name: ANY, **times}, self.layout.name)
+        elif listing.table in existing_tables(self.connection, self.schema):
+            self._require(listing.table, {listing.name: ANY, **times})
+        return listed_tables(self.connection, self.schema, kind, family, self.timezone)
+
+    def every_table(self) -> tuple[PartitionTable, ...]:
+        """Tables of readings, whatever time they hold; not looked into."""
+        return self._listing().tables
+
+    def types_of(self, key: str, query: sql.Composed) -> dict[str, str]:
+        """What columns a query of the layout has, and their types; PostgreSQL's sentence where it refuses it, with the
+        ``key`` of the layout."""
+        try:
+            with self.connection.transaction(force_rollback=True):
+                found = self.connection.execute(query, prepare=True).description or ()  # which is of one statement
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                raise
+            raise SourceError(
+                f'layout "{self.layout.name}": "{key}" is refused by the historian:'
+                f" {error.diag.message_primary or error}: correct it"
+            ) from None
+        return {column.name: kind_of(column.type_code) for column in found}
+
+    def columns(self, table: str) -> dict[str, str]:
         return dict(
             self.connection.execute(
                 "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '') FROM pg_attribute a"
@@ -241,44 +282,13 @@ class Historian:
             ).fetchall()
         )
 
-    def _checked(self, table: PartitionTable) -> PartitionTable:
-        columns = self._columns(table.name)
-        values = VALUES[self.layout]
-        wanted = REQUIRED | values
-        refuse_other_shape(table.name, columns, wanted, self.layout)
-        kinds = tuple((column, columns[column]) for column in wanted)
-        table = replace(table, columns=tuple(values), kinds=kinds, encoding=self.encoding)
-        if table.name not in self.judged:
-            self._refuse_other_units(table)
-            self.judged.add(table.name)
-        return table
-
-    def _refuse_other_units(self, table: PartitionTable) -> None:
-        """``SourceError`` where the times of a table are no milliseconds, as a few of them tell: such a table has no
-        reading in any window."""
-        some = sql.SQL("SELECT t_stamp FROM {} WHERE {} LIMIT {}")
-        name = readings_sql.table_name(self.schema, table)
-        with source_errors(self.login, f"looking at the times of {table.name}"):
-            stamps = self.connection.execute(some.format(name, sql.SQL("t_stamp IS NOT NULL"), LOOKED_AT)).fetchall()
-            units = {unit: stamp for (stamp,) in reversed(stamps) if (unit := unit_of(stamp, table.span))}
-            if not units or "milliseconds" in units:
-                return
-            of_our_days = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(YEAR_1990, YEAR_2100)
-            mixed = self.connection.execute(some.format(name, of_our_days, 1)).fetchone()
-        unit, stamp = next(iter(units.items()))
-        if mixed:
-            self.notes.append(f"{table.name} has times that are no milliseconds, {stamp} for one: no window holds them")
-            return
-        raise SourceError(
-            f"table {table.name} has times in {unit}, t_stamp {stamp} for one, where milliseconds since 1970 are read:"
-            f" show it in a view with t_stamp {TO_MILLISECONDS[unit]}"
-        )
-
     def holds_any(self, table: PartitionTable, window: Window, ids: Sequence[int] | None = None) -> bool:
         """Whether the table has a reading of ``window``, of one of ``ids`` or of whatever tag."""
         # In order, so that the planner goes by the index on time: the first rows of a file are hardly the window's.
-        query = sql.SQL("SELECT t_stamp FROM {} WHERE {} ORDER BY 1 LIMIT 1").format(
-            readings_sql.table_name(self.schema, table), readings_sql.in_window(window, ids)
+        query = sql.SQL("SELECT t_stamp FROM {} WHERE {} ORDER BY {} LIMIT 1").format(
+            readings_sql.table_name(self.schema, table),
+            readings_sql.in_window(table, window, ids),
+            in_order(table.time),
         )
         with source_errors(self.login, f"looking into {table.name}"):
             return self.connection.execute(query).fetchone() is not None
@@ -371,7 +381,7 @@ def open_historian(config: Config) -> Iterator[Historian]:
     with watched(where) as watch, closing(connect(where, watch.name)) as connection:
         with source_errors(where, "looking for the layout"):
             layout = layout_of(config, existing_tables(connection, config.db_schema))
-        names = config.db_schema, layout, config.timezone, config.tags_table
+        names = config.db_schema, layout.in_schema(config.db_schema), config.timezone, config.tags_table
         yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
 
 
@@ -379,14 +389,14 @@ def _around(window: Window) -> Window:
     return Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
 
 
-def _before(listing: Listing, window: Window) -> set[PartitionTable]:
+def _before(listing: Listing, window: Window, forms: Sequence[Tables]) -> set[PartitionTable]:
     """Of each driver whose tables' names leave the window's start out the last table of the year before it, which may
     hold more than its name says: a gateway can be told to begin a table every three months, or every week."""
     if not listing.by_name:
         return set()
     last: dict[str, PartitionTable] = {}
     for table in listing.tables:
-        series = series_of(table.name)
+        series = forms[table.family].series(table.name)
         if table.span and window.start - A_YEAR <= table.span.start <= window.start:
             last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
     return {table for table in last.values() if table.span and table.span.end <= window.start}

@@ -11,6 +11,9 @@ from ..errors import SourceError
 from ..windows import Window, day_window, zone
 from .catalog import Historian, open_historian
 from .connection import source_errors
+from .model import PartitionTable
+from .readings_sql import table_name
+from .time_sql import in_order
 
 SECONDS = 5  # a table without an index on its times is not gone through for a hint
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,14 +52,19 @@ def has_readings_of(historian: Historian) -> str:
     return f"the historian has readings of {days[0]} to {days[1]}" if days else ""
 
 
+def always() -> Window:
+    """From 1970 until now."""
+    return Window(EVER, datetime.now(UTC).replace(microsecond=0))
+
+
 def _days(historian: Historian) -> tuple[date, date] | None:
     """The first and the last day; ``None`` where there is no reading, or one whose time is in no calendar."""
-    tables = historian.partition_tables(Window(EVER, datetime.now(UTC).replace(microsecond=0)))
+    tables = historian.partition_tables(always())
     if not tables:
         return None
     each = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT min(t_stamp), max(t_stamp) FROM {}").format(sql.Identifier(historian.schema, name))
-        for name in dict.fromkeys(table.name for table in (tables[0], tables[-1]))  # of the oldest and newest time
+        _ends(historian, table)
+        for table in {table.name: table for table in (tables[0], tables[-1])}.values()  # of the oldest and newest time
     )
     doing = source_errors(historian.login, "looking for its first and last reading")
     with doing, historian.connection.transaction():
@@ -71,3 +79,30 @@ def _days(historian: Historian) -> tuple[date, date] | None:
         return one, other
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def ends_of(historian: Historian, table: PartitionTable) -> tuple[datetime | None, datetime | None]:
+    """The first and the last time of a table; ``None`` where it has none, or one of no calendar.
+
+    Raises ``SourceError`` where that takes longer than some seconds.
+    """
+    with source_errors(historian.login, f"looking at the times of {table.name}"), historian.connection.transaction():
+        historian.connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
+        found = historian.connection.execute(_ends(historian, table)).fetchone() or (None, None)
+    first, last = (_moment(ms) for ms in found)
+    return first, last
+
+
+def _moment(ms: int | None) -> datetime | None:
+    try:
+        return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _ends(historian: Historian, table: PartitionTable) -> sql.Composed:
+    """The first and the last time, a look into an index on it each."""
+    name, time = table_name(historian.schema, table), in_order(table.time)
+    one = "(SELECT t_stamp FROM {0} WHERE {1} IS NOT NULL ORDER BY {1} {2} LIMIT 1)"
+    first, last = (sql.SQL(one).format(name, time, sql.SQL(way)) for way in ("ASC", "DESC"))
+    return sql.SQL("SELECT {}, {}").format(first, last)

@@ -14,6 +14,7 @@ from . import readings_sql
 from .model import PartitionTable
 from .readings_sql import table_name
 from .values_sql import by_kind, has_text, has_value, quality_of, text_of, value_of
+from .view_sql import of_ids
 
 SETTINGS = {
     "work_mem": "64MB",
@@ -48,10 +49,9 @@ def fingerprints(
     pages
         Part of the table's file, ``[first, end)`` (PostgreSQL 14); what several parts say adds up.
     """
-    where = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(sql.Literal(borders[0]), sql.Literal(borders[-1]))
+    where = readings_sql.in_time(table, borders[0], borders[-1])
     if ids is not None:
-        wanted = sql.Literal("{" + ",".join(map(str, ids)) + "}")
-        where = sql.SQL("{} AND tagid = ANY({})").format(where, wanted)
+        where = sql.SQL("{} AND {}").format(where, of_ids(table.view, ids))
     if pages is not None:
         where = sql.SQL("{} AND {}").format(readings_sql.in_pages(*pages), where)
     return sql.SQL("SELECT tagid::int8, {}, count(*), sum({}) FROM {} WHERE {} GROUP BY 1, 2").format(

@@ -83,39 +83,30 @@ def gateways_of(historian: Catalog, ids: Sequence[int]) -> dict[int, Gateway]:
     return known
 
 
-def tag_rows(historian: Catalog) -> sql.Composable:
-    """The table of tags, to select from; where gateways have a prefix ``tagpath`` has it and ``stored`` has not.
+def with_prefix(
+    historian: Catalog, tags: sql.Composable, path: sql.Composable
+) -> tuple[sql.Composable, sql.Composable]:
+    """What to select ``tags``, which are ``own``, from, and their ``path`` with the prefix of the gateway.
 
     Raises ``ConfigError`` for a prefix of a gateway that there is not.
     """
-    table = _table(historian, historian.tags_name)
     if not historian.gateway_prefixes:
-        return table
+        return tags, path
     numbers = {name: number for number, name in gateway_names(historian).items()}
     for name in historian.gateway_prefixes:
         if name not in numbers:
             known = ", ".join(f'"{each}"' for each in sorted(numbers)) or "none"
             raise ConfigError(f'"gateway_prefixes": the historian has no gateway "{name}": there are {known}')
-    return sql.SQL(
-        "(SELECT t.id, datatype, created, retired, tagpath AS stored, CASE WHEN btrim(tagpath) = '' THEN tagpath"
-        " ELSE coalesce(prefix, '') || tagpath END AS tagpath FROM {} t LEFT JOIN {} s ON s.id = scid"
-        " LEFT JOIN unnest({}, {}) AS p(drvid, prefix) ON p.drvid = s.drvid)"
-    ).format(
-        table,
-        _scan_classes(historian),
-        array([numbers[name] for name in historian.gateway_prefixes], "int8"),
-        array(list(historian.gateway_prefixes.values()), "text"),
+    joined = sql.SQL("{} LEFT JOIN {} s ON s.id = own.scid LEFT JOIN unnest({}, {}) AS p(drvid, prefix) USING (drvid)")
+    return (
+        joined.format(
+            tags,
+            _scan_classes(historian),
+            array([numbers[name] for name in historian.gateway_prefixes], "int8"),
+            array(list(historian.gateway_prefixes.values()), "text"),
+        ),
+        sql.SQL("CASE WHEN btrim({0}) = '' THEN {0} ELSE coalesce(prefix, '') || {0} END").format(path),
     )
-
-
-def matches(historian: Catalog, rows: sql.Composable, patterns: Sequence[str]) -> sql.Composable:
-    """The condition that a row of ``rows`` (``tag_rows``) is of a tag that any of ``patterns`` selects, by its path or
-    by the one that an id of it is stored under."""
-    wanted = array(patterns, "text")
-    if not historian.gateway_prefixes:
-        return sql.SQL("tagpath ~ ANY({})").format(wanted)
-    query = "tagpath IN (SELECT tagpath FROM {} AS every WHERE tagpath ~ ANY({}) OR stored ~ ANY({}))"
-    return sql.SQL(query).format(rows, wanted, wanted)
 
 
 def _scan_classes(historian: Catalog) -> sql.Composable:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import md5
 
 from psycopg import sql
 
@@ -144,7 +145,7 @@ def take_mark(
     tail_from = max(0, before.pages - margin)
     return Mark(
         table=table.name,
-        columns=",".join(table.columns),
+        columns=_columns(table),
         server=before.server,
         filenode=before.filenode,
         pages=before.pages,
@@ -205,8 +206,8 @@ def _named(found: Sequence[tuple[int, int, int]], borders: Sequence[int]) -> dic
 def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
     """What has happened to the table besides inserts, as far as it shows without reading it."""
     name = table.name
-    if (mark.table, mark.columns) != (name, ",".join(table.columns)):
-        return f"the mark is of {mark.table} with {mark.columns}, not of {name} with {','.join(table.columns)}"
+    if (mark.table, mark.columns) != (name, columns := _columns(table)):
+        return f"the mark is of {mark.table} with {mark.columns}, not of {name} with {columns}"
     if now.server != mark.server:
         return f"{name} is another table than at the mark, or of another server, or the server was restored since"
     if now.filenode != mark.filenode:
@@ -219,6 +220,12 @@ def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
         updated, deleted = now.updated - mark.updated, now.deleted - mark.deleted
         return f"{updated:,} rows of {name} were updated and {deleted:,} deleted since the mark"
     return None
+
+
+def _columns(table: PartitionTable) -> str:
+    """What is read of a table: its columns and, where a description says what they are, a digest of how."""
+    how = md5(repr(table.view).encode(), usedforsecurity=False).hexdigest()[:8] if table.view else ""
+    return ",".join(table.columns) + (f" as {how}" if how else "")
 
 
 @dataclass(frozen=True)
@@ -266,15 +273,15 @@ def _xid(number: int) -> sql.Literal:
 def _in_tail(schema: str, table: PartitionTable, mark: Mark, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
     """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw."""
     return sql.SQL(
-        "SELECT tagid::int8, CASE WHEN {} THEN {} ELSE -1 END, count(*) FROM ONLY {} WHERE {} GROUP BY 1, 2"
-    ).format(writers.wrote(), piece_of(borders), table_name(schema, table), in_pages(mark.tail_from, None))
+        "SELECT tagid::int8, CASE WHEN {} THEN {} ELSE -1 END, count(*) FROM {} WHERE {} GROUP BY 1, 2"
+    ).format(writers.wrote(), piece_of(borders), table_name(schema, table, only=True), in_pages(mark.tail_from, None))
 
 
 def _in_all(schema: str, table: PartitionTable, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
     """Rows of ``tagid, piece, count, count that the mark did not see`` that cover what the writers wrote anywhere."""
     return sql.SQL(
-        "SELECT tagid::int8, {}, count(*), count(*) FILTER (WHERE {}) FROM ONLY {} WHERE {} GROUP BY 1, 2"
-    ).format(piece_of(borders), writers.wrote_unseen(), table_name(schema, table), writers.wrote())
+        "SELECT tagid::int8, {}, count(*), count(*) FILTER (WHERE {}) FROM {} WHERE {} GROUP BY 1, 2"
+    ).format(piece_of(borders), writers.wrote_unseen(), table_name(schema, table, only=True), writers.wrote())
 
 
 def rows_now(historian: Historian, table: PartitionTable, now: TableState, mark: Mark | None) -> int:
@@ -296,6 +303,8 @@ def rows_now(historian: Historian, table: PartitionTable, now: TableState, mark:
 
 def _count(historian: Historian, table: PartitionTable, where: sql.Composable) -> int:
     with source_errors(historian.login, f"counting {table.name}"):
-        query = sql.SQL("SELECT count(*) FROM ONLY {} WHERE {}").format(table_name(historian.schema, table), where)
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
+            table_name(historian.schema, table, only=True), where
+        )
         row = historian.connection.execute(query).fetchone()
     return int(row[0]) if row else 0

@@ -1,54 +1,70 @@
-"""The layouts that are known: which tables and columns a historian has, and of which types."""
+"""Which layout a historian has, and whether its tables have the columns that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..config.layouts.description import Description, Readings, Tags
+from ..config.layouts.known import FIRST, known, names
 from ..config.settings import Config
 from ..errors import SourceError
-from .model import Layout
 
-NUMERIC_TYPES = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
 INTEGERS = ("smallint", "integer", "bigint")
-REQUIRED = {"tagid": INTEGERS, "t_stamp": ("bigint",), "dataintegrity": INTEGERS}
-VALUES: dict[Layout, dict[str, tuple[str, ...]]] = {
-    "ignition": {
-        "floatvalue": NUMERIC_TYPES,
-        "intvalue": INTEGERS,
-        "stringvalue": ("character varying", "text", "character"),
-        "datevalue": ("timestamp without time zone", "timestamp with time zone"),
-    },
-    "generic": {"value": NUMERIC_TYPES},
-}
+NUMERIC_TYPES = (*INTEGERS, "real", "double precision", "numeric")
 ANY: tuple[str, ...] = ()  # whatever PostgreSQL shows as text
-TAG_COLUMNS: dict[Layout, dict[str, tuple[str, ...]]] = {
-    "ignition": {"tagpath": ANY, "id": INTEGERS, "datatype": INTEGERS, "created": INTEGERS, "retired": INTEGERS},
-    "generic": {"tagpath": ANY, "id": INTEGERS, "description": ANY, "unit": ANY},
+# Of columns that are called as queries call them.
+TYPES: dict[str, tuple[str, ...]] = {
+    "tagid": INTEGERS,
+    "t_stamp": ("bigint",),
+    "dataintegrity": INTEGERS,
+    "floatvalue": NUMERIC_TYPES,
+    "value": NUMERIC_TYPES,
+    "intvalue": INTEGERS,
+    "stringvalue": ("character varying", "text", "character"),
+    "datevalue": ("timestamp without time zone", "timestamp with time zone"),
 }
-PARTITION_COLUMNS = {"pname": ANY, **dict.fromkeys(("start_time", "end_time", "blocksize"), (*INTEGERS, "numeric"))}
 
 
-def layout_of(config: Config, names: Sequence[str]) -> Layout:
+def layout_of(config: Config, there: Sequence[str]) -> Description:
+    """The layout that is configured, or that fits the tables that are ``there``; ``SourceError`` for none."""
     if config.layout != "auto":
-        needed = "sqlth_te" if config.layout == "ignition" else config.tags_table
-        if needed not in names:
-            raise SourceError(
-                f'schema "{config.db_schema}" has no table {needed}, which layout "{config.layout}" needs:'
-                ' check "db_schema" and "layout", and that the reader may see it'
-            )
-        return config.layout
-    if "sqlth_te" in names:
-        return "ignition"
-    if config.tags_table in names:
-        return "generic"
+        layout = known(config.layout) if isinstance(config.layout, str) else config.layout
+        for needed in needs(layout, config.tags_table):
+            if needed not in there:
+                raise SourceError(
+                    f'schema "{config.db_schema}" has no table {needed}, which layout "{layout.name}" needs:'
+                    ' check "db_schema" and "layout", and that the reader may see it'
+                )
+        return layout
+    for layout in map(known, names()):
+        if {*needs(layout, config.tags_table)} <= {*there}:
+            return layout
+    first, second = ("".join(needs(known(name), config.tags_table)) for name in FIRST)
     raise SourceError(
-        f'schema "{config.db_schema}" holds neither sqlth_te (Ignition) nor {config.tags_table} (generic):'
-        ' check "dbname", "db_schema" and "tags_table"'
+        f'schema "{config.db_schema}" holds neither {first} (Ignition) nor {second} (generic), nor tables of another'
+        ' layout that is known: check "dbname", "db_schema" and "tags_table", or describe it (docs/layouts.md)'
     )
 
 
+def needs(layout: Description, tags_table: str) -> list[str]:
+    """Tables without which it is not this layout."""
+    return [*layout.needs] or ([layout.tags.table or tags_table] if layout.tags and not layout.tags.query else [])
+
+
+def wanted_of(kind: Readings) -> dict[str, tuple[str, ...]]:
+    """The columns of a table of readings that are called as queries call them, and their types."""
+    return {name: TYPES[name] for name in (*kind.id, kind.time.column, str(kind.quality), *kind.numbers, *kind.texts)}
+
+
+def wanted_of_tags(tags: Tags, *, whole: bool) -> dict[str, tuple[str, ...]]:
+    """The columns of the tags; ``whole`` tells that ids are whole numbers."""
+    found = {tags.path: ANY, **dict.fromkeys(tags.id, INTEGERS if whole else ANY)}
+    found |= {name: INTEGERS for name in (tags.datatype, tags.created, tags.retired) if name}
+    return found | {name: ANY for name in (tags.description, tags.unit) if name}
+
+
 def refuse_other_shape(
-    table: str, columns: Mapping[str, str], wanted: Mapping[str, Sequence[str]], layout: Layout
+    table: str, columns: Mapping[str, str], wanted: Mapping[str, Sequence[str]], layout: str
 ) -> None:
     """``SourceError`` where a table, of ``columns`` with their types, lacks one that is ``wanted``, or has it of none
     of its types."""

@@ -7,22 +7,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from ..windows import Window, joined, midnight
-
-Layout = Literal["ignition", "generic"]
-
-# sqlt_data_1_2026_10, sqlt_data_1_2026_9, sensor_data_2026_10; daily: sqlt_data_1_20210314; yearly, a gateway's alone:
-# sqlt_data_1_2026
-MONTHLY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})_(?P<month>\d{1,2})$")
-DAILY = re.compile(r"^(?P<name>.+)_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})$")
-YEARLY = re.compile(r"^(?P<name>sqlt_data_\d+)_(?P<year>\d{4})$")
+from .time_sql import BareTime
+from .view_sql import View
 
 # Times of readings that make sense, ms since 1970; no unit's fall into another's.
 YEAR_1990, YEAR_2100 = 631_152_000_000, 4_102_444_800_000
-TO_MILLISECONDS = {"seconds": "* 1000", "microseconds": "/ 1000", "nanoseconds": "/ 1000000"}
+IN_MILLISECONDS = {"ms": 1.0, "s": 1000.0, "us": 1 / 1000, "ns": 1 / 1_000_000}
 
+PARTS_OF_A_NAME = ("year", "month", "day")
 KEYS = ("tagid", "t_stamp", "dataintegrity")  # columns that every table of readings has
 USUAL_KINDS = {
     "tagid": "integer",
@@ -54,18 +49,36 @@ class PartitionTable:
     """A table of readings, the columns that hold values, and the time that it is listed for.
 
     ``kinds`` are the types of all columns that are read, as PostgreSQL calls them; one that is not named has that of
-    ``USUAL_KINDS``. ``encoding`` is the server's, as PostgreSQL calls it. ``span`` is ``None`` for a table without
-    partitions, which may hold any time.
+    ``USUAL_KINDS``. ``encoding`` is the server's, as PostgreSQL calls it. ``view`` shows a table's own columns by those
+    names, where they have others. ``family`` is the place of its kind in the layout. ``span`` is ``None`` for a table
+    without partitions, which may hold any time.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     kinds: tuple[tuple[str, str], ...] = ()
     encoding: str = "UTF8"
+    view: View | None = None
+    family: int = 0
     span: Window | None = field(default=None, compare=False)
 
     def kind(self, column: str) -> str:
         return dict(self.kinds).get(column) or USUAL_KINDS[column]
+
+    @property
+    def time(self) -> BareTime | None:
+        """Its own column of time, where it has another name or unit."""
+        return self.view.time if self.view else None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its own columns that tell the tag and the time."""
+        return self.view.own if self.view else ("tagid", "t_stamp")
+
+    @property
+    def own_keys(self) -> tuple[str | None, str]:
+        """Its own columns of the tag id, if it is one of whole numbers, and of the time, as an index has them."""
+        return (self.view.id, self.view.time.column) if self.view else ("tagid", "t_stamp")
 
 
 @dataclass(frozen=True)
@@ -80,36 +93,29 @@ class LeftOut:
     certain: bool = True
 
 
-def span_of(name: str, tz: str) -> Window | None:
-    """The month, day or year that a table's name speaks of, in ``tz``; ``None`` if it speaks of none."""
-    if found := MONTHLY.match(name):
-        year, month = int(found["year"]), int(found["month"])
-        if not 1 <= month <= 12 or not 1 <= year <= 9998:
-            return None
-        first = date(year, month, 1)
-        return Window(midnight(first, tz), midnight(first + timedelta(calendar.monthrange(year, month)[1]), tz))
-    if found := DAILY.match(name):
+def span_of(form: re.Match[str], tz: str) -> Window | None:
+    """The month, day or year that a table's name speaks of, in ``tz``; ``None`` if it speaks of none.
+
+    ``form`` is how the name fits one of a layout's, see ``description.Tables.form``.
+    """
+    year, month, day = (int(text) if (text := form.groupdict().get(part)) else None for part in PARTS_OF_A_NAME)
+    if year is None or not 1 <= year <= 9998 or not 1 <= (month or 1) <= 12:
+        return None
+    first = date(year, month or 1, 1)
+    if day is not None:
         try:
-            day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+            first = first.replace(day=day)
         except ValueError:
             return None
-        return Window(midnight(day, tz), midnight(day + timedelta(days=1), tz))
-    if (found := YEARLY.match(name)) and 1 <= (year := int(found["year"])) <= 9998:
-        return Window(midnight(date(year, 1, 1), tz), midnight(date(year + 1, 1, 1), tz))
-    return None
-
-
-def series_of(name: str) -> str:
-    """What tables of one driver have in common: their names without the time."""
-    return next((found["name"] for form in (MONTHLY, DAILY, YEARLY) if (found := form.match(name))), name)
+    days = 1 if day else calendar.monthrange(year, month)[1] if month else 366 if calendar.isleap(year) else 365
+    return Window(midnight(first, tz), midnight(first + timedelta(days=days), tz))
 
 
 def unit_of(stamp: int, span: Window | None) -> str | None:
     """The unit in which ``stamp`` is a time of ``span`` or of our days; ``None`` where it is in none."""
-    if YEAR_1990 <= stamp < YEAR_2100 or (span is not None and span.start_ms <= stamp < span.end_ms):
-        return "milliseconds"
-    in_ms = {"seconds": stamp * 1000, "microseconds": stamp // 1000, "nanoseconds": stamp // 1_000_000}
-    return next((unit for unit, ms in in_ms.items() if YEAR_1990 <= ms < YEAR_2100), None)
+    if span is not None and span.start_ms <= stamp < span.end_ms:
+        return "ms"
+    return next((unit for unit, ms in IN_MILLISECONDS.items() if YEAR_1990 <= stamp * ms < YEAR_2100), None)
 
 
 def coverage(tables: Iterable[PartitionTable], window: Window) -> list[Window]:

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from ..windows import Window
 from .model import KEYS, PartitionTable
+from .time_sql import within
 from .values_sql import (
     BIGINT,
     NUMERIC,
@@ -23,6 +24,7 @@ from .values_sql import (
     value_of,
     worded,
 )
+from .view_sql import of_ids, relation
 
 # Of a reading that is not plain, in one double: ``(quality + QUALITY_LIFT) * CODE_SCALE`` and what it has.
 HAS_VALUE, HAS_QUALITY, UNREADABLE, CODE_SCALE, QUALITY_LIFT = 1, 2, 4, 8, 1 << 31
@@ -43,22 +45,23 @@ def shape(schema: str, table: PartitionTable) -> sql.Composed:
     return sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, table_name(schema, table))
 
 
-def in_window(window: Window, ids: Sequence[int] | None) -> sql.Composed:
+def in_window(table: PartitionTable, window: Window, ids: Sequence[int] | None) -> sql.Composable:
     """The condition that a row is in the window and of one of ``ids``, of any where there are none: looking each id up
-    costs a tenth of reading it.
+    costs a tenth of reading it."""
+    found = in_time(table, window.start_ms, window.end_ms)
+    return found if ids is None else sql.SQL("{} AND {}").format(found, of_ids(table.view, ids))
 
-    The ids are a literal without a type, which takes that of the column: PostgreSQL looks them up in a hash table only
-    where both sides are of one type, and compares them one by one otherwise.
-    """
-    found = sql.SQL("t_stamp >= {} AND t_stamp < {}").format(sql.Literal(window.start_ms), sql.Literal(window.end_ms))
-    if ids is None:
-        return found
-    return sql.SQL("{} AND tagid = ANY({})").format(found, sql.Literal("{" + ",".join(map(str, ids)) + "}"))
+
+def in_time(table: PartitionTable, start_ms: int, end_ms: int) -> sql.Composable:
+    """The condition that a row's time is in ``[start_ms, end_ms)``."""
+    return within(table.time, start_ms, end_ms)
 
 
 def anything_else(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed | None:
     """Whether the table holds any row outside the window or of other ids, a look into an index for each place where
     one could stand; ``None`` where there are too many such places."""
+    if table.view:
+        return None
     known = sorted(ids)
     gaps = [(a, b) for a, b in pairwise(known) if b - a > 1]
     if not known or len(gaps) > MOST_GAPS:
@@ -79,8 +82,9 @@ def in_pages(first: int, end: int | None) -> sql.Composed:
     return found if end is None else sql.SQL("{} AND ctid < {}::tid").format(found, sql.Literal(f"({end},0)"))
 
 
-def table_name(schema: str, table: PartitionTable) -> sql.Composable:
-    return sql.Identifier(schema, table.name)
+def table_name(schema: str, table: PartitionTable, alias: str | None = None, *, only: bool = False) -> sql.Composable:
+    """What to select readings of a table from; ``only`` it and none of its heirs."""
+    return relation(schema, table.name, table.view, alias, only=only)
 
 
 def rows(schema: str, table: PartitionTable, window: Window, ids: Sequence[int]) -> sql.Composed:
@@ -94,7 +98,7 @@ def rows(schema: str, table: PartitionTable, window: Window, ids: Sequence[int])
         quality_of(table),
         unreadable(table),
         table_name(schema, table),
-        in_window(window, ids),
+        in_window(table, window, ids),
     )
 
 
@@ -149,10 +153,13 @@ def can_mix(window: Window, ids: Sequence[int]) -> bool:
 
 
 def packed_by_tag(schema: str, table: PartitionTable, window: Window, ids: Sequence[int], lift: int) -> sql.Composed:
-    """The same rows in the order of ``ids``, each as soon as its readings are read through the index on ``tagid``."""
-    one = sql.SQL("tagid = wanted.id AND t_stamp >= {} AND t_stamp < {}").format(
-        sql.Literal(window.start_ms), sql.Literal(window.end_ms)
-    )
+    """The same rows in the order of ``ids``, each as soon as its readings are read through the index on ``tagid``.
+
+    Where other columns tell the tag there is no order.
+    """
+    if table.own_keys[0] is None:
+        return packed(schema, table, in_window(table, window, ids), lift)
+    one = sql.SQL("tagid = wanted.id AND {}").format(in_time(table, window.start_ms, window.end_ms))
     return sql.SQL(
         "SELECT wanted.id::int8, packed.* FROM unnest({}::int8[]) WITH ORDINALITY AS wanted(id, place)"
         " CROSS JOIN LATERAL (SELECT {} WHERE {}) packed ORDER BY wanted.place"

@@ -12,6 +12,7 @@ from . import readings_sql
 from .catalog import Historian
 from .connection import source_errors
 from .model import PartitionTable
+from .time_sql import within
 
 PAGE_BYTES = 8192
 TID_RANGE_SCAN = 140_000  # the server version that brought it
@@ -39,6 +40,9 @@ class Statistics:
 
 def statistics(historian: Historian, table: PartitionTable, window: Window) -> Statistics:
     """Ask for all of it; four queries of the catalog, no reading is read."""
+    own_id, own_time = table.own_keys
+    # What is not known as whole milliseconds is cut in parts of equal length.
+    known = [own_id, own_time if table.view is None or table.view.time.plain else None]
     with source_errors(historian.login, f"reading the statistics of {table.name}"):
         execute = historian.connection.execute
         name = [historian.schema, table.name]
@@ -62,26 +66,27 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
             for row in execute(
                 "SELECT attname::text, most_common_vals::text::int8[], most_common_freqs,"
                 " histogram_bounds::text::int8[] FROM pg_stats WHERE schemaname = %s AND tablename = %s"
-                " AND attname IN ('tagid', 't_stamp') AND inherited = %s",
-                [*name, parent],
+                " AND attname = ANY(%s) AND inherited = %s",
+                [*name, known, parent],
             )
         }
         planned = execute(
-            sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE t_stamp >= {} AND t_stamp < {}").format(
-                readings_sql.table_name(historian.schema, table), window.start_ms, window.end_ms
+            sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}").format(
+                readings_sql.table_name(historian.schema, table),
+                within(table.time, window.start_ms, window.end_ms, about=True),
             )
         ).fetchone()
     in_window = int(planned[0][0]["Plan"]["Plan Rows"]) if planned else 0
-    common, frequencies, _ = columns.get("tagid", (None, None, None))
+    common, frequencies, _ = columns.get(own_id or "", (None, None, None))
     shares = dict(zip(common or (), frequencies or (), strict=True))
-    borders = columns.get("t_stamp", (None, None, None))[2] or ()
+    borders = columns.get(own_time, (None, None, None))[2] or ()
     reads_parts = historian.connection.info.server_version >= TID_RANGE_SCAN
     return Statistics(
         rows=max(rows, in_window),
         rows_in_window=in_window,
         pages=size // block if reads_parts and size is not None else None,
         indexes=tuple(tuple(row[0] or ()) for row in indexes),
-        analyzed="tagid" in columns,
+        analyzed=own_id in columns,
         shares=shares,
         borders_ms=tuple(borders),
     )
@@ -93,9 +98,9 @@ def count_by_tag(historian: Historian, table: PartitionTable, window: Window, id
     Few ids are counted one by one: to compare each row of a busy tag with one number, and group by it, takes half the
     time of looking it up in a list of one.
     """
-    where = [readings_sql.in_window(window, ids)]
-    if len(ids) <= ONE_BY_ONE:
-        every = readings_sql.in_window(window, None)
+    where = [readings_sql.in_window(table, window, ids)]
+    if len(ids) <= ONE_BY_ONE and table.own_keys[0]:
+        every = readings_sql.in_window(table, window, None)
         where = [sql.SQL("{} AND tagid = {}").format(every, sql.Literal(str(number))) for number in ids]
     name = readings_sql.table_name(historian.schema, table)
     query = sql.SQL(" UNION ALL ").join(

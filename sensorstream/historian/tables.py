@@ -1,8 +1,7 @@
-"""Which tables of a schema hold readings, by ``sqlth_partitions`` or by their names, and which are left out."""
+"""Which tables of a schema hold readings, by a table that lists them or by their names, and which are left out."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,11 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
+from ..config.layouts.description import Listing as LayoutListing
+from ..config.layouts.description import Readings
 from ..windows import Window
 from .connection import Connection
 from .model import PartitionTable, span_of
-
-PARTITIONS = "sqlth_partitions"
-NOT_PARTITIONED = re.compile(r"^sqlth_\d+_data$")
-COLUMNS_OF_READINGS = {"tagid", "t_stamp", "value", "dataintegrity"}  # of the generic layout
 
 # What each relation of the schema is a partition or heir of, near or far, by way of whatever schema.
 ANCESTORS = """
@@ -42,6 +39,16 @@ class Listing:
     by_name: bool = False
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def joined(cls, several: Sequence[Listing]) -> Listing:
+        """Those of several kinds of tables; one that is read is left out by no other kind."""
+        tables = tuple(table for one in several for table in one.tables)
+        read = {table.name for table in tables}
+        unlisted = tuple(table for one in several for table in one.unlisted if table.name not in read)
+        return cls(
+            tables, unlisted, any(one.by_name for one in several), tuple(n for one in several for n in one.notes)
+        )
+
 
 def existing_tables(connection: Connection, schema: str) -> list[str]:
     """Every table of the schema, and what can be read like one."""
@@ -53,69 +60,116 @@ def existing_tables(connection: Connection, schema: str) -> list[str]:
     return [name for (name,) in found]
 
 
-def generic_tables(connection: Connection, schema: str, tags_table: str, tz: str) -> Listing:
-    """Tables with a month or day in their names and a column of readings; those with all columns and no month."""
+def named_tables(
+    connection: Connection, schema: str, kind: Readings, family: int, known: Collection[str], tz: str
+) -> Listing:
+    """Tables whose names fit and that have a column of readings; those with all of their columns and no such name, but
+    the ``known`` ones, which hold something else.
+
+    Of a table whose partitions all fit by themselves they are read, and not it.
+    """
     columns: dict[str, set[str]] = defaultdict(set)
     for name, column in connection.execute(
         "SELECT relname::text, attname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
         " JOIN pg_attribute ON attrelid = c.oid AND NOT attisdropped AND attname = ANY(%s)"
         " WHERE nspname = %s AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1",
-        [list(COLUMNS_OF_READINGS), schema],
+        [list(kind.columns), schema],
     ):
         columns[name].add(column)
-    tables = [
-        PartitionTable(name, span=span)
-        for name, found in columns.items()
-        if (span := span_of(name, tz)) and {"tagid", "t_stamp"} & found
-    ]
+    keys = {*kind.id, kind.time.column}
+    fitting = (table for name, found in columns.items() if keys & found and (table := _named(name, kind, family, tz)))
+    ancestors = _ancestors(connection, schema)
+    tables = _in_partitions(connection, schema, list(fitting), ancestors)
     chosen = {table.name for table in tables}
     others = [
         PartitionTable(name)
         for name, found in columns.items()
-        if found == COLUMNS_OF_READINGS and name not in {tags_table, *chosen}
+        if found == kind.columns and name not in known and not kind.tables.form(name)
     ]
-    ancestors = _ancestors(connection, schema)
     return Listing(_roots(tables, ancestors), _unrelated(others, chosen, ancestors))
 
 
-def ignition_tables(connection: Connection, schema: str, tz: str) -> Listing:
-    """Tables of raw readings that ``sqlth_partitions`` lists; where it lists none, those whose names say so."""
+def listed_tables(connection: Connection, schema: str, kind: Readings, family: int, tz: str) -> Listing:
+    """Tables of raw readings that the layout's listing names; where it names none, those whose names say so."""
     existing = existing_tables(connection, schema)
     ancestors = _ancestors(connection, schema)
     notes: list[str] = []
     listed: list[PartitionTable] = []
     processed = set()
-    for name, raw, start, end in _listed(connection, schema) if PARTITIONS in existing else ():
+    listing = kind.tables.listing
+    assert listing is not None
+    there = listing.query or listing.table in existing
+    for name, raw, start, end in _listed(connection, schema, listing) if there else ():
         if not raw:
             processed.add(name)
         elif name in existing:
-            listed.append(PartitionTable(name, span=_span(start, end)))
+            listed.append(PartitionTable(name, span=_span(start, end), family=family))
         else:
-            notes.append(f"{name} is listed in {PARTITIONS} but does not exist: left out")
+            notes.append(f"{name} is listed in {listing.called} but does not exist: left out")
     known = processed | {table.name for table in listed}
-    named = [
-        PartitionTable(name, span=span_of(name, tz)) for name in existing if name not in known and _named_so(name, tz)
-    ]
+    named = [table for name in existing if name not in known and (table := _named(name, kind, family, tz))]
     if not listed:
-        notes.append(f"{PARTITIONS} lists no table: partition tables taken from the catalog by name")
+        notes.append(f"{listing.called} lists no table: partition tables taken from the catalog by name")
         return Listing(_roots(named, ancestors), (), by_name=True, notes=tuple(notes))
     return Listing(_roots(listed, ancestors), _unrelated(named, known, ancestors), notes=tuple(notes))
 
 
-def _listed(connection: Connection, schema: str) -> list[tuple[str, bool, int | None, int | None]]:
+def listing_rows(schema: str, listing: LayoutListing) -> sql.Composable:
+    """What to select what a listing says from."""
+    if listing.query:
+        return sql.SQL("(" + listing.query.strip().removesuffix(";") + "\n) listing")
+    return sql.Identifier(schema, str(listing.table))
+
+
+def _listed(
+    connection: Connection, schema: str, listing: LayoutListing
+) -> list[tuple[str, bool, int | None, int | None]]:
     """Each name, whether its readings are raw, and when they begin and end (ms since 1970)."""
+    raw = (
+        sql.SQL("coalesce({}, 0) = 0").format(sql.Identifier(listing.processed))
+        if listing.processed
+        else sql.SQL("true")
+    )
     return connection.execute(
         sql.SQL(
-            "SELECT pname, coalesce(blocksize, 0) = 0, CASE WHEN count(start_time) = count(*) THEN min(start_time) END,"
-            " CASE WHEN count(end_time) = count(*) THEN max(end_time) END FROM {}"
-            " WHERE pname IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
-        ).format(sql.Identifier(schema, PARTITIONS))
+            "SELECT {name}, {raw}, CASE WHEN count({start}) = count(*) THEN min({start}) END,"
+            " CASE WHEN count({end}) = count(*) THEN max({end}) END FROM {table}"
+            " WHERE {name} IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
+        ).format(
+            raw=raw,
+            table=listing_rows(schema, listing),
+            **{part: sql.Identifier(getattr(listing, part)) for part in ("name", "start", "end")},
+        )
     ).fetchall()
 
 
-def _named_so(name: str, tz: str) -> bool:
-    """Whether a gateway gives such names to tables of readings."""
-    return bool(NOT_PARTITIONED.match(name)) or (name.startswith("sqlt_data_") and span_of(name, tz) is not None)
+def _named(name: str, kind: Readings, family: int, tz: str) -> PartitionTable | None:
+    """A table of that name, if it fits; one whose name has a place for the time fits if it is one."""
+    form = kind.tables.form(name)
+    if form is None:
+        return None
+    span = span_of(form, kind.tables.zone or tz)
+    return PartitionTable(name, span=span, family=family) if span or "year" not in form.groupdict() else None
+
+
+def _in_partitions(
+    connection: Connection, schema: str, tables: Sequence[PartitionTable], ancestors: Mapping[str, set[str]]
+) -> list[PartitionTable]:
+    """``tables`` without those of any time whose partitions are all among them: they tell their time themselves."""
+    names = {table.name for table in tables}
+    above = {ancestor for name in names for ancestor in ancestors.get(name, ())}
+    whole = set()
+    for table in tables:
+        if table.span is None and table.name in above:
+            leaves = connection.execute(
+                "SELECT nspname = %s AND relname = ANY(%s) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+                " JOIN pg_partition_tree((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+                " WHERE nspname = %s AND relname = %s)) ON relid = c.oid AND isleaf",
+                [schema, list(names), schema, table.name],
+            ).fetchall()
+            if leaves and all(known for (known,) in leaves):
+                whole.add(table.name)
+    return [table for table in tables if table.name not in whole]
 
 
 def _ancestors(connection: Connection, schema: str) -> Mapping[str, set[str]]:

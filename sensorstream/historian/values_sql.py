@@ -13,11 +13,10 @@ from functools import lru_cache
 
 from psycopg import sql
 
+from ..config.layouts.description import NUMBERS
 from .model import PartitionTable
+from .view_sql import DATE, GOOD, STRING
 
-NUMBERS = ("floatvalue", "intvalue", "value")
-DATE = "datevalue"
-STRING = "stringvalue"
 QUALITY = "dataintegrity"
 
 BIGINT, NUMERIC = "bigint", "numeric"
@@ -34,7 +33,7 @@ UTF8 = (
 OF_ONE_BYTE = {f"ISO_8859_{n}": f"iso8859_{n}" for n in (6, 7, 8)} | {"LATIN3": "iso8859_3"}
 
 # The quality code of nearly every reading (OPC's "good"): readings that have it are packed without it.
-PLAIN = 192
+PLAIN = GOOD
 
 
 def value_of(table: PartitionTable) -> sql.Composable:

@@ -72,7 +72,7 @@ class Watch:
                 for table in tables:
                     with source_errors(self.login, f"looking at {table.name} once more"):
                         found = self._connection.execute(readings_sql.shape(schema, table)).description or ()
-                    _refuse_other_shape(table, [_kind(column.type_code) for column in found])
+                    _refuse_other_shape(table, [kind_of(column.type_code) for column in found])
                 ((snapshot,),) = self._connection.execute("SELECT pg_export_snapshot()")
             except BaseException:
                 with suppress(psycopg.Error):
@@ -140,7 +140,8 @@ def _refuse_other_shape(table: PartitionTable, kinds: Sequence[str]) -> None:
             raise SourceError(f"table {table.name} column {name} was {was} when planned and is {now} now: run again")
 
 
-def _kind(oid: int) -> str:
+def kind_of(oid: int) -> str:
+    """A type as PostgreSQL calls it, without its modifiers."""
     known = types.get(oid)
     return known.regtype if known else f"type {oid}"
 

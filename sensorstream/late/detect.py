@@ -23,6 +23,7 @@ from ..historian import Historian, PartitionTable
 from ..historian import fingerprint_sql as prints
 from ..historian.connection import source_errors
 from ..historian.heap_tail import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
+from ..historian.readings_sql import in_time, table_name
 from ..lake.manifest import PIECES, ROOT, Manifest
 from ..lake.source_state import Grid, Piece, chosen
 from ..transform.fingerprint import MODULUS
@@ -196,14 +197,13 @@ def _inserted(
     if table.span is None or ((starts < table.span.end_ms // 1000) & (ends > table.span.start_ms // 1000)).any():
         return CannotVouch(f"the manifest has no mark of {table.name}")
     # A table that no run has read before: whatever it holds of days that were read is late.
-    query = sql.SQL("SELECT tagid::int8, {}, count(*) FROM {} WHERE t_stamp >= {} AND t_stamp < {} GROUP BY 1, 2")
+    query = sql.SQL("SELECT tagid::int8, {}, count(*) FROM {} WHERE {} GROUP BY 1, 2")
     with source_errors(back.historian.login, f"looking for late readings in {table.name}"):
         came = back.historian.connection.execute(
             query.format(
                 prints.piece_of(grid.borders_ms),
-                sql.Identifier(back.historian.schema, table.name),
-                first * 1000,
-                last * 1000,
+                table_name(back.historian.schema, table),
+                in_time(table, first * 1000, last * 1000),
             )
         ).fetchall()
     return {(tagid, place): count for tagid, place, count in came}

@@ -139,7 +139,11 @@ def _count(historian: Historian, what: Plan) -> int:
     found = sum(
         historian.count(
             what.tables[piece.table],
-            in_window(piece.window, [n for position in piece.stretches for n in share.stretches[position].tag.ids]),
+            in_window(
+                what.tables[piece.table],
+                piece.window,
+                [n for position in piece.stretches for n in share.stretches[position].tag.ids],
+            ),
         )
         for share in what.shares
         for piece in share.slices

@@ -96,7 +96,7 @@ def _historian(config: Config) -> Iterator[Tried]:
         info = historian.connection.info
         secret = f", login of secret {config.db_secret_id}" if config.db_secret_id else ""
         major = info.server_version // 10_000
-        yield Tried("historian", f"{where.place}, PostgreSQL {major}, {historian.layout} layout{secret}")
+        yield Tried("historian", f"{where.place}, PostgreSQL {major}, {historian.layout.name} layout{secret}")
         open_line = not info.pgconn.ssl_in_use and not _loopback(where.host)
         yield Tried(
             "encryption",

@@ -28,7 +28,7 @@ def warnings_of(
         count = counts[table.name]
         # A table of more readings than the whole run rejects keeps some, so hardly any is ever looked into.
         if 0 < count <= rejected:
-            codes = historian.codes(table, in_window(what.window, what.ids))
+            codes = historian.codes(table, in_window(table, what.window, what.ids))
             if (reasons := reasons_of(codes, rule)).total() == count:
                 unkept += count
                 yield nothing_kept(table.name, reasons, codes)

@@ -87,7 +87,11 @@ def make_plan(
         tables=tables,
         tags=tags,
         every_tag=len(tags) == len(every),
-        indexed=frozenset(n for n, reach in enumerate(reaches) if reach.by_pages and reach.by_time and reach.by_tag),
+        indexed=frozenset(
+            n
+            for n, reach in enumerate(reaches)
+            if reach.by_pages and reach.by_time and reach.by_tag and not reach.table.view
+        ),
         order=order,
         shares=tuple(shares) if tables and tags else (),
         connections=each,
@@ -214,8 +218,8 @@ def _reach(table: PartitionTable, found: Statistics) -> Reach:
         readings=found.rows_in_window,
         rows=found.rows,
         pages=found.pages,
-        by_tag=any(columns[:2] == ("tagid", "t_stamp") for columns in found.indexes),
-        by_time=any(columns[:1] == ("t_stamp",) for columns in found.indexes),
+        by_tag=any(columns[:2] == table.own_keys for columns in found.indexes),
+        by_time=any(columns[0] == table.own_keys[1] for columns in found.indexes if columns),
         borders_ms=found.borders_ms,
     )
 
@@ -226,9 +230,9 @@ def _explain(
     """What was chosen and why, in sentences for the run record."""
     rows = sum(reach.readings for reach in reaches)
     share = f"the tags hold about {min(1.0, selected / max(rows, 1)):.0%} of the window's {rows:,} readings"
-    how = (
-        "tag by tag through the index on (tagid, t_stamp)" if order == "tag" else "in order of time, all tags in a pass"
-    )
+    how = "in order of time, all tags in a pass"
+    if order == "tag":
+        how = f"tag by tag through the index on ({', '.join(map(str, reaches[0].table.own_keys))})"
     tasks = f"{len(shares)} task{'s' if len(shares) > 1 else ''} with {each} connection{'s' if each > 1 else ''} each"
     found = [f"{share}: read {how}, {tasks}"]
     if order == "time":

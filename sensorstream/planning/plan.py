@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..config.layouts.description import Description
 from ..historian import LeftOut, PartitionTable, Tag
 from ..windows import Window
 from .slices import Order, Share
@@ -25,7 +26,7 @@ class Plan:
     host: str
     window: Window
     patterns: tuple[str, ...]
-    layout: str
+    layout: Description
     tables: tuple[PartitionTable, ...]
     tags: tuple[Tag, ...]
     every_tag: bool  # whether the historian has no other
@@ -71,7 +72,7 @@ class Plan:
         return {
             "window": self.window.to_json(),
             "patterns": list(self.patterns),
-            "layout": self.layout,
+            "layout": self.layout.name,
             "tags": [tag.path for tag in self.tags],
             "partition_tables": [table.name for table in self.tables],
             "estimated_readings": self.estimated_readings,
@@ -87,9 +88,10 @@ class Plan:
             return "<tr>" + "".join(f"<{kind} style='text-align:left'>{escape(c)}</{kind}>" for c in shown) + "</tr>"
 
         rows = self.rows()
+        names = ", ".join(table.name for table in self.tables) or "no table"
         head = (
             f"<p><b>{len(self.tags):,} tags</b>, about <b>{self.estimated_readings:,} readings</b>,"
-            f" {self.window}, from {escape(', '.join(t.name for t in self.tables)) or 'no table'} ({self.layout})</p>"
+            f" {self.window}, from {escape(names)} ({escape(self.layout.name)})</p>"
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         table = (

@@ -31,9 +31,8 @@ def pinned(historian: Historian, plan: Plan, also: Collection[PartitionTable] = 
 
 def counts(historian: Historian, plan: Plan, *, without: Collection[int] = ()) -> dict[str, int]:
     """The historian's own count of what a pinned plan reads of each of its tables, by name, ``without`` some."""
-    wanted = in_window(plan.window, plan.ids)
     return {
-        table.name: historian.count(table, EVERY_ROW if n in plan.whole else wanted)
+        table.name: historian.count(table, EVERY_ROW if n in plan.whole else in_window(table, plan.window, plan.ids))
         for n, table in enumerate(plan.tables)
         if n not in without
     }

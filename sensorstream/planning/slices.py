@@ -96,10 +96,11 @@ class Reach:
         return self.pages is not None and (not self.by_time or 2 * self.readings >= self.rows)
 
     def words(self, by_pages: bool) -> str:
+        time = self.table.own_keys[1]
         if by_pages:
-            of = "the window holds most of it" if self.by_time else "no index on t_stamp"
+            of = "the window holds most of it" if self.by_time else f"no index on {time}"
             return f"read by its {self.pages:,} pages, {of}"
-        return "read through the index on t_stamp" if self.by_time else "read by time, no index on t_stamp is known of"
+        return f"read through the index on {time}" if self.by_time else f"read by time, no index on {time} is known of"
 
 
 def choose_order(reaches: Sequence[Reach], selected: int, passes: int) -> Order:

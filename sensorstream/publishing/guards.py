@@ -128,8 +128,9 @@ def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen
                 kept[entry.interval].append(entry)
         for interval, files in kept.items():
             held = sum(entry.rows for entry in files)
-            wanted = in_window(interval, [number for entry in files for number in ids.get(entry.tagpath, ())])
-            there = sum(historian.count(table, wanted) for table in historian.partition_tables(interval))
+            mine = [number for entry in files for number in ids.get(entry.tagpath, ())]
+            tables = historian.partition_tables(interval)
+            there = sum(historian.count(table, in_window(table, interval, mine)) for table in tables)
             if there < held:
                 raise SourceError(
                     f"no partition table covers {part}, and of {interval} the lake holds {held:,} readings"

@@ -18,6 +18,7 @@ from ..pipeline.run_record import RunRecord, late_words, summary
 if TYPE_CHECKING:
     from ..checks.result import CheckResult
     from ..config.provenance import Value
+    from ..historian.layout_check import LayoutLook
     from ..notebook_run.doctor import Tried
     from ..planning.plan import Plan
     from ..publishing.compaction import Compacted
@@ -41,7 +42,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     """Print what a run would read: totals, a row a slice, notes."""
     console.print(
         f"[bold]{len(plan.tags):,} tags[/], about [bold]{plan.estimated_readings:,} readings[/], {plan.window}"
-        f" ({plan.layout} layout)",
+        f" ({plan.layout.name} layout)",
         highlight=False,
         soft_wrap=True,
     )
@@ -106,6 +107,16 @@ def show_tried(tried: Iterable[Tried], console: Console) -> list[Tried]:
         say(console, one.found, style, head=f"{mark} {one.name}")
         every.append(one)
     return every
+
+
+def show_layout(found: LayoutLook, console: Console) -> None:
+    """Print what a layout makes of a historian: a row a table, then what was found of the tags."""
+    say(console, f"layout {found.layout}, times in UTC", "bold")
+    for one in found.tables:
+        times = f"{one.first:%Y-%m-%d %H:%M:%S} to {one.last:%Y-%m-%d %H:%M:%S}" if one.first and one.last else "empty"
+        say(console, f"{one.name}: {one.failure or f'{times}, {one.values}'}", "bold red" if one.failure else "")
+    for sentence in found.sentences:
+        say(console, sentence)
 
 
 def address(place: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
@@ -26,7 +26,7 @@ from . import copy_rows, ignition_schema
 from .ignition_schema import drop_tables, reading_tables
 from .ignition_values import epoch_ms, moment, months
 from .plant_signals import readings
-from .plant_tags import DAY_MS, DRIVERS, UNITS, Layout, PlantOptions, Tag, description, plant_tags
+from .plant_tags import DAY_MS, DRIVERS, UNITS, PlantOptions, Tag, description, plant_tags
 
 __all__ = ["PlantOptions", "SeedSummary", "seed"]
 
@@ -141,7 +141,7 @@ def _check(options: PlantOptions) -> None:
         value = getattr(options, name)
         if not low <= value <= high:
             raise ConfigError(f"{name} of the simulated plant is {value}: choose from {low} to {high}")
-    if options.layout not in get_args(Layout):
+    if options.layout not in PLANT_TABLES:
         raise ConfigError(f'layout of the simulated plant is "{options.layout}": choose "ignition" or "generic"')
 
 

@@ -9,7 +9,19 @@ from typing import Literal
 
 from .ignition_values import DATATYPE_DATE, DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, epoch_ms
 
-Layout = Literal["ignition", "generic"]
+Layout = Literal[
+    "ignition",
+    "generic",
+    "thingsboard",
+    "zabbix",
+    "home_assistant",
+    "rapid_scada",
+    "rapid_scada_export",
+    "wincc_oa",
+    "epics",
+    "timescale_ignition",
+    "wide_logger",
+]
 
 DAY_MS = 86_400_000
 
@@ -111,7 +123,7 @@ class Tag:
 
 def plant_tags(options: PlantOptions) -> list[Tag]:
     """Every tag id of the plant, ids from 1 without holes."""
-    kinds = [k for k in KINDS if options.layout == "ignition" or k not in TEXT_KINDS]
+    kinds = [k for k in KINDS if options.layout != "generic" or k not in TEXT_KINDS]
     span = options.end_ms - options.start_ms
     seen: Counter[tuple[str, str]] = Counter()
     tags: list[Tag] = []

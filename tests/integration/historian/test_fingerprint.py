@@ -113,7 +113,7 @@ def packed(connection) -> dict[tuple[int, int], Fingerprint]:
     """What a run makes of its own packed read of the table."""
     window = Window(datetime.fromtimestamp(BORDERS[0] // 1000, UTC), datetime.fromtimestamp(BORDERS[-1] // 1000, UTC))
     lift = readings_sql.lift(window)
-    query = readings_sql.packed("public", TABLE, readings_sql.in_window(window, [1, 2, 3]), lift)
+    query = readings_sql.packed("public", TABLE, readings_sql.in_window(TABLE, window, [1, 2, 3]), lift)
     found = connection.cursor(binary=True).execute(query).fetchall()
     parts = [Packed(tagid, 0, len(rows or b""), lift) for tagid, rows, *_ in found]
     assert [readings_in(units_of(rows)) for _, rows, *_ in found] == [counted for *_, counted in found]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorstream.checks.lake_summary import CommittedFile, before, files_frame
+from sensorstream.config.layouts.known import known
 from sensorstream.config.settings import Config
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing.file_changes import entry_of
@@ -42,7 +43,7 @@ def noted(store, config, values, minutes):
     of = {span: [f for f, interval in files.items() if interval.overlaps(span)] for span in (WINDOW, before(WINDOW))}
     frame, stretches = files_frame(
         store, *of.values(), ["a"], WINDOW, months=["2026-10", "2026-11"], timezone="UTC",
-        rule=quality_rule(config, "ignition"), rejected={}, range_of=lambda path: None,
+        rule=quality_rule(config, known("ignition")), rejected={}, range_of=lambda path: None,
     )  # fmt: skip
     worst = frame[["longest_gap_s", "still_s", "beyond_range"]].max().tolist()
     return worst, sorted((one.kind, one.start_ms, one.end_ms) for one in stretches)

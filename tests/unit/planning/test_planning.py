@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorstream.config.layouts.known import known
 from sensorstream.errors import NotReconciled
 from sensorstream.historian import PartitionTable
 from sensorstream.planning.plan import Plan
@@ -24,7 +25,8 @@ def plan_of(pages: list[tuple[int, int | None]]) -> Plan:
     slices = (*(Slice(0, DAY, part, (0,), 0) for part in pages), Slice(1, DAY, None, (0,), 0))
     return Plan(
         host="h",
-        window=DAY, patterns=(), layout="ignition", tables=TABLES, tags=(), every_tag=True, indexed=frozenset({0, 1}),
+        window=DAY, patterns=(), layout=known("ignition"), tables=TABLES, tags=(), every_tag=True,
+        indexed=frozenset({0, 1}),
         order="time", shares=(Share((), slices),), connections=1, estimated_readings=0, notes=(),
         whole=frozenset({0, 1}),
     )  # fmt: skip

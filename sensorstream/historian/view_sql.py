@@ -1,0 +1,196 @@
+"""A table of a description as SQL sees it: a row a reading, in columns of the names that all queries use. Pure.
+
+PostgreSQL takes such a subquery apart, so an index of the table serves, and what is not asked for is not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from ..config.layouts.description import NUMBERS, TEXTS, Readings, Wide
+from .time_sql import OWN_TIME, BareTime, milliseconds
+
+STRING, DATE = TEXTS
+# Of the columns of a wide table: as what each type is shown, and where.
+WIDE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "floatvalue": ("float8", ("smallint", "integer", "real", "double precision", "boolean")),
+    "intvalue": ("int8", ("bigint",)),
+    "value": ("numeric", ("numeric",)),
+    STRING: ("text", ("text", "character varying", "character")),
+}
+GOOD = 192  # OPC's code of a reading that is good, which nearly all have
+
+
+@dataclass(frozen=True, order=True)
+class Keys:
+    """The columns that tell a row's tag, and a query of the same columns of all tags with their ids: ``…, tagid``."""
+
+    columns: tuple[str, ...]
+    tags: str
+
+
+@dataclass(frozen=True, order=True)
+class View:
+    """How a table's rows are readings.
+
+    ``columns`` and ``rest`` are what stands between SELECT and FROM, and behind it; ``own`` are its own columns that
+    tell the tag and the time; ``id`` is that one of whole numbers that tells the tag, by which an index may find it;
+    ``keys`` are others that do.
+    """
+
+    columns: str
+    rest: str
+    own: tuple[str, ...]
+    time: BareTime
+    id: str | None = None
+    keys: Keys | None = None
+
+
+def relation(
+    schema: str, name: str, view: View | None, alias: str | None = None, *, only: bool = False
+) -> sql.Composable:
+    """What to select readings of a table from; ``only`` it and none of its heirs."""
+    table: sql.Composable = sql.Identifier(schema, name)
+    if only:
+        table = sql.SQL("ONLY {}").format(table)
+    if view is None:
+        return sql.SQL("{} {}").format(table, sql.Identifier(alias)) if alias else table
+    return sql.Composed([
+        sql.SQL("(SELECT "), sql.SQL(view.columns), sql.SQL(" FROM "), table, sql.SQL(" own "), sql.SQL(view.rest),
+        sql.SQL(") AS "), sql.Identifier(alias or "readings"),
+    ])  # fmt: skip
+
+
+def of_ids(view: View | None, ids: Sequence[int]) -> sql.Composable:
+    """The condition that a row is of one of ``ids``.
+
+    They are a literal without a type, which takes that of the column: PostgreSQL looks them up in a hash table only
+    where both sides are of one type, and compares them one by one otherwise.
+    """
+    wanted = sql.Literal("{" + ",".join(map(str, ids)) + "}")
+    if view is None or view.keys is None:
+        return sql.SQL("tagid = ANY({})").format(wanted)
+    columns = sql.SQL(", ").join(map(sql.Identifier, view.keys.columns))
+    return sql.Composed([
+        sql.SQL("("), columns, sql.SQL(") IN (SELECT "), columns, sql.SQL(" FROM ("), sql.SQL(view.keys.tags),
+        sql.SQL(") tags WHERE tagid = ANY("), wanted, sql.SQL("))"),
+    ])  # fmt: skip
+
+
+def id_of(columns: Sequence[str], kinds: Sequence[str], integers: Sequence[str], prefix: str = "") -> sql.Composable:
+    """The number of a tag: the one column of whole numbers that tells it, else a hash of what columns say.
+
+    ``hashtextextended`` is PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
+    """
+    if len(columns) == 1 and kinds[0] in integers:
+        return sql.Identifier(*([prefix] if prefix else []), columns[0])
+    found: sql.Composable = sql.SQL("0")
+    for column in columns:
+        name = sql.Identifier(*([prefix] if prefix else []), column)
+        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(name, found)
+    return found
+
+
+def number_of(path: str) -> sql.Composable:
+    """The same of a column that is a tag of its own, by its path."""
+    return sql.SQL('hashtextextended({} COLLATE "C", 0)').format(sql.Literal(path))
+
+
+def expressions(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str]) -> dict[str, sql.Composable]:
+    """The columns of a view of a narrow table: ``types`` are those of the description's expressions, by them."""
+    shown: dict[str, sql.Composable] = {}
+    for name, text in zip(NUMBERS, kind.numbers, strict=False):
+        shown[name] = _cast(text, "int4") if types[text] == "boolean" else _given(text)
+    dates = [text for text in kind.texts if types[text].startswith("timestamp")][:1]
+    texts = [_cast(text, "text") for text in kind.texts if text not in dates]
+    if texts:
+        shown[STRING] = sql.SQL("coalesce({})").format(sql.SQL(", ").join(texts)) if len(texts) > 1 else texts[0]
+    if dates:
+        shown[DATE] = _given(dates[0])
+    return shown
+
+
+def quality_of(kind: Readings, types: Mapping[str, str]) -> sql.Composable:
+    return _given(kind.quality) if kind.quality else sql.SQL("{}::int4").format(sql.Literal(GOOD))
+
+
+def narrow(
+    kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], id: sql.Composable, *, system: bool
+) -> tuple[sql.Composable, sql.Composable]:
+    """What stands between SELECT and FROM, and behind it."""
+    columns = {"tagid": id, **_row(kind, kinds, types, system), **expressions(kind, kinds, types)}
+    columns |= {f"key_{n}": sql.Identifier("own", name) for n, name in enumerate(kind.id)}
+    return _select(columns), _where([_given(kind.where)] if kind.where else [])
+
+
+def wide(
+    kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], tags: Mapping[str, str], *, system: bool
+) -> tuple[sql.Composable, sql.Composable]:
+    """The same of a wide table, of which ``tags`` are the columns and their paths: a row is one of each column."""
+    kinds_of = {
+        column: next((n for n, (_, types_) in WIDE.items() if kinds[column] in types_), STRING) for column in tags
+    }
+    shown = [name for name in WIDE if name in kinds_of.values()]
+    rows = []
+    for column, path in tags.items():
+        own = sql.SQL("{}::int4" if kinds[column] == "boolean" else "{}").format(sql.Identifier("own", column))
+        cells = [
+            sql.SQL("{}::{}").format(own if kinds_of[column] == name else sql.SQL("NULL"), sql.SQL(WIDE[name][0]))
+            for name in shown
+        ]
+        rows.append(sql.SQL("({}, {})").format(number_of(path), sql.SQL(", ").join(cells)))
+    each = [f"each_{name}" for name in ("tagid", *shown)]
+    columns = {"tagid": sql.Identifier(each[0]), **_row(kind, kinds, types, system)}
+    columns |= {name: sql.Identifier(cell) for name, cell in zip(shown, each[1:], strict=True)}
+    there = sql.SQL("num_nonnulls({}) > 0").format(sql.SQL(", ").join(map(sql.Identifier, each[1:])))
+    lateral = sql.SQL("CROSS JOIN LATERAL (VALUES {}) AS each({})").format(
+        sql.SQL(", ").join(rows), sql.SQL(", ").join(map(sql.Identifier, each))
+    )
+    return _select(columns), sql.SQL("{} {}").format(
+        lateral, _where([there, *([_given(kind.where)] if kind.where else [])])
+    )
+
+
+def paths_of(wide: Wide, columns: Mapping[str, str], others: Sequence[str]) -> dict[str, str]:
+    """The columns of a wide table that are tags, and their paths; ``others`` have another meaning."""
+    if wide.of:
+        return {column: path for column, path in wide.of.items() if column in columns}
+    left_out = {*wide.without, *others}
+    return {
+        column: wide.path.replace("{column}", column)
+        for column, kind in columns.items()
+        if column not in left_out and any(kind in types for _, types in WIDE.values())
+    }
+
+
+def _row(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], system: bool) -> dict[str, sql.Composable]:
+    """What every reading of a row has: its place, its time, its quality."""
+    own = {name: sql.Identifier("own", name) for name in ("ctid", "xmin")} if system else {}
+    time = kind.time
+    return own | {
+        "t_stamp": milliseconds(time, kinds[time.column]),
+        OWN_TIME: sql.Identifier("own", time.column),
+        "dataintegrity": quality_of(kind, types),
+    }
+
+
+def _given(text: str) -> sql.Composable:
+    """An expression of a description; a comment in it ends with its line."""
+    return sql.SQL(f"({text}\n)")
+
+
+def _cast(text: str, kind: str) -> sql.Composable:
+    return sql.SQL(f"({text}\n)::{kind}")
+
+
+def _select(columns: Mapping[str, sql.Composable]) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.Composed([what, sql.SQL(" AS "), sql.Identifier(name)]) for name, what in columns.items()
+    )
+
+
+def _where(conditions: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.Composed([sql.SQL("WHERE "), sql.SQL(" AND ").join(conditions)]) if conditions else sql.SQL("")

@@ -1,0 +1,1 @@
+"""Other systems' tables on PostgreSQL, each as a script of SQL that fills them from the simulated plant."""
