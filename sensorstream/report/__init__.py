@@ -9,16 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .all_tags import AllTags, all_tags
     from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
     from .config_table import Shown, configuration
+    from .heat_strip import read_when
     from .run_statistics import RunStatistics, gather
     from .small_multiples import moved_most
     from .tag_series import daily, series
 
 _HOME = {
+    "AllTags": "all_tags",
     "Picture": "charts",
     "RunStatistics": "run_statistics",
     "Shown": "config_table",
+    "all_tags": "all_tags",
     "bytes_by_tag": "charts",
     "configuration": "config_table",
     "daily": "tag_series",
@@ -26,14 +30,17 @@ _HOME = {
     "most_rejected": "charts",
     "moved_most": "small_multiples",
     "quality_by_area": "charts",
+    "read_when": "heat_strip",
     "readings_over_time": "charts",
     "series": "tag_series",
 }
 
 __all__ = [
+    "AllTags",
     "Picture",
     "RunStatistics",
     "Shown",
+    "all_tags",
     "bytes_by_tag",
     "configuration",
     "daily",
@@ -41,6 +48,7 @@ __all__ = [
     "most_rejected",
     "moved_most",
     "quality_by_area",
+    "read_when",
     "readings_over_time",
     "series",
 ]
