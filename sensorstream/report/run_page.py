@@ -193,14 +193,19 @@ def stands_out(folder: Path, timezone: str) -> list[Sentence]:
 
 def _head(config: Config, record: RunRecord | None) -> dict[str, str]:
     """From where to where, and who ran it, when, with what."""
-    user = config.db.user if config.db_secret_id is None else f"login of {config.db_secret_id}"
     when = datetime.fromisoformat(record.started) if record else datetime.now(UTC)
     return {
-        "historian": f"{config.db.dbname} on {config.db.host}:{config.db.port}, schema {config.db_schema}, {user}",
-        "lake": config.lake,
+        **places(config),
         "run": f"{when.astimezone(zone(config.timezone)):%a %d %b %Y, %H:%M} by {getpass.getuser()} on"
         f" {platform.node()}, sensorstream {version('sensorstream')}",
     }
+
+
+def places(config: Config) -> dict[str, str]:
+    """From where to where."""
+    user = config.db.user if config.db_secret_id is None else f"login of {config.db_secret_id}"
+    historian = f"{config.db.dbname} on {config.db.host}:{config.db.port}, schema {config.db_schema}, {user}"
+    return {"historian": historian, "lake": config.lake}
 
 
 def check_summary(folder: Path, name: str) -> str:
