@@ -9,20 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .all_tags import AllTags, all_tags
     from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
     from .config_table import Shown, configuration
     from .heat_strip import read_when
     from .run_statistics import RunStatistics, gather
     from .small_multiples import moved_most
+    from .tag_figures import AllTags, all_tags
     from .tag_series import daily, series
 
 _HOME = {
-    "AllTags": "all_tags",
+    "AllTags": "tag_figures",
     "Picture": "charts",
     "RunStatistics": "run_statistics",
     "Shown": "config_table",
-    "all_tags": "all_tags",
+    "all_tags": "tag_figures",
     "bytes_by_tag": "charts",
     "configuration": "config_table",
     "daily": "tag_series",

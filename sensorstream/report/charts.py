@@ -216,6 +216,8 @@ def lean(svg: str, title: str, alt: str, tip: Mapping[str, Any] | None = None) -
     svg = svg.replace("xlink:href", "href").replace(f"'{FONT}'", SHOWN_FONT)
     # In the report the text takes the page's colour, which has more contrast than one that must suit every page.
     svg = svg.replace(f"fill: {NEUTRAL}", f"fill: var(--soft, {NEUTRAL})")
+    # A hundredth of a point is no pixel, and six digits of each corner are half of a page.
+    svg = re.sub(r' d="[^"]+"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
     own = hashlib.sha256(svg.encode()).hexdigest()[:6]
     svg = svg.replace(f' id="{POINTED}"', f' class="{POINTED}"')
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))

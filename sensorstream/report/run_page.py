@@ -23,14 +23,14 @@ from ..lake.stores import open_store
 from ..pipeline.run_record import RunRecord, summary
 from ..transform.quality_names import with_name
 from ..windows import Window, zone
-from .all_tags import NAME as TAGS
-from .all_tags import compact
 from .anomalies import Listed, by_tag, listed
 from .comparison import Day, around, this_day, verdict, worse
 from .config_table import configuration, written
 from .lines_to_copy import in_duckdb, in_python
 from .outcome import outcome
 from .small_multiples import MOST_TAGS, Line, flagged, panel
+from .tag_figures import NAME as TAGS
+from .tag_figures import compact
 from .verdict import Sentence, sentences
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ def templates() -> Environment:
     """The pages' templates; whatever they are given is escaped."""
     from jinja2 import Environment, PackageLoader
 
-    return Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
+    found = Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
+    found.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # a tenth of the page of many tags are blanks
+    return found
 
 
 def spoken(window: Window, timezone: str) -> str:

@@ -72,6 +72,8 @@ def _kind(kind: Listed, tags: int, here: tzinfo) -> str:
     worst = kind.found[0]
     paths = dict.fromkeys(each.tagpath for each in kind.found)
     count, when = max(tags, len(paths)), _when(worst, here)
+    if kind.kind == "gap" and count == kind.total == 1:
+        return f"1 tag has a gap of {when}: {worst.tagpath}"
     if kind.kind == "gap":
         return f"{_tags(count)} {'has' if count == 1 else 'have'} gaps, the longest {when}: {worst.tagpath}"
     if kind.kind == "stuck":

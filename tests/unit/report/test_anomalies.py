@@ -18,6 +18,7 @@ from sensorstream.lake.stores import open_store
 from sensorstream.report import run_page
 from sensorstream.report.anomalies import by_tag, length, listed
 from sensorstream.report.level_shifts import Levels, levels_of, most_moved
+from sensorstream.report.run_statistics import TagFigures
 from sensorstream.report.small_multiples import MOST_TAGS, Line, panel
 from tests.lakes import publish, scope_of
 from tests.unit.report.test_run_page import CONFIG, DAY, RECORD, STATISTICS
@@ -147,19 +148,28 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     notes = [note(kind, path, n) for kind in KINDS for n, path in enumerate(paths[:200])]
     found = {"verdict": "warning", "success": False, "expectation": "e", "found": ", ".join(paths), "tags": paths}
     told = {"success": True, "summary": "", "findings": [found] * 300, "notable": notes}
-    (tmp_path / "check_lake.json").write_text(json.dumps(told | {"notable_total": dict.fromkeys(KINDS, MANY)}))
+    (tmp_path / "check_lake.json").write_text(
+        json.dumps(told | {"notable_total": dict.fromkeys(KINDS, MANY), "gaps": dict.fromkeys(paths, 3)})
+    )
     days = [f"2026-10-{day:02}" for day in range(1, 31)]
     late = {"detector": "heap tail", "reasons": [], "tag_days": 30 * MANY, "tag_days_left": 0, "rows_read": 1}
     replace(RECORD, tags_selected=MANY, explain=paths, late=late | {"tags": dict.fromkeys(paths, days)}).save(
         tmp_path / "record.json"
     )
-    noise = [Levels(path, np.linspace(0, 8.64e7, 81).astype(np.int64), rng.normal(size=80)) for path in paths[:12]]
-    moved = tuple(most_moved(noise) or noise)
+    edges = np.linspace(DAY.start_ms, DAY.end_ms, 81).astype(np.int64)
+    figures = (
+        TagFigures(path, 86_400, n / 7, n / 3, n * 9.123, f"text {n}" if n % 5 == 0 else n / 11, 0.98, "°C", "float")
+        for n, path in enumerate(sorted(paths))
+    )
     statistics = replace(
         STATISTICS, rejected_by_tag=dict.fromkeys(paths, 3), bytes_by_tag=dict.fromkeys(paths, 9),
-        kept_by_area=dict.fromkeys(paths, 5), moved=moved,
+        kept_by_area=dict.fromkeys(paths, 5), tags=tuple(figures), kept_by_tag=rng.integers(0, 4000, (MANY, 24)),
+        lost_by_tag=rng.integers(0, 9, (MANY, 24)),
+        moved=tuple(Levels(path, edges, rng.normal(size=80)) for path in paths[:MOST_TAGS]),
     )  # fmt: skip
+    report.all_tags(statistics).save(tmp_path / "tags.json")
     drawn = [
+        report.read_when(statistics),
         report.readings_over_time(statistics),
         report.quality_by_area(statistics),
         report.most_rejected(statistics),
@@ -175,7 +185,7 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ingest.ipynb")
 
     text = run_page.write(tmp_path, config, DAY, None).read_text()
-    assert text.count("<svg") == 4 + 2 * MOST_TAGS and len(text.encode()) < 2_000_000
+    assert text.count("<svg") == 5 + 2 * MOST_TAGS and len(text.encode()) < 2_000_000
     for cut in ("Gaps: 10,000, the worst 200 listed", "and 100 more, in the check", "and 9,800 more, in record.json"):
         assert cut in text
     assert "more slices" in text
