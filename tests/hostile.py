@@ -37,8 +37,8 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        self.running = tag in ("script", "style")
         words = {name: value or "" for name, value in attributes}
+        self.running = tag in ("script", "style") and words.get("type") != "application/json"
         if tag == "iframe" or any(name.startswith("on") and "SPY" in value for name, value in words.items()):
             self.found.append(self.get_starttag_text())
         if any("SPY" in words.get(name, "") for name in ("src", "href", "action", "style")):

@@ -26,13 +26,14 @@ from sensorstream.transform.readings import SCHEMA, inside
 from sensorstream.transform.staged_rows import PRINTS
 from sensorstream.windows import Window
 
-Values = Mapping[tuple[str, int], float]  # tag path, ms since 1970 -> value
+Values = Mapping[tuple[str, int], float | str]  # tag path, ms since 1970 -> value
 
 
 def table(values: Values, path: str) -> pa.Table:
     times = sorted(ms for name, ms in values if name == path)
-    count = len(times)
-    columns = [times, [values[path, ms] for ms in times], [None] * count, [192] * count]
+    own = [values[path, ms] for ms in times]
+    numbers, texts = ([one if isinstance(one, str) is text else None for one in own] for text in (False, True))
+    columns = [times, numbers, texts, [192] * len(times)]
     return pa.table(columns, schema=SCHEMA)
 
 

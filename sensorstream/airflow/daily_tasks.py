@@ -51,8 +51,12 @@ def write_report(parameters: dict[str, Any]) -> str:
         settings = explain(parameters["config_path"], parameters["config_source"], arguments)
     except SensorStreamError as error:
         log.warning("The report does not say where its settings came from: %s", error)
-    path = run_page.write(folder, config, window, failure, patterns=parameters["patterns"], settings=settings)
-    index_page.build(config.model_copy(update={"reports_path": str(folder.parent)}))
+    here = config.model_copy(update={"reports_path": str(folder.parent)})
+    opened = (parameters["config_path"], parameters["config_source"])
+    path = run_page.write(
+        folder, here, window, failure, patterns=parameters["patterns"], settings=settings, opened=opened
+    )
+    index_page.build(here)
     if failure:
         raise RunFailed(f"the run failed: {failure}; report: {path}")
     return str(path)

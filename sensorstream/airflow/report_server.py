@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .site import DAILY
 
 RUN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
-# A report is one page without scripts and without a single outside resource.
-ONLY_ITSELF = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+# A report is one page without a single outside resource, and its own script is the only one that may run.
+SCRIPT = files("sensorstream.report").joinpath("page.js").read_text(encoding="utf-8").removesuffix("\n")
+DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+ONLY_ITSELF = (
+    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{DIGEST}';"
+    " sandbox allow-scripts allow-downloads"
+)
+# What a report leads to, and speaks of as beside it.
+BESIDE = {f"{name}.ipynb" for name in ("check_source", "ingest", "check_lake")} | {
+    f"{name}.json" for name in ("record", "tags", "check_source", "check_lake")
+}
 
 
 class Reports:
@@ -44,7 +56,9 @@ def application(runs: Path) -> Any:
         # Who may see another DAG's runs may not see these by its name.
         if dag_id != DAILY or not path.is_file():
             raise HTTPException(404, missing)
-        return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
+        if path.suffix == ".html":
+            return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
+        return FileResponse(path, media_type="application/json", filename=path.name)
 
     @app.get("/{dag_id}/index.html", response_class=FileResponse, dependencies=allowed)
     def index(dag_id: str) -> Any:
@@ -57,5 +71,11 @@ def application(runs: Path) -> Any:
         return page(
             dag_id, runs / run / "report.html", f"run {run} of {dag_id} has no report yet: its last task writes it"
         )
+
+    @app.get("/{dag_id}/{run}/{name}", response_class=FileResponse, dependencies=allowed)
+    def beside(dag_id: str, run: str, name: str) -> Any:
+        if not RUN.fullmatch(run) or name not in BESIDE:
+            raise HTTPException(404, f"{name} is nothing that a run leaves beside its report")
+        return page(dag_id, runs / run / name, f"run {run} of {dag_id} has left no {name}")
 
     return app

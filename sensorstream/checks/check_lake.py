@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,17 +75,11 @@ def check_lake(
     )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     frame, stretches = files_frame(
-        store,
-        files,
-        earlier,
-        paths,
-        window,
-        months=months,
-        timezone=config.timezone,
+        store, files, earlier, paths, window, months=months, timezone=config.timezone,
         rule=quality_rule(config, what.layout),
         rejected=rejected_times(store, paths, window, config.lookback_days),
         range_of=lambda path: limits(tags[path]),
-    )
+    )  # fmt: skip
     notable, notable_total = worst(stretches)
     # Append leaves readings that are no longer in the source, so there is no total to hold the files against.
     total = record.rows_written if record is not None and config.write_mode == "overwrite" else None
@@ -106,4 +101,5 @@ def check_lake(
         seconds=time.perf_counter() - begin,
         notable=notable,
         notable_total=notable_total,
+        gaps=Counter(one.tagpath for one in stretches if one.kind == "gap"),
     )

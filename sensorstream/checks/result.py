@@ -85,8 +85,8 @@ class CheckResult:
     """The findings of one check, in the order of its suites. ``measured`` are counts of what was looked at.
 
     ``notable`` are the stretches of time behind the findings, worst first and at most 200 of a kind;
-    ``notable_total`` is how many of each kind there are. ``notes`` say what stands behind a finding, or was not looked
-    at.
+    ``notable_total`` is how many of each kind there are, ``gaps`` how many each tag has that has any.
+    ``notes`` say what stands behind a finding, or was not looked at.
     """
 
     subject: Subject
@@ -97,6 +97,7 @@ class CheckResult:
     seconds: float
     notable: tuple[Anomaly, ...] = ()
     notable_total: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -147,6 +148,7 @@ class CheckResult:
             "notes": list(self.notes),
             "notable": [one.to_json() for one in self.notable],
             "notable_total": dict(self.notable_total),
+            "gaps": dict(self.gaps),
             "findings": [asdict(f) | {"verdict": f.verdict, "found": f.found()} for f in self.findings],
         }
 

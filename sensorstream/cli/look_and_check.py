@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import LakeError
 from ..formatting import printable
 from .help import LOOK_AND_CHECK, Command, Group, example
 from .options import (
@@ -90,11 +91,16 @@ def verify(
     settings, window = asked(config, config_source, date, start, end)
     from ..progress.display import shown
     from ..report.terminal import show_verification
+    from ..report.verified import keep
     from ..verification.verify import verify as hold
 
     with shown() as tell:
         found = hold(settings, window, pattern, repair=repair, progress=tell)
     show_verification(found, console(as_json))
+    try:
+        keep(settings, found)
+    except LakeError as error:
+        print(printable(f"the page of all runs does not tell of this: {error}"), file=sys.stderr)
     end_with(found.to_json(), as_json)
     found.raise_if_different()
 

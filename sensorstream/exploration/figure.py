@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from ..formatting import plain
 from ..lake.scan import measure
 from ..report.level_shifts import measured
+from ..transform.quality_names import with_name
 from ..transform.readings import times_ms
 from ..windows import Window, zone
 from .tag_search import TagList
@@ -118,7 +119,7 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
     }
     told = zip(*(marks.column(name).to_pylist() for name in ("value", "reason", "quality")), strict=True)
     why = [
-        f"{'' if value is None or measured(value) else f'{plain(value)}, '}{reason} (quality {code})"
+        f"{'' if value is None or measured(value) else f'{plain(value)}, '}{reason} (quality {with_name(code)})"
         for value, reason, code in told
     ]
     yield {

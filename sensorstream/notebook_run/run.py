@@ -125,7 +125,8 @@ def run(
         _execute(config, window, folder, parameters, console, verbose)
     except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
-    _write_report(folder, config, window, failure, patterns, settings)
+    opened = (parameters["config_path"], config_source)
+    _write_report(folder, config, window, failure, patterns, settings, opened)
     if failure:
         try:
             _keep(config, folder, name, report, console)
@@ -152,10 +153,10 @@ def _record(folder: Path) -> RunRecord:
 
 def _write_report(
     folder: Path, config: Config, window: Window, failure: SensorStreamError | None, patterns: Sequence[str] | None,
-    settings: Sequence[Value] | None,
+    settings: Sequence[Value] | None, opened: tuple[str | None, str],
 ) -> None:  # fmt: skip
     try:
-        run_page.write(folder, config, window, failure, patterns=patterns, settings=settings)
+        run_page.write(folder, config, window, failure, patterns=patterns, settings=settings, opened=opened)
     except OSError as error:
         raise failure or LakeError(
             f"the readings are in the lake and checked, but no report can be written to {folder}: {error.strerror}:"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_json
+from ..transform.quality_names import with_name
 from ..windows import Window
 
 
@@ -97,7 +98,7 @@ def summary(record: RunRecord) -> dict[str, str]:
         "readings written": f"{record.rows_written:,}",
         "readings rejected": rejected,
         "readings deduplicated": f"{record.rows_deduplicated:,}",
-        "quality codes": ", ".join(f"{_code(code)}: {n:,}" for code, n in record.quality_codes.items()) or "none",
+        "quality codes": ", ".join(f"{with_name(code)}: {n:,}" for code, n in record.quality_codes.items()) or "none",
         **({"digits kept as text": f"{record.digits_in_text:,}"} if record.digits_in_text else {}),
         "files": f"{record.files_written:,} written, {record.files_unchanged:,} unchanged,"
         f" {record.files_removed:,} removed",
@@ -115,10 +116,6 @@ def _tasks(stages: list[dict[str, Any]]) -> str:
     )
     spilled = sum(stage["spilled_bytes"] for stage in stages)
     return f"{took}; {spilled:,} bytes spilled to disk" if spilled else f"{took}; none spilled to disk"
-
-
-def _code(code: str) -> str:
-    return f"{code} (0x{int(code) + (1 << 32):08X})" if code.startswith("-") else code
 
 
 def late_words(late: dict[str, Any] | None) -> str:

@@ -10,6 +10,7 @@ from ..historian.readings_sql import in_window
 from ..planning.plan import Plan
 from ..transform.clean import Tally
 from ..transform.quality import QualityRule
+from ..transform.quality_names import with_name
 
 
 def warnings_of(
@@ -50,7 +51,7 @@ def reasons_of(codes: Mapping[int | None, int], rule: QualityRule) -> Counter[st
 def nothing_kept(tables: str, reasons: Mapping[str, int], codes: Mapping[str, int] | Mapping[int | None, int]) -> str:
     """That not one of the readings of a table, or of several, is kept, why, and what to do. Pure."""
     why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
-    seen = {"no" if code in (None, "None") else str(code): count for code, count in codes.items()}
+    seen = {"no" if code in (None, "None") else with_name(code): count for code, count in codes.items()}
     those = ", ".join(f"{code} ({count:,})" for code, count in sorted(seen.items()))
     remedy = 'name the codes that are good under "good_quality"' if set(seen) != {"no"} else "give them one in a view"
     total = sum(reasons.values())

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .charts import Picture, bytes_by_tag, most_rejected, quality_by_area, readings_over_time
     from .config_table import Shown, configuration
+    from .heat_strip import read_when
     from .run_statistics import RunStatistics, gather
     from .small_multiples import moved_most
+    from .tag_figures import AllTags, all_tags
     from .tag_series import daily, series
 
 _HOME = {
+    "AllTags": "tag_figures",
     "Picture": "charts",
     "RunStatistics": "run_statistics",
     "Shown": "config_table",
+    "all_tags": "tag_figures",
     "bytes_by_tag": "charts",
     "configuration": "config_table",
     "daily": "tag_series",
@@ -26,14 +30,17 @@ _HOME = {
     "most_rejected": "charts",
     "moved_most": "small_multiples",
     "quality_by_area": "charts",
+    "read_when": "heat_strip",
     "readings_over_time": "charts",
     "series": "tag_series",
 }
 
 __all__ = [
+    "AllTags",
     "Picture",
     "RunStatistics",
     "Shown",
+    "all_tags",
     "bytes_by_tag",
     "configuration",
     "daily",
@@ -41,6 +48,7 @@ __all__ = [
     "most_rejected",
     "moved_most",
     "quality_by_area",
+    "read_when",
     "readings_over_time",
     "series",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ MOST_TICKS = 7
 FONT = "DejaVu Sans"
 SHOWN_FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 MOST_ROWS = 10
+POINTED = "pointed"  # the line whose values are told where one points
 STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": FONT,
@@ -120,6 +122,11 @@ def readings_over_time(statistics: RunStatistics) -> Picture:
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_formatter(lambda value, _: short(value))
         axes.margins(x=0.01)
+        drawing.tip = {
+            "labels": place_names(statistics),
+            "values": {"kept": statistics.kept.tolist(), "rejected": statistics.rejected.tolist()},
+            "x": axes.get_xlim(),
+        }
         drawing.legend()
     return drawing.picture()
 
@@ -167,6 +174,7 @@ class Canvas:
     figure: Figure
     axes: Axes
     group: str
+    tip: dict[str, Any] | None = None  # what the page's script tells where one points, see page.js
     svg: str = ""
 
     def legend(self) -> None:
@@ -194,10 +202,13 @@ def canvas(
         yield drawing
         sink = io.StringIO()
         figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        drawing.svg = lean(sink.getvalue(), title, alt)
+        if drawing.tip:
+            place = drawing.axes.get_position()
+            drawing.tip["box"] = [round(share, 5) for share in (place.x0, 1 - place.y1, place.x1, 1 - place.y0)]
+        drawing.svg = lean(sink.getvalue(), title, alt, drawing.tip)
 
 
-def lean(svg: str, title: str, alt: str) -> str:
+def lean(svg: str, title: str, alt: str, tip: Mapping[str, Any] | None = None) -> str:
     """Matplotlib's SVG for a page: no prologue, scales with its box, ids of its own, a name that is read aloud."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -205,12 +216,16 @@ def lean(svg: str, title: str, alt: str) -> str:
     svg = svg.replace("xlink:href", "href").replace(f"'{FONT}'", SHOWN_FONT)
     # In the report the text takes the page's colour, which has more contrast than one that must suit every page.
     svg = svg.replace(f"fill: {NEUTRAL}", f"fill: var(--soft, {NEUTRAL})")
+    # A hundredth of a point is no pixel, and six digits of each corner are half of a page.
+    svg = re.sub(r' d="[^"]+"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
     own = hashlib.sha256(svg.encode()).hexdigest()[:6]
+    svg = svg.replace(f' id="{POINTED}"', f' class="{POINTED}"')
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{own}-", svg)
     label = escape(f"{title}: {alt}", quote=True)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}" style="max-width:100%"', 1)
+    pointed = f' class="tipped" data-tip="{escape(json.dumps(tip), quote=True)}"' if tip else ""
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}" style="max-width:100%"{pointed}', 1)
 
 
 def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: Any) -> Picture:
@@ -225,7 +240,7 @@ def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: 
         most = max(values.values()) or 1.0
         for row, (name, value) in enumerate(values.items()):
             axes.barh(row, value, height=0.34, color=colour)
-            axes.text(0, row - 0.28, _clipped(name), va="bottom", ha="left", parse_math=False)
+            axes.text(0, row - 0.28, clipped(name), va="bottom", ha="left", parse_math=False)
             axes.text(most, row - 0.28, text(value), va="bottom", ha="right")
         axes.set_xlim(0, most)
         axes.set_ylim(len(values) - 0.5, -0.85)
@@ -233,7 +248,8 @@ def _rows(title: str, alt: str, values: Mapping[str, float], colour: str, text: 
     return drawing.picture()
 
 
-def _clipped(name: str, most: int = 40) -> str:
+def clipped(name: str, most: int = 40) -> str:
+    """The end of a long name, which tells more than its beginning. Pure."""
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
@@ -260,6 +276,13 @@ def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[st
         midnight = at.hour == at.minute == 0
         labels.append(day if midnight else f"{at:%H:%M}" if place != ticks[0] else f"{at:%H:%M}\n{day}")
     return ticks, labels
+
+
+def place_names(statistics: RunStatistics) -> list[str]:
+    """When each bar begins, in the site's time zone: ``14 Oct 13:00``."""
+    here = zone(statistics.timezone)
+    begins = [datetime.fromtimestamp(int(start) / 1000, UTC).astimezone(here) for start in statistics.starts_ms]
+    return [f"{at.day} {at:%b %H:%M}" for at in begins]
 
 
 def span_name(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""The page of all runs: a calendar of the days, how the figures move from run to run, and every run with its report."""
+"""The page of all runs: a calendar of the days, how figures move from day to day, and every run with its report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from calendar import Calendar
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,13 +19,15 @@ from ..formatting import short, size
 from ..windows import zone
 from .charts import KEPT, WIDTH, Picture, canvas, drawn
 from .run_history import Run, by_day, runs
-from .run_page import templates
+from .run_page import places, templates
 from .storage import of_reports, open_storage, place_of, remote
+from .verified import Verified, kept
+from .verified import by_day as verified_by_day
 
 NAME = "index.html"
 MOST_MONTHS = 12
 OPEN_MONTHS, OPEN_RUNS = 3, 60  # those that are not folded
-MOST_POINTS = 365  # runs of a trend
+FEWEST_POINTS, MOST_POINTS = 2, 365  # runs of a trend
 MARKED_POINTS = 60  # up to which each run has a mark
 
 
@@ -55,35 +57,49 @@ def build(config: Config, out: Path | None = None) -> Index:
     """
     needs("the page of all runs", lab=("matplotlib", "jinja2"))
     found = runs(config)
-    if out is not None:
-        replace_text(out, render(found, config.timezone, base=_base(config, out)))
-        return Index(str(out), len(found))
     with of_reports():
-        open_storage(config).put(NAME, render(found, config.timezone).encode())
-    return Index(f"{config.reports_path.rstrip('/')}/{NAME}", len(found))
+        page = render(found, config, kept(config), base=_base(config, out) if out is not None else "")
+        if out is None:
+            open_storage(config).put(NAME, page.encode())
+    if out is not None:
+        replace_text(out, page)
+    return Index(str(out or f"{config.reports_path.rstrip('/')}/{NAME}"), len(found))
 
 
-def render(found: Sequence[Run], timezone: str, *, base: str = "") -> str:
+def render(found: Sequence[Run], config: Config, verified: Sequence[Verified], *, base: str = "") -> str:
     """The page; ``base`` stands before each link. Pure but for the template."""
-    days = by_day(found, timezone)
-    here = zone(timezone)
+    timezone, here = config.timezone, zone(config.timezone)
+    days, looks = by_day(found, timezone), verified_by_day(verified, timezone)
+    alike = comparable(found, timezone)
     return (
         templates()
         .get_template("index.html.j2")
         .render(
+            plant=config.db.dbname,
+            head=places(config),
             runs=found,
             days=days,
+            verdict_of=lambda day: _verdict(days[day], looks.get(day)),
+            looks=looks,
+            verified=verified,
             months=months(days),
             open_months=OPEN_MONTHS,
             open_runs=OPEN_RUNS,
-            trends=trends(found, timezone),
+            trends=trends(alike, timezone),
+            alike=alike,
             timezone=timezone,
             link=lambda run: f"{base}{quote(run.folder)}/report.html" if run.reported else None,
             local=lambda at: at.astimezone(here),
-            window_of=lambda run: _window(run, timezone),
+            days_of=lambda one, name="": days_words(list(one.days(timezone))) or name,
             size=size,
         )
     )
+
+
+def _verdict(own: Sequence[Run], look: Verified | None) -> str:
+    """How a day stands: as its worst run ended, unless ``verify`` has found since that the lake differs."""
+    differs = look and look.differences and look.at > max(run.ended for run in own)
+    return "differs" if differs else str(own[0].outcome.verdict)
 
 
 def months(days: Mapping[date, object]) -> list[Month]:
@@ -101,51 +117,70 @@ def months(days: Mapping[date, object]) -> list[Month]:
     ]
 
 
-def trends(found: Sequence[Run], timezone: str) -> list[Picture]:
-    """Readings, rejected share, duration and bytes of the last runs that came to a record, in order of time."""
-    told = [run for run in reversed(found) if run.outcome.read is not None][-MOST_POINTS:]
-    if not told:
+def comparable(found: Sequence[Run], timezone: str) -> list[Run]:
+    """The runs whose figures can be held against each other: of the patterns and the number of days that most windows
+    were asked for, the newest of each window, in order of the data. Pure."""
+    groups: dict[tuple[str, int], dict[str, Run]] = {}
+    for run in sorted(found, key=lambda run: run.ended):
+        if run.published and run.outcome.window:
+            patterns = run.outcome.asked.rpartition("_")[2]
+            groups.setdefault((patterns, len(list(run.days(timezone)))), {})[run.outcome.asked] = run
+    most = max(groups.values(), key=lambda group: (len(group), max(run.ended for run in group.values())), default={})
+    return sorted(most.values(), key=_starts)[-MOST_POINTS:]
+
+
+def _starts(run: Run) -> datetime:
+    return run.span[0] if run.span else run.ended
+
+
+def trends(alike: Sequence[Run], timezone: str) -> list[Picture]:
+    """Readings, rejected share, duration and bytes by day of the data."""
+    if len(alike) < FEWEST_POINTS:
         return []
-    ended = [run.outcome for run in told]
-    labels = [f"{run.ended.astimezone(zone(timezone)):%d %b}" for run in told]
+    ended = [run.outcome for run in alike]
+    days = [_starts(run).astimezone(zone(timezone)).date() for run in alike]
     shares = [100 * (each.rejected or 0) / max(each.read or 0, 1) for each in ended]
     return [
-        _trend("Readings read", [each.read or 0 for each in ended], labels, short),
-        _trend("Rejected, %", shares, labels, lambda value: f"{value:.2g} %"),
+        _trend("Readings read", [each.read or 0 for each in ended], days, short),
+        _trend("Rejected, %", shares, days, lambda value: f"{value:.2g} %"),
         _trend(
-            "Seconds from start to commit",
-            [each.seconds or 0 for each in ended],
-            labels,
-            lambda value: f"{value:.3g} s",
+            "Seconds from start to commit", [each.seconds or 0 for each in ended], days, lambda value: f"{value:.3g} s"
         ),
-        _trend("Bytes written", [each.bytes_written or 0 for each in ended], labels, size),
+        _trend("Bytes written", [each.bytes_written or 0 for each in ended], days, size),
     ]
 
 
-def _trend(title: str, values: Sequence[float], labels: Sequence[str], text: Callable[[float], str]) -> Picture:
-    return drawn(title, lambda: _line(title, values, labels, text), group="trends")
+def _trend(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
+    return drawn(title, lambda: _line(title, values, days, text), group="trends")
 
 
-def _line(title: str, values: Sequence[float], labels: Sequence[str], text: Callable[[float], str]) -> Picture:
+def _line(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
     alt = f"Last {text(values[-1])}; {text(min(values))} to {text(max(values))} in {len(values)} runs."
     with canvas(title, alt, size=(WIDTH, 1.7), group="trends") as drawing:
         axes = drawing.axes
+        places = [(day - days[0]).days for day in days]
         marker = "o" if len(values) <= MARKED_POINTS else ""
-        axes.plot(values, color=KEPT, lw=1.4, marker=marker, markersize=3.5)
-        ticks = sorted({round(place) for place in np.linspace(0, len(values) - 1, 5)})
-        axes.set_xticks(ticks, [labels[tick] for tick in ticks])
+        axes.plot(places, values, color=KEPT, lw=1.4, marker=marker, markersize=3.5)
+        ticks = sorted({round(place) for place in np.linspace(0, places[-1], 5)})
+        axes.set_xticks(ticks, [f"{days[0] + timedelta(days=tick):%d %b}" for tick in ticks])
         axes.set_ylim(0, (max(values) or 1) * 1.1)
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: text(value))
         axes.margins(x=0.02)
+        told = dict(zip(places, map(text, values), strict=True))
+        every = range(places[-1] + 1)
+        drawing.tip = {
+            "labels": [f"{days[0] + timedelta(days=place):%a %d %b %Y}" for place in every],
+            "values": {title: [told.get(place, "no run") for place in every]},
+            "x": axes.get_xlim(),
+        }
     return drawing.picture()
 
 
-def _window(run: Run, timezone: str) -> str:
-    """The days of a run's window, short: ``14 Oct 2026``, ``30 Oct to 1 Nov 2026``."""
-    days = list(run.days(timezone))
+def days_words(days: Sequence[date]) -> str:
+    """Days of a window, short: ``14 Oct 2026``, ``30 Oct to 1 Nov 2026``. Pure."""
     if not days:
-        return run.folder
+        return ""
     first, last = days[0], days[-1]
     if first == last:
         return f"{first.day} {first:%b %Y}"

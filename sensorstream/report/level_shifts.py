@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..checks.gaps_and_stuck import still
 from ..formatting import MOST_MEASURED, plain
 
 STRETCHES = 80  # between a tag's first reading and its last
@@ -15,6 +17,7 @@ FEWEST = 8  # stretches with readings, below which nothing is usual
 # Departures are counted in the median deviation of the tag's own levels; 4 of those are 2.7 standard deviations of
 # a normal distribution. A tag that hardly ever moves has a median deviation of 0: the standard deviation stands in.
 UNUSUAL = 4.0
+HABIT = 6  # times that a tag leaves its usual level: more often, and that is how its process goes
 FEW_STATES = 16  # whole numbers closer together are states of a valve or a motor, which have no level
 
 
@@ -40,11 +43,13 @@ class Levels:
         return float(np.nanmax(np.abs(self.means - self.usual))) / self.spread if self.spread else 0.0
 
     def unusual(self) -> list[tuple[int, int]]:
-        """Stretches (ms) whose level is far from the usual one, neighbours as one."""
+        """Stretches (ms) whose level is far from the usual one, neighbours as one; none where that is a habit."""
         with np.errstate(invalid="ignore"):
             far = np.abs(self.means - self.usual) > UNUSUAL * self.spread
         steps = np.diff(np.concatenate([[0], (far & (self.spread > 0)).astype(int), [0]]))
         begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+        if len(begins) > HABIT:
+            return []
         return [(int(self.edges_ms[a]), int(self.edges_ms[b])) for a, b in zip(begins, ends, strict=True)]
 
 
@@ -90,9 +95,17 @@ def left_out(count: int) -> str:
     return f" Not drawn: {count:,} that are no number or beyond ±{plain(MOST_MEASURED)}." if count else ""
 
 
-def most_moved(tallies: list[Tally], most: int, calm: int) -> tuple[Levels, ...]:
-    """Those that left their usual level, the furthest first; where fewer than ``calm`` did, those that moved most."""
-    found = [levels for tally in tallies if (levels := tally.levels()) and levels.furthest > 0]
-    found.sort(key=lambda levels: (-levels.furthest, levels.tagpath))
-    unusual = sum(levels.furthest > UNUSUAL for levels in found)
-    return tuple(found[: min(max(unusual, calm), most)])
+def levels_of(tagpath: str, times_ms: np.ndarray, values: np.ndarray) -> Levels | None:
+    """The levels of one tag from all of its readings; a stretch in which it is stuck is no level of its process."""
+    tally = Tally(tagpath, int(times_ms[0]), int(times_ms[-1]))
+    moving = np.ones(len(times_ms), bool)
+    for stuck in still(times_ms, values):
+        moving &= (times_ms < stuck.start_ms) | (times_ms > stuck.end_ms)
+    tally.add(times_ms[moving], values[moving])
+    return tally.levels()
+
+
+def most_moved(found: Iterable[Levels | None]) -> list[Levels]:
+    """Those that left their usual level, the furthest first."""
+    unusual = [levels for levels in found if levels and levels.unusual()]
+    return sorted(unusual, key=lambda levels: (-levels.furthest, levels.tagpath))

@@ -21,8 +21,8 @@ Verdict = Literal["done", "warnings", "failed", "broken"]
 class Outcome:
     """One execution. Counts are readings, sizes bytes, durations seconds, instants ISO 8601 in UTC.
 
-    ``asked`` is the same for every execution of the same window and patterns. What a run did not come to is ``None``;
-    ``broken`` is a folder that does not tell what became of its run, ``reason`` says why.
+    ``asked`` is the same for every execution of the same window and ``patterns``. What a run did not come to is
+    ``None``; ``broken`` is a folder that does not tell what became of its run, ``reason`` says why.
     """
 
     verdict: Verdict
@@ -37,6 +37,8 @@ class Outcome:
     written: int | None = None
     bytes_written: int | None = None
     seconds: float | None = None
+    patterns: list[str] | None = None
+    tags: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write ``verdict.json``."""
@@ -55,6 +57,7 @@ def outcome(
     return Outcome(
         verdict="failed" if failure else "warnings" if warnings else "done",
         asked=run_id(window, patterns),
+        patterns=list(patterns),
         window=window.to_json(),
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         reason=str(failure) if failure else None,
@@ -77,4 +80,5 @@ def counts(record: RunRecord) -> dict[str, Any]:
         "written": record.rows_written,
         "bytes_written": record.bytes_written,
         "seconds": record.seconds["total"],
+        "tags": record.tags_selected,
     }

@@ -63,11 +63,15 @@ class Run:
     def days(self, timezone: str) -> Iterator[date]:
         """The days, in the site's time zone, of which its window holds a part."""
         if self.span:
-            start, end = self.span
-            day, last = (at.astimezone(zone(timezone)).date() for at in (start, end - timedelta(milliseconds=1)))
-            while day <= last:
-                yield day
-                day += timedelta(days=1)
+            yield from calendar_days(*self.span, timezone)
+
+
+def calendar_days(start: datetime, end: datetime, timezone: str) -> Iterator[date]:
+    """The days, in the site's time zone, of which ``[start, end)`` holds a part. Pure."""
+    day, last = (at.astimezone(zone(timezone)).date() for at in (start, end - timedelta(milliseconds=1)))
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
 
 
 def runs(config: Config) -> list[Run]:
@@ -177,6 +181,7 @@ def _recorded(record: RunRecord, checks: Sequence[dict[str, Any]], finished: boo
     return Outcome(
         verdict="failed" if not passed else "warnings" if warnings else "done",
         asked=record.run_id,
+        patterns=record.patterns,
         window=record.window,
         ended=record.finished,
         reason=None if passed else "the lake check failed" if finished else "the lake was not checked",

@@ -21,11 +21,16 @@ from ..fast_import import arrow_without_pandas
 from ..formatting import size
 from ..lake.stores import open_store
 from ..pipeline.run_record import RunRecord, summary
+from ..transform.quality_names import with_name
 from ..windows import Window, zone
-from .anomalies import by_tag, listed
+from .anomalies import Listed, by_tag, listed
+from .comparison import Day, around, this_day, verdict, worse
 from .config_table import configuration, written
+from .lines_to_copy import in_duckdb, in_python
 from .outcome import outcome
-from .small_multiples import MOST_TAGS, flagged, panel
+from .small_multiples import MOST_TAGS, Line, flagged, panel
+from .tag_figures import NAME as TAGS
+from .tag_figures import compact
 from .verdict import Sentence, sentences
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ def write(
     *,
     patterns: Sequence[str] | None = None,
     settings: Sequence[Value] | None = None,
+    opened: tuple[str | None, str] = (None, "file"),
 ) -> Path:
     """Write ``report.html`` and ``verdict.json`` into a run's folder, from its executed notebooks, record and checks.
 
@@ -58,17 +64,19 @@ def write(
         Those that were asked for; by default those of the configuration.
     settings
         The configuration with its origins (see ``provenance.explain``); by default the values alone.
+    opened
+        Path and source of the configuration, for whoever reads the same window.
     """
     record = RunRecord.read(folder / "record.json") if (folder / "record.json").exists() else None
     notebooks = [_notebook(folder, name) for name in TITLES if (folder / f"{name}.ipynb").exists()]
     checks = [found for name in ("check_source", "check_lake") if (found := check(folder, name))]
     ended = outcome(window, config.patterns(patterns), record, checks, failure)
-    notable = listed(folder)
-    # A lake that has just failed is not asked again: it would be waited for once more.
-    away = isinstance(failure, LakeError)
-    flagged_pictures, not_drawn = (
-        ([], "the lake failed") if away else flagged(config, window, by_tag(notable, MOST_TAGS))
-    )
+    notable, chosen = listed(folder), config.patterns(patterns)
+    known = json.loads((folder / TAGS).read_text(encoding="utf-8")) if (folder / TAGS).exists() else None
+    pictures, not_drawn = _pictures(config, window, notebooks, notable, known, failure)
+    beside = around(config, folder, window, chosen)
+    lake = check(folder, "check_lake") or {}
+    compared = _compared(record, notable if lake else None, window, beside.before, config.timezone)
     late = (record.late or {}).get("tags", {}) if record else {}
     html = (
         templates()
@@ -78,7 +86,9 @@ def write(
             timezone=config.timezone,
             failure=failure,
             outcome=ended,
-            sentences=sentences(checks, notable, config.timezone),
+            sentences=[*sentences(checks, notable, config.timezone), *compared.get("worse", ())],
+            beside=beside,
+            compared=compared,
             head=_head(config, record),
             untouched=record is None and failure is not None and failure.published is False,
             record=record,
@@ -86,10 +96,13 @@ def write(
             numbers=_numbers(record) if record else [],
             checks=checks,
             most_rows=MOST_ROWS,
-            pictures=_grouped(picture for found in notebooks for picture in found["pictures"]),
+            pictures=pictures,
             notable=notable,
-            flagged=flagged_pictures,
             not_drawn=not_drawn,
+            codes=[(with_name(code), count) for code, count in record.quality_codes.items()] if record else [],
+            tags=compact(known, lake.get("gaps"), _ids(pictures)) if known else None,
+            in_python=in_python(config, window, chosen, opened),
+            in_duckdb=in_duckdb(config, window, chosen),
             late=late,
             late_shown={path: ", ".join(days) for path, days in list(late.items())[:MOST_ROWS]},
             plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),
@@ -106,10 +119,48 @@ def write(
     return target
 
 
+def _pictures(
+    config: Config, window: Window, notebooks: Iterable[dict[str, Any]], notable: Sequence[Listed],
+    known: dict[str, Any] | None, failure: SensorStreamError | None,
+) -> tuple[dict[str, list[dict[str, Any]]], str]:  # fmt: skip
+    """The pictures by the section that shows them, and why some are not drawn; those of older runs name no section."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for picture in (picture for notebook in notebooks for picture in notebook["pictures"]):
+        found.setdefault(picture.get("group", "read"), []).append(picture)
+    # A lake that has just failed is not asked again: it would be waited for once more.
+    if isinstance(failure, LakeError):
+        return found, "the lake failed"
+    units = dict(zip(known["tagpath"], known["unit"], strict=True)) if known else {}
+    drawn, why_not = flagged(config, window, by_tag(notable, MOST_TAGS), units)
+    found["flagged"] = [{"title": each.title, "alt": each.alt, "svg": each.svg} for each in drawn]
+    for group in ("flagged", "moved"):
+        for number, picture in enumerate(found.get(group, ())):
+            picture["id"] = f"{group}-{number}"
+    return found, why_not
+
+
+def _ids(pictures: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Where in the page a tag is drawn."""
+    return {each["title"]: each["id"] for group in ("moved", "flagged") for each in pictures.get(group, ())}
+
+
+def _compared(
+    record: RunRecord | None, notable: Sequence[Listed] | None, window: Window, before: Sequence[Day], timezone: str
+) -> dict[str, Any]:
+    """The run beside those of the days before; nothing where there is nothing to compare."""
+    if record is None or not before:
+        return {}
+    gaps = None if notable is None else sum(kind.total for kind in notable if kind.kind == "gap")
+    now = this_day(record, gaps, window, timezone)
+    told = verdict(now, before)
+    return {"days": [now, *before], "sentence": told,
+            "worse": [Sentence(told, kind="compared")] if worse(now, before) else []}  # fmt: skip
+
+
 def prepare(config: Config) -> None:
     """Import what ``write`` will use, for who has to wait anyway: it takes as long as the report itself."""
     arrow_without_pandas()
-    panel("", "", np.arange(2), np.arange(2.0), config.timezone)
+    panel("", "", Line(np.arange(2), np.arange(2.0)), config.timezone)
     templates().get_template("page.html.j2")
     with suppress(SensorStreamError):  # said where the lake is first needed
         open_store(config)
@@ -119,7 +170,9 @@ def templates() -> Environment:
     """The pages' templates; whatever they are given is escaped."""
     from jinja2 import Environment, PackageLoader
 
-    return Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
+    found = Environment(loader=PackageLoader("sensorstream.report", "."), autoescape=True, trim_blocks=True)
+    found.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # a tenth of the page of many tags are blanks
+    return found
 
 
 def spoken(window: Window, timezone: str) -> str:
@@ -142,14 +195,19 @@ def stands_out(folder: Path, timezone: str) -> list[Sentence]:
 
 def _head(config: Config, record: RunRecord | None) -> dict[str, str]:
     """From where to where, and who ran it, when, with what."""
-    user = config.db.user if config.db_secret_id is None else f"login of {config.db_secret_id}"
     when = datetime.fromisoformat(record.started) if record else datetime.now(UTC)
     return {
-        "historian": f"{config.db.dbname} on {config.db.host}:{config.db.port}, schema {config.db_schema}, {user}",
-        "lake": config.lake,
+        **places(config),
         "run": f"{when.astimezone(zone(config.timezone)):%a %d %b %Y, %H:%M} by {getpass.getuser()} on"
         f" {platform.node()}, sensorstream {version('sensorstream')}",
     }
+
+
+def places(config: Config) -> dict[str, str]:
+    """From where to where."""
+    user = config.db.user if config.db_secret_id is None else f"login of {config.db_secret_id}"
+    historian = f"{config.db.dbname} on {config.db.host}:{config.db.port}, schema {config.db_schema}, {user}"
+    return {"historian": historian, "lake": config.lake}
 
 
 def check_summary(folder: Path, name: str) -> str:
@@ -181,14 +239,6 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
         (size(record.bytes_written), "written", "compressed Parquet"),
         (f"{record.seconds['total']:.1f} s", "from start to commit", f"{record.engine} engine: {phases}"),
     ]
-
-
-def _grouped(pictures: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Pictures by the section that shows them; those of older runs name none."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for picture in pictures:
-        found.setdefault(picture.get("group", "read"), []).append(picture)
-    return found
 
 
 def _cut(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..config.settings import Config
-from ..errors import SensorStreamError
+from ..errors import LakeError, SensorStreamError
 from ..lake.concurrency import at_once
 from ..lake.data_files import MEND, rows_of
 from ..lake.keys import rejected_key
@@ -20,24 +21,45 @@ from ..lake.manifest import DataFile
 from ..lake.rejected import read_rejected
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
+from ..lake.tag_metadata import read_tags
 from ..pipeline.run_record import RunRecord
-from ..transform.readings import SCHEMA
+from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window, parse_instant
-from .level_shifts import Levels, Tally, most_moved
+from .level_shifts import Levels, Tally, levels_of, measured, most_moved
 
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
 WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
-TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
-DRAWN = pa.schema([SCHEMA.field("datetime"), SCHEMA.field("value")])
-MOST_MOVED, MOST_CALM = 12, 3  # tags whose level is drawn, and how many where none moved much
+REJECTED = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime"), ("reason", pa.string())])
+DRAWN = pa.schema([SCHEMA.field("datetime"), SCHEMA.field("value"), SCHEMA.field("text")])
+MOST_MOVED, MOST_LOOKED_AT = 12, 24  # tags whose level is drawn, of those that were looked at once more
+MOST_TEXT = 60  # characters of a last value
+
+
+@dataclass(frozen=True)
+class TagFigures:
+    """What the table of all tags says of one: of its numbers those that can be measured, its last number or text.
+
+    ``good`` is the share of what was read that the quality rule keeps.
+    """
+
+    tagpath: str
+    count: int = 0
+    least: float | None = None
+    mean: float | None = None
+    greatest: float | None = None
+    last: float | str | None = None
+    good: float | None = None
+    unit: str | None = None
+    datatype: str | None = None
 
 
 @dataclass(frozen=True)
 class RunStatistics:
     """Counts of readings; ``starts_ms`` are the left borders of the bars, ``width_s`` their width.
 
-    ``moved`` are the levels of the tags that left their usual level furthest, the furthest first.
+    ``moved`` are the levels of the tags that left their usual level furthest, the furthest first. ``tags`` are all of
+    the run's in order of their paths, ``kept_by_tag`` and ``lost_by_tag`` their kept and rejected readings by bar.
     """
 
     timezone: str
@@ -50,6 +72,9 @@ class RunStatistics:
     rejected_by_tag: dict[str, int]
     bytes_by_tag: dict[str, int]
     moved: tuple[Levels, ...] = ()
+    tags: tuple[TagFigures, ...] = ()
+    kept_by_tag: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    lost_by_tag: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
 
 @dataclass(frozen=True)
@@ -77,37 +102,38 @@ def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunSta
 
 def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunStatistics:
     window = Window(*(parse_instant(record.window[side], config.timezone) for side in ("start", "end")))
-    chosen = frozenset(tagpaths)
+    paths = sorted(set(tagpaths))
     store = open_store(config)
-    files = [entry for entry in entries(config, window) if entry.tagpath in chosen]
-    width = bar_width(window)
-    edges = np.arange(window.start_ms, window.end_ms + width * 1000, width * 1000)
-    by_tag: dict[str, list[DataFile]] = defaultdict(list)
-    for entry in files:
-        by_tag[entry.tagpath].append(entry)
-    with at_once(FETCHES_AT_ONCE) as pool:
-        counted = list(pool.map(lambda own: _counted(store, own, edges, window), by_tag.values()))
-    kept = sum((counts for counts, _ in counted), np.zeros(len(edges) - 1, np.int64))
-    tags, times = _rejected(store, record.run_id)
-    kept_by_area: Counter[str] = Counter()
+    by_tag: dict[str, list[DataFile]] = {path: [] for path in paths}
     size: Counter[str] = Counter()
-    for entry in files:
-        kept_by_area[area(entry.tagpath)] += entry.rows
-        size[entry.tagpath] += entry.size
-    rejected_by_area: Counter[str] = Counter()
-    for tagpath, count in tags.items():
-        rejected_by_area[area(tagpath)] += count
+    for entry in entries(config, window):
+        if entry.tagpath in by_tag:
+            by_tag[entry.tagpath].append(entry)
+            size[entry.tagpath] += entry.size
+    width = bar_width(window)
+    edges = np.append(np.arange(window.start_ms, window.end_ms, width * 1000), window.end_ms)
+    with at_once(FETCHES_AT_ONCE) as pool:
+        counted = list(pool.map(lambda path: _counted(store, path, by_tag[path], edges, window), paths))
+    kept = np.array([one.counts for one in counted], np.int64).reshape(-1, len(edges) - 1)
+    rejected = read_rejected(store, rejected_key(record.run_id), REJECTED)
+    lost = _by_bar(rejected, paths, edges)
+    rejected_by_tag = _count(rejected)
+    doubtful = _count(rejected.filter(pc.ends_with(rejected.column("reason"), "_quality")))
+    known = _metadata(store)
     return RunStatistics(
         timezone=config.timezone,
         width_s=width,
         starts_ms=edges[:-1],
-        kept=kept,
-        rejected=np.histogram(times, edges)[0],
-        kept_by_area=dict(kept_by_area),
-        rejected_by_area=dict(rejected_by_area),
-        rejected_by_tag=tags,
+        kept=kept.sum(axis=0),
+        rejected=lost.sum(axis=0),
+        kept_by_area=_by_area(dict(zip(paths, kept.sum(axis=1).tolist(), strict=True))),
+        rejected_by_area=_by_area(rejected_by_tag),
+        rejected_by_tag=rejected_by_tag,
         bytes_by_tag=dict(size),
-        moved=most_moved([tally for _, tally in counted], MOST_MOVED, MOST_CALM),
+        moved=_moved(store, by_tag, [one.tally.levels() for one in counted], window),
+        tags=tuple(one.figures(doubtful.get(one.tally.tagpath, 0), known) for one in counted),
+        kept_by_tag=kept,
+        lost_by_tag=lost,
     )
 
 
@@ -117,26 +143,91 @@ def bar_width(window: Window) -> int:
     return next((width for width in WIDTHS if seconds / width <= MOST_BARS), WIDTHS[-1])
 
 
-def _counted(store: Store, files: Sequence[DataFile], edges: np.ndarray, window: Window) -> tuple[np.ndarray, Tally]:
-    """Readings of one tag in each bar, and its values in stretches of their own."""
-    first = max(min(entry.first_ms for entry in files), window.start_ms)
-    last = min(max(entry.last_ms for entry in files), window.end_ms - 1)
-    counts, tally = np.zeros(len(edges) - 1, np.int64), Tally(files[0].tagpath, first, last)
+@dataclass(frozen=True)
+class _Counted:
+    """Readings of one tag in each bar, its values in stretches of their own, and the last of them."""
+
+    counts: np.ndarray
+    tally: Tally
+    last: float | str | None
+
+    def figures(self, doubtful: int, known: Mapping[str, Mapping[str, Any]]) -> TagFigures:
+        tally, count, path = self.tally, int(self.counts.sum()), self.tally.tagpath
+        numbers = int(tally.counts.sum())
+        return TagFigures(
+            path,
+            count,
+            least=float(tally.least) if numbers else None,
+            mean=float(tally.sums.sum() / numbers) if numbers else None,
+            greatest=float(tally.most) if numbers else None,
+            last=self.last,
+            good=count / (count + doubtful) if count + doubtful else None,
+            unit=known.get(path, {}).get("unit"),
+            datatype=known.get(path, {}).get("datatype"),
+        )
+
+
+def _counted(store: Store, path: str, files: Sequence[DataFile], edges: np.ndarray, window: Window) -> _Counted:
+    first = max(min((entry.first_ms for entry in files), default=0), window.start_ms)
+    last = min(max((entry.last_ms for entry in files), default=window.end_ms), window.end_ms - 1)
+    counts, tally, newest = np.zeros(len(edges) - 1, np.int64), Tally(path, first, last), None
     for entry in files:
-        data = store.get(entry.key)
-        if data is None:
+        if (readings := _readings(store, entry, window)) is None or not readings.num_rows:
             continue
-        readings = rows_of(store, entry.key, data, DRAWN, MEND)
-        times = readings.column("datetime").cast(pa.int64()).to_numpy()
+        times, values = times_ms(readings), readings.column("value")
         # Sorted within a file, so borders are looked up instead of readings counted.
         counts += np.diff(np.searchsorted(times, edges))
-        if readings.column("value").null_count < len(times):
-            tally.add(times, readings.column("value").to_numpy())
-    return counts, tally
+        if values.null_count < len(times):
+            tally.add(times, values.to_numpy())
+        text = readings.column("text")[-1].as_py()
+        newest = values[-1].as_py() if text is None else text[:MOST_TEXT]
+    return _Counted(counts, tally, newest)
 
 
-def _rejected(store: Store, run_id: str) -> tuple[dict[str, int], np.ndarray]:
-    """Rejected readings of the run: how many of each tag, and when (ms since 1970)."""
-    found = read_rejected(store, rejected_key(run_id), TIMES)
-    counts = pc.value_counts(found.column("tagpath")).to_pylist()
-    return {row["values"]: row["counts"] for row in counts}, found.column("datetime").cast(pa.int64()).to_numpy()
+def _readings(store: Store, entry: DataFile, window: Window) -> pa.Table | None:
+    data = store.get(entry.key)
+    return None if data is None else inside(rows_of(store, entry.key, data, DRAWN, MEND), window)
+
+
+def _moved(
+    store: Store, files: Mapping[str, Sequence[DataFile]], found: Iterable[Levels | None], window: Window
+) -> tuple[Levels, ...]:
+    """Those that left their usual level, also where what was stuck is left out; that needs all readings at once."""
+    moved: list[Levels] = []
+    for levels in most_moved(found)[:MOST_LOOKED_AT]:
+        parts = [_readings(store, entry, window) for entry in files[levels.tagpath]]
+        readings = pa.concat_tables([part for part in parts if part is not None])
+        times, values = times_ms(readings), readings.column("value").to_numpy()
+        there = measured(values)
+        moved += most_moved([levels_of(levels.tagpath, times[there], values[there])])
+    return tuple(most_moved(moved)[:MOST_MOVED])
+
+
+def _by_bar(rejected: pa.Table, paths: Sequence[str], edges: np.ndarray) -> np.ndarray:
+    """Rejected readings by tag and bar."""
+    bars = len(edges) - 1
+    tags = pc.index_in(rejected.column("tagpath"), value_set=pa.array(paths, pa.string()))
+    times = times_ms(rejected)
+    here = tags.is_valid().to_numpy() & (times >= edges[0]) & (times < edges[-1])
+    place = np.searchsorted(edges, times[here], side="right") - 1
+    cells = tags.to_numpy()[here].astype(np.int64) * bars + place
+    return np.bincount(cells, minlength=len(paths) * bars).reshape(len(paths), bars)
+
+
+def _count(rejected: pa.Table) -> dict[str, int]:
+    counts = pc.value_counts(rejected.column("tagpath")).to_pylist()
+    return {row["values"]: row["counts"] for row in counts}
+
+
+def _by_area(by_tag: Mapping[str, int]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for path, count in by_tag.items():
+        found[area(path)] += count
+    return {name: count for name, count in found.items() if count}
+
+
+def _metadata(store: Store) -> dict[str, dict[str, Any]]:
+    """Unit and type of each tag, as far as the lake knows them."""
+    with suppress(LakeError):
+        return {row["tagpath"]: row for row in read_tags(store).select(["tagpath", "unit", "datatype"]).to_pylist()}
+    return {}

@@ -17,13 +17,14 @@ from ..formatting import plain
 from ..lake.scan import read_lake
 from ..windows import Window, zone
 from .anomalies import Anomaly
-from .charts import KEPT, NEUTRAL, REJECTED, Picture, canvas, drawn
+from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, clipped, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
 from .run_statistics import NoStatistics, RunStatistics
 
 POINTS = 600  # of a line
 MOST_TAGS = 12
+MOST_STATES, MOST_NAME = 12, 14  # of a text tag that are drawn by name, and characters of one
 SIZE = 3.6, 1.75  # inches of 72 points
 # Of years, months, days, hours, minutes and seconds; and of those that begin the next larger.
 FORMS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
@@ -34,11 +35,15 @@ Spans = Sequence[tuple[int, int]]
 
 
 class Line(NamedTuple):
-    """Readings of one tag that can be drawn; ``left_out`` are numbers that cannot."""
+    """Readings of one tag that can be drawn; ``left_out`` are numbers that cannot.
+
+    Of a tag of few texts the values are places in ``states``, of one of many they are NaN.
+    """
 
     times: np.ndarray  # ms since 1970
     values: np.ndarray
-    left_out: int
+    left_out: int = 0
+    states: tuple[str, ...] = ()
 
 
 def moved_most(config: Config, statistics: RunStatistics, window: Window) -> list[Picture]:
@@ -46,22 +51,26 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
 
     def draw(levels: Levels) -> Picture:
         line = readings(config, window, levels.tagpath)
-        return panel(levels.tagpath, _words(levels, line, config.timezone), line.times, line.values, config.timezone,
-                     spans=levels.unusual(), levels=levels, group="moved")  # fmt: skip
+        return panel(levels.tagpath, _words(levels, line, config.timezone), line, config.timezone,
+                     spans=levels.unusual(), levels=levels, group="moved", unit=units.get(levels.tagpath))  # fmt: skip
+
+    units = {} if isinstance(statistics, NoStatistics) else {tag.tagpath: tag.unit for tag in statistics.tags}
 
     if isinstance(statistics, NoStatistics):
         return [drawn("Levels that moved most", lambda: draw(statistics.moved[0]), group="moved")]
     return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
 
 
-def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Anomaly]]) -> tuple[list[Picture], str]:
+def flagged(
+    config: Config, window: Window, tags: Mapping[str, Sequence[Anomaly]], units: Mapping[str, str | None]
+) -> tuple[list[Picture], str]:
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
 
     def draw(path: str, notes: Sequence[Anomaly]) -> Picture:
         line = readings(config, window, path)
         text = _more([each.text for each in notes])
-        return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line.times, line.values,
-                     config.timezone, spans=[each.span_ms for each in notes], group="flagged")  # fmt: skip
+        return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
+                     spans=[each.span_ms for each in notes], group="flagged", unit=units.get(path))  # fmt: skip
 
     try:
         return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
@@ -71,22 +80,28 @@ def flagged(config: Config, window: Window, tags: Mapping[str, Sequence[Anomaly]
 
 
 def readings(config: Config, window: Window, tagpath: str) -> Line:
-    """One tag in the lake, its numbers or, where it has none, its texts as NaN."""
+    """One tag in the lake, its numbers or, where it has none, its texts."""
     found = read_lake(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
     times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
     numbers = measured(values)
     odd = len(values) - found.column("value").null_count - int(numbers.sum())
     if not numbers.any():
-        return Line(times, np.full(len(times), np.nan), odd)
+        texts = found.column("text").combine_chunks().dictionary_encode()
+        if odd or not 0 < len(texts.dictionary) <= MOST_STATES:
+            return Line(times, np.full(len(times), np.nan), odd)
+        places = texts.indices.to_numpy(zero_copy_only=False).astype(float)
+        return Line(times, places, states=tuple(texts.dictionary.to_pylist()))
     return Line(times[numbers], values[numbers], odd)
 
 
 def panel(
-    tagpath: str, text: str, times: np.ndarray, values: np.ndarray, timezone: str, *, spans: Spans = (),
-    levels: Levels | None = None, group: str = "",
+    tagpath: str, text: str, line: Line, timezone: str, *, spans: Spans = (), levels: Levels | None = None,
+    group: str = "", unit: str | None = None,
 ) -> Picture:  # fmt: skip
     """One tag's picture: least and greatest of every stretch as a line that breaks at gaps, ``spans`` shaded."""
     import matplotlib.dates as mdates
+
+    times, values, _, states = line
 
     def at(milliseconds: Iterable[int] | np.ndarray) -> np.ndarray:
         return mdates.date2num(np.asarray(milliseconds).astype("datetime64[ms]"))
@@ -98,10 +113,11 @@ def panel(
             axes.axvspan(*at([begin, end]), facecolor=SHADE, edgecolor=REJECTED, lw=0.7)
         shown = min_max(values, POINTS)
         broken = np.searchsorted(times[shown], silences(times, usual_step(times))[:, 0], side="right")
-        line, path = at(times[shown]), values[shown].astype(float)
+        across, path = at(times[shown]), values[shown].astype(float)
         # A level above says what matters; the readings then are its background.
-        colour, width = (LINE, 0.6) if levels else (KEPT, 0.8)
-        axes.plot(np.insert(line, broken, np.nan), np.insert(path, broken, np.nan), color=colour, lw=width)
+        colour, width = (LINE, 0.6) if levels else (KEPT, 1.2 if states else 0.8)
+        axes.plot(np.insert(across, broken, np.nan), np.insert(path, broken, np.nan), color=colour, lw=width,
+                  drawstyle="steps-post" if states else "default", gid=POINTED)  # fmt: skip
         if levels:
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
@@ -109,21 +125,27 @@ def panel(
         axes.xaxis.set_major_formatter(
             mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         )
-        axes.locator_params(axis="y", nbins=4)
-        axes.yaxis.set_major_formatter(lambda value, _: plain(value))
-        if np.isnan(values).all():
+        if states:
+            axes.set_yticks(range(len(states)), [clipped(" ".join(state.split()), MOST_NAME) for state in states])
+        elif np.isnan(values).all():
             # Texts have a time and no height.
-            axes.plot(line, np.zeros(len(line)), "|", color=KEPT, markersize=14)
+            axes.plot(across, np.zeros(len(across)), "|", color=KEPT, markersize=14)
             axes.set_yticks([])
+        else:
+            axes.locator_params(axis="y", nbins=4)
+            axes.yaxis.set_major_formatter(lambda value, _: plain(value))
+        axes.set_title(unit or "", loc="left", fontsize=9, parse_math=False)
         axes.tick_params(colors=NEUTRAL)
         axes.margins(x=0.01)
+        left, right = (round(day * 86_400_000) for day in axes.get_xlim())
+        drawing.tip = {"times": [left, right], "y": axes.get_ylim(), "unit": unit or "", "states": states}
     return drawing.picture()
 
 
 def _words(levels: Levels, line: Line, timezone: str) -> str:
     """What is usual, and when it was lowest and highest."""
-    times, values, odd = line
-    if np.isnan(values).all():
+    times, values, odd, _ = line
+    if line.states or np.isnan(values).all():
         return "No numbers in the lake now."
 
     def told(place: np.intp) -> str:

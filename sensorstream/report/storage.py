@@ -14,6 +14,7 @@ from ..errors import ConfigError, LakeError
 from ..lake.stores import Store
 
 S3 = "s3://"
+VERIFIED = "verified/"  # where results of ``verify`` are kept, which are no run's
 
 
 def remote(config: Config) -> bool:
@@ -80,7 +81,7 @@ def folders(config: Config) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for key, _ in store.list():
         folder, _, name = key.rpartition("/")
-        if folder and not any(part.startswith(".") for part in key.split("/")):
+        if folder and not key.startswith(VERIFIED) and not any(part.startswith(".") for part in key.split("/")):
             found.setdefault(folder, set()).add(name)
     if not remote(config):
         found |= {folder: set() for folder in _empty(Path(config.reports_path).resolve())}

@@ -20,6 +20,7 @@ BEHIND = {
     "out of range": ("beyond_range", "lowest and range_low", "range_high and highest"),
 }
 OUTAGE_TAGS, OUTAGE_SHARE = 5, 0.5  # so many tags, and so much of all, silent at once
+AT_THE_END = "steps_since_last"  # column of the suites: a silence that does not end in the window is no gap
 NAMED, MOST, LONGEST = 3, 20, 400  # tags that a sentence names; sentences; characters of what a check found
 
 
@@ -48,15 +49,18 @@ def sentences(checks: Iterable[Mapping[str, Any]], kinds: Sequence[Listed], time
     told = {column for kind in kinds for column in BEHIND.get(kind.kind, ())}
     counts = {one.get("column"): one.get("tags_total", 0) for one in open_ones}
     fail = [Sentence(_finding(one), fails=True) for one in open_ones if one["verdict"] == "fails"]
-    rest = [Sentence(_finding(one)) for one in open_ones if one["verdict"] != "fails" and one.get("column") not in told]
+    rest = [one for one in open_ones if one["verdict"] != "fails" and one.get("column") not in told]
+    enough = max(OUTAGE_TAGS, OUTAGE_SHARE * tags)
+    down = [one for one in rest if one.get("column") == AT_THE_END and one["tags_total"] >= enough]
     outages = [
-        Sentence(text, kind="gap") for kind in kinds if kind.kind == "gap" for text in _outages(kind, tags, here)
-    ]
+        Sentence(f"Outage: {one['tags_total']:,} of {tags:,} tags are not read up to the end of the window")
+        for one in down
+    ] + [Sentence(text, kind="gap") for kind in kinds if kind.kind == "gap" for text in _outages(kind, tags, here)]
     known = [
         Sentence(_kind(kind, max(counts.get(c, 0) for c in BEHIND.get(kind.kind, ("",))), here), kind=kind.kind)
         for kind in kinds
     ]
-    found = [*fail, *outages, *known, *rest]
+    found = [*fail, *outages, *known, *(Sentence(_finding(one)) for one in rest if one not in down)]
     more = len(found) - MOST
     return found if more <= 0 else [*found[:MOST], Sentence(f"and {more:,} expectations more that do not hold")]
 
@@ -72,6 +76,8 @@ def _kind(kind: Listed, tags: int, here: tzinfo) -> str:
     worst = kind.found[0]
     paths = dict.fromkeys(each.tagpath for each in kind.found)
     count, when = max(tags, len(paths)), _when(worst, here)
+    if kind.kind == "gap" and count == kind.total == 1:
+        return f"1 tag has a gap of {when}: {worst.tagpath}"
     if kind.kind == "gap":
         return f"{_tags(count)} {'has' if count == 1 else 'have'} gaps, the longest {when}: {worst.tagpath}"
     if kind.kind == "stuck":

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from sensorstream.airflow.report_server import ONLY_ITSELF
 from sensorstream.config.sources import load
 from sensorstream.errors import LakeCheckFailed
 from sensorstream.lake.scan import read_lake
@@ -125,10 +126,49 @@ def test_a_report_is_read_by_keyboard_and_leads_back_from_the_index(pages, brows
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/report.html")
     tab.goto(pages["report"].as_uri())
-    assert tab.locator("pre").first.is_hidden(), "cells are folded"
+    assert tab.locator("pre:not(.copy)").first.is_hidden(), "cells are folded"
     tab.get_by_text("Notebook: ingest").focus()
     tab.keyboard.press("Enter")
     assert tab.get_by_text("sensorstream.ingest(config, window").is_visible()
+
+
+def test_tags_are_searched_and_sorted_and_pictures_tell_values_also_under_the_policy_of_airflows_server(pages, browser):
+    context = browser.new_context(viewport={"width": DESK[0], "height": DESK[1]})
+    html, policy = pages["report"].read_text(), {"Content-Security-Policy": ONLY_ITSELF}
+    context.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html", headers=policy))
+    tab, failed = context.new_page(), []
+    tab.on("pageerror", lambda error: failed.append(str(error)))
+    tab.goto("http://airflow.test/report.html")
+    rows = tab.locator("#tag-table tbody tr")
+    every = rows.count()
+    assert tab.locator("#found").inner_text() == f"{every} of {every} tags"
+    tab.get_by_label("Find").fill("press TEMPERATURE")
+    chosen = rows.locator("th").all_inner_texts()
+    assert 0 < len(chosen) < every and all("press" in path and "temperature" in path for path in chosen)
+    tab.get_by_label("Find").fill("")
+    for order, best in (("ascending", min), ("descending", max)):
+        tab.get_by_role("button", name="count").click()
+        counts = [int(text.replace(",", "")) for text in rows.locator("td:nth-child(2)").all_inner_texts()]
+        assert counts[0] == best(counts) and tab.locator("[aria-sort]").get_attribute("aria-sort") == order
+    tab.locator("#tag-table a").first.click()
+    assert tab.locator("figure:target").is_visible(), "a tag leads to its picture"
+    for picture, told in (("[aria-label^='Readings per']", "kept: "), (".strip image", " kept"),
+                          ("#notable svg >> nth=1", ":")):  # fmt: skip
+        tab.locator(picture).first.scroll_into_view_if_needed()
+        box = tab.locator(picture).first.bounding_box()
+        tab.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+        assert told in tab.locator(".tip").inner_text()
+    assert failed == []
+    context.close()
+
+
+def test_runs_are_found_by_any_of_their_words(pages, browser):
+    tab = browser.new_context(offline=True).new_page()
+    tab.goto(pages["index"].as_uri())
+    tab.get_by_label("Find").fill("failed cannot be reached")
+    seen = tab.locator("tr[data-run]:visible")
+    assert tab.locator("#found").inner_text() == f"{seen.count()} of 400 runs" and 0 < seen.count() < 20
+    assert all("failed" in text for text in seen.all_inner_texts())
 
 
 def shot(tab: Page, name: str, view: str) -> None:

@@ -23,13 +23,16 @@ print(json.dumps({path: asking.get(path).status_code for path in sys.argv[2:]}))
 
 def test_reports_are_shown_under_the_name_of_their_dag_alone(tmp_path):
     (tmp_path / "runs" / "one").mkdir(parents=True)
-    for page in ("one/report.html", "index.html"):
+    for page in ("one/report.html", "index.html", "one/ingest.ipynb", "one/secret.json"):
         (tmp_path / "runs" / page).write_text("a page")
     ours, others = "/sensor_data_pipeline", "/another_dag"
-    there = [f"{ours}/one/report.html", f"{ours}/index.html"]
+    there = [f"{ours}/one/report.html", f"{ours}/index.html", f"{ours}/one/ingest.ipynb"]
     absent = [
         f"{others}/one/report.html",
         f"{others}/index.html",
+        f"{others}/one/ingest.ipynb",
+        f"{ours}/one/secret.json",
+        f"{ours}/..%2Fone/ingest.ipynb",
         f"{ours}/two/report.html",
         f"{ours}/..%2Fone/report.html",
     ]

@@ -370,6 +370,7 @@ def test_any_verdict_or_record_of_a_run_is_shown_or_called_broken(examples, tmp_
     monkeypatch.setattr(index_page, "trends", lambda found, timezone: [])  # matplotlib takes a second for each
     monkeypatch.setattr(index_page, "templates", cache(index_page.templates))
     config = lakes_in(tmp_path)(reports_path=str(tmp_path / "reports"))
+    vienna = config.model_copy(update={"timezone": "Europe/Vienna"})
     record = json.loads(json.dumps(RECORD.to_json()))
     told = {"read": 1, "rejected": 0, "written": 1, "bytes_written": 9, "seconds": 1.5}
     verdict = vars(Outcome("done", "one", DAY.to_json(), "2026-10-15T02:00:00+00:00", **told))
@@ -381,7 +382,7 @@ def test_any_verdict_or_record_of_a_run_is_shown_or_called_broken(examples, tmp_
         (run / name).write_bytes(data)
         for kept in run_history.runs(config):
             assert kept.outcome.verdict in run_history.WORST_FIRST
-        assert not Page(index_page.render(run_history.runs(config), "Europe/Vienna")).found
+        assert not Page(index_page.render(run_history.runs(config), vienna, [])).found
 
     windows = st.from_regex(r"[0-9]{8}T[0-9]{6}Z_[0-9]{8}T[0-9]{6}Z", fullmatch=True) | st.just(DAY.name)
     some = [damaged(value).map(lambda v: json.dumps(v).encode()) | bent(json.dumps(value).encode())

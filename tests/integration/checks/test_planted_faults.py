@@ -16,6 +16,7 @@ from sensorstream.checks.check_source import check_source
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.project_files import project_folder
 from sensorstream.publishing.compaction import compact
+from sensorstream.report.run_page import stands_out
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
 from sensorstream.windows import day_window, window_of
@@ -204,3 +205,50 @@ def test_ranges_are_learned_from_history_and_data_docs_are_built(plant, sandbox,
     assert "highest" not in learned["(^|/)energy$"]  # counters rise for ever
     pages = "".join(page.read_text() for page in (tmp_path / "docs").rglob("*.html"))
     assert all(name in pages for name in ("source_tags", "source_readings", "lake_readings", "no clock went back"))
+
+
+def test_the_verdict_names_each_fault_in_one_sentence_with_its_tags_and_times(database, make_config, tmp_path) -> None:
+    seed(database.owner, replace(CLEAN, days=3, end=date(2026, 11, 2)))
+    flow, temperature = "plant1/furnace/unit1/flow", "plant1/furnace/unit1/temperature"
+
+    def where(path: str, start: str, end: str) -> str:
+        first, last = (round(datetime.fromisoformat(f"2026-{at}+00:00").timestamp() * 1000) for at in (start, end))
+        tags = f"SELECT id FROM sqlth_te WHERE tagpath LIKE '{path}'"
+        return f"WHERE tagid IN ({tags}) AND t_stamp >= {first} AND t_stamp < {last}"
+
+    for (table,) in database.execute("SELECT pname FROM sqlth_partitions WHERE to_regclass(pname) IS NOT NULL"):
+        database.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")  # rows stay as they were written
+        database.execute(f"DELETE FROM {table} {where('%', '10-30 12:00', '10-30 15:00')}")
+        database.execute(f"DELETE FROM {table} {where('plant2/packaging/%', '10-30 00:00', '10-30 09:00')}")
+        database.execute(f"DELETE FROM {table} {where(flow, '10-31 10:00', '10-31 15:00')}")
+        stuck = where(temperature, "10-31 21:00", "11-01 04:00")
+        database.execute(f"UPDATE {table} SET floatvalue = 7.5 {stuck} AND floatvalue IS NOT NULL")
+    november, back = "sqlt_data_1_2026_11", where(ENERGY, "11-01 12:00", "11-02 00:00")
+    shifted = f"tagid, intvalue, floatvalue + 1, stringvalue, datevalue, dataintegrity, t_stamp - {2 * HOUR} + 17"
+    database.execute(f"CREATE TABLE rest AS SELECT * FROM {november} {back}")
+    database.execute(f"DELETE FROM {november} {back}")
+    early = where(ENERGY, "11-01 12:00", "11-01 14:00")
+    database.execute(
+        f"INSERT INTO {november} SELECT {shifted} FROM rest {early} ORDER BY t_stamp ON CONFLICT DO NOTHING"
+    )
+    database.execute(f"INSERT INTO {november} SELECT * FROM rest ORDER BY t_stamp")
+    config = make_config(dbname=database.name)
+
+    def said(start: str, end: str) -> list[str]:
+        window, folder = window_of("UTC", start=start, end=end), tmp_path / start
+        folder.mkdir()
+        record = ingest(config, window)
+        check_source(config, window).save(folder / "check_source.json")
+        check_lake(config, window, record=record).save(folder / "check_lake.json")
+        return [each.text for each in stands_out(folder, "UTC")]
+
+    assert said("2026-10-30", "2026-10-31") == [
+        "Outage: 11 of 13 tags are silent at once for 3 h 1 min, Fri 30 Oct 11:59 to 15:00",
+        "11 tags have gaps, the longest 4 h, Fri 30 Oct 11:07 to 15:07: plant1/press/unit1/recipe",
+        "4 tags silent for more than a quarter of the window: all under plant2/packaging",
+    ]
+    assert said("2026-10-31", "2026-11-02") == [
+        f"1 tag has a gap of 5 h, Sat 31 Oct 10:00 to 15:00: {flow}",
+        f"1 sensor stands still at 7.5 for 6 h 59 min, Sat 31 Oct 21:00 to Sun 01 Nov 03:59: {temperature}",
+        f"The clock of 1 tag went back, 1 h 30 min, Sun 01 Nov 10:00 to 11:30 is there twice: {ENERGY}",
+    ]

@@ -186,8 +186,8 @@ def test_a_run_that_keeps_not_one_reading_says_so(engine, database, make_config)
     small_historian(database, [Row(1, T0 + n, 1.0, quality=q) for n, q in enumerate([0, 0, 500, None])], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)
     says = (
-        "not one of 4 readings of sqlt_data_1_2026_10 is kept, bad_quality 3, no_quality 1, with quality code 0 (2),"
-        ' 500 (1), no (1): name the codes that are good under "good_quality"'
+        "not one of 4 readings of sqlt_data_1_2026_10 is kept, bad_quality 3, no_quality 1, with quality code 0 Bad"
+        ' (2), 500 Stale (1), no (1): name the codes that are good under "good_quality"'
     )
     assert ingest(config, DAY).warnings == [says]
     found = check_source(config, DAY)
@@ -204,7 +204,9 @@ def test_a_table_of_which_nothing_is_kept_is_named_beside_one_that_is(database, 
     database.execute(f"INSERT INTO sqlt_data_3_2026_10 VALUES (77, NULL, 1, NULL, NULL, 192, {T0})")
     config = make_config(dbname=database.name)
     bad, foreign = ingest(config, DAY).warnings
-    assert bad.startswith("not one of 1 readings of sqlt_data_2_2026_10 is kept, bad_quality 1, with quality code 0")
+    assert bad.startswith(
+        "not one of 1 readings of sqlt_data_2_2026_10 is kept, bad_quality 1, with quality code 0 Bad"
+    )
     assert foreign.startswith("sqlt_data_3_2026_10 holds readings of the window, and none is of a tag in sqlth_te: add")
     found = check_source(config, DAY)
     assert found.success and {bad, foreign} <= set(found.notes)

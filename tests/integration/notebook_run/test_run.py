@@ -54,7 +54,7 @@ def test_a_run_says_what_it_did_and_leaves_a_report_that_needs_no_network(place,
     (report,) = place.glob("reports/*/*/report.html")
     page = report.read_text()
     assert report.resolve().as_uri() in first.stdout and "The run is done" in page and "Readings per" in page
-    assert "Levels that moved most" in page and "file config.json" in page
+    assert "When each tag was read" in page and "file config.json" in page and (report.parent / "tags.json").exists()
     assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", page)
     record = json.loads((report.parent / "record.json").read_text())
     assert record["rows_read"] == (

@@ -17,8 +17,9 @@ from sensorstream.errors import LakeError
 from sensorstream.lake.stores import open_store
 from sensorstream.report import run_page
 from sensorstream.report.anomalies import by_tag, length, listed
-from sensorstream.report.level_shifts import Tally, most_moved
-from sensorstream.report.small_multiples import MOST_TAGS, panel
+from sensorstream.report.level_shifts import Levels, levels_of, most_moved
+from sensorstream.report.run_statistics import TagFigures
+from sensorstream.report.small_multiples import MOST_TAGS, Line, panel
 from tests.lakes import publish, scope_of
 from tests.unit.report.test_run_page import CONFIG, DAY, RECORD, STATISTICS
 
@@ -39,11 +40,8 @@ def check(folder: Path, notes: Sequence[dict[str, str]], totals: dict[str, int],
     (folder / f"{name}.json").write_text(json.dumps(told))
 
 
-def tally(path: str, values: np.ndarray) -> Tally:
-    times = np.arange(len(values), dtype=np.int64) * 1000
-    found = Tally(path, int(times[0]), int(times[-1]))
-    found.add(times, values)
-    return found
+def levels(path: str, values: np.ndarray) -> Levels | None:
+    return levels_of(path, np.arange(len(values), dtype=np.int64) * 1000, values)
 
 
 def test_every_gap_is_listed_with_its_exact_times_in_the_sites_zone(tmp_path):
@@ -87,35 +85,48 @@ def test_a_level_that_leaves_the_usual_is_found_and_a_calm_one_ranks_behind():
     calm, stepped = 50 + np.sin(np.arange(8000) / 300), 50 + np.sin(np.arange(8000) / 300)
     stepped[6000:6800] += 5
     states = np.where(np.arange(8000) % 4000 < 3900, 0.0, 1.0)
-    tags = [
-        tally("calm", calm),
-        tally("stepped", stepped),
-        tally("pump runs", states),
-        tally("energy", np.arange(8000.0)),
-    ]
-    found = most_moved(tags, 12, 4)
-    assert [levels.tagpath for levels in found] == ["stepped", "calm"], "a motor and a counter have no level"
+    energy = np.arange(8000.0)
+    tags = {"calm": calm, "stepped": stepped, "pump runs": states, "energy": energy}
+    found = most_moved(levels(path, values) for path, values in tags.items())
+    assert [one.tagpath for one in found] == ["stepped"], "a motor and a counter have no level, a calm tag no picture"
     (span,) = found[0].unusual()
-    assert abs(span[0] - 6_000_000) < 200_000 and abs(span[1] - 6_800_000) < 200_000 and not found[1].unusual()
-    assert len(most_moved([tally(str(n), calm + n) for n in range(9)], 12, 6)) == 6
+    assert abs(span[0] - 6_000_000) < 200_000 and abs(span[1] - 6_800_000) < 200_000
+
+
+def test_a_stuck_value_is_no_usual_level_and_the_peaks_of_a_healthy_process_are_none_to_shade():
+    rng = np.random.default_rng(1)
+    healthy = 50 + 5 * np.sin(np.arange(8000) / 400) + rng.normal(size=8000) / 10
+    stuck = healthy.copy()
+    stuck[1000:6000] = 46.0
+    assert most_moved([levels("stuck", stuck)]) == [], "the rest is as it always is"
+    stuck[6800:7200] += 40
+    (found,) = most_moved([levels("stuck and high", stuck)])
+    (span,) = found.unusual()
+    assert abs(span[0] - 6_800_000) < 200_000 and abs(span[1] - 7_200_000) < 200_000 and 48 < found.usual < 54
+    batches = np.where(np.arange(8000) % 800 < 100, 80.0, 20.0) + rng.normal(size=8000)
+    assert most_moved([levels("ten batches", batches)]) == [], "what happens again and again is usual"
 
 
 @pytest.mark.parametrize("values", [np.full(500, 7.5), np.full(500, np.nan), np.array([1.5, 2.5])])
 def test_a_tag_that_never_moves_has_no_numbers_or_hardly_any_readings_is_not_drawn(values):
-    assert most_moved([tally("a", values)], 12, 6) == ()
+    assert most_moved([levels("a", values)]) == []
 
 
 def test_a_picture_of_a_tag_shades_what_is_worth_a_look_and_breaks_its_line_at_gaps():
     times = np.concatenate([np.arange(0, 600), np.arange(3000, 3600)]) * 1000
-    bare = panel("a/b", "words", times, np.sin(times / 9e4), "UTC")
-    shaded = panel("a/b", "words", times, np.sin(times / 9e4), "UTC", spans=[(600_000, 3_000_000)])
+    wave = Line(times, np.sin(times / 9e4))
+    bare = panel("a/b", "words", wave, "UTC")
+    shaded = panel("a/b", "words", wave, "UTC", spans=[(600_000, 3_000_000)], unit="°C")
     line = max(bare.svg.split("<path"), key=len)
     assert line.count("M ") == 2 and len(shaded.svg) > len(bare.svg) and "#d9622b" not in bare.svg
     assert "#d9622b" in shaded.svg and "words" in shaded.alt
-    nothing = panel("a/b", "words", times[:0], np.empty(0), "UTC", spans=[(600_000, 3_000_000)])
+    assert ">°C<" in shaded.svg and "°C" not in bare.svg, "the unit is on the axis"
+    nothing = panel("a/b", "words", Line(times[:0], np.empty(0)), "UTC", spans=[(600_000, 3_000_000)])
     assert "#d9622b" in nothing.svg, "a tag that is not in the lake yet"
-    texts = panel("a/recipe", "words", times, np.full(len(times), np.nan), "UTC")
-    assert texts.svg.count("<use") > 100, "readings that are no numbers are marks in time"
+    texts = panel("a/recipe", "words", Line(times, np.full(len(times), np.nan)), "UTC")
+    assert texts.svg.count("<use") > 100, "readings of many texts are marks in time"
+    states = panel("a/recipe", "words", Line(times, times // 60_000 % 2 * 1.0, states=("steel <14>", "oven")), "UTC")
+    assert "steel &lt;14&gt;" in states.svg and "oven" in states.svg, "few are states, by name"
 
 
 def test_how_long_is_said_in_two_units():
@@ -137,18 +148,28 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     notes = [note(kind, path, n) for kind in KINDS for n, path in enumerate(paths[:200])]
     found = {"verdict": "warning", "success": False, "expectation": "e", "found": ", ".join(paths), "tags": paths}
     told = {"success": True, "summary": "", "findings": [found] * 300, "notable": notes}
-    (tmp_path / "check_lake.json").write_text(json.dumps(told | {"notable_total": dict.fromkeys(KINDS, MANY)}))
+    (tmp_path / "check_lake.json").write_text(
+        json.dumps(told | {"notable_total": dict.fromkeys(KINDS, MANY), "gaps": dict.fromkeys(paths, 3)})
+    )
     days = [f"2026-10-{day:02}" for day in range(1, 31)]
     late = {"detector": "heap tail", "reasons": [], "tag_days": 30 * MANY, "tag_days_left": 0, "rows_read": 1}
     replace(RECORD, tags_selected=MANY, explain=paths, late=late | {"tags": dict.fromkeys(paths, days)}).save(
         tmp_path / "record.json"
     )
-    moved = most_moved([tally(path, rng.normal(size=86_400)) for path in paths[:30]], MOST_TAGS, MOST_TAGS)
+    edges = np.linspace(DAY.start_ms, DAY.end_ms, 81).astype(np.int64)
+    figures = (
+        TagFigures(path, 86_400, n / 7, n / 3, n * 9.123, f"text {n}" if n % 5 == 0 else n / 11, 0.98, "°C", "float")
+        for n, path in enumerate(sorted(paths))
+    )
     statistics = replace(
         STATISTICS, rejected_by_tag=dict.fromkeys(paths, 3), bytes_by_tag=dict.fromkeys(paths, 9),
-        kept_by_area=dict.fromkeys(paths, 5), moved=moved,
+        kept_by_area=dict.fromkeys(paths, 5), tags=tuple(figures), kept_by_tag=rng.integers(0, 4000, (MANY, 24)),
+        lost_by_tag=rng.integers(0, 9, (MANY, 24)),
+        moved=tuple(Levels(path, edges, rng.normal(size=80)) for path in paths[:MOST_TAGS]),
     )  # fmt: skip
+    report.all_tags(statistics).save(tmp_path / "tags.json")
     drawn = [
+        report.read_when(statistics),
         report.readings_over_time(statistics),
         report.quality_by_area(statistics),
         report.most_rejected(statistics),
@@ -164,7 +185,7 @@ def test_a_report_of_ten_thousand_tags_stays_below_two_megabytes(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ingest.ipynb")
 
     text = run_page.write(tmp_path, config, DAY, None).read_text()
-    assert text.count("<svg") == 4 + 2 * MOST_TAGS and len(text.encode()) < 2_000_000
+    assert text.count("<svg") == 5 + 2 * MOST_TAGS and len(text.encode()) < 2_000_000
     for cut in ("Gaps: 10,000, the worst 200 listed", "and 100 more, in the check", "and 9,800 more, in record.json"):
         assert cut in text
     assert "more slices" in text

@@ -11,9 +11,12 @@ import pytest
 
 from sensorstream.cli.main import main
 from sensorstream.config.sources import check
-from sensorstream.report.index_page import build
+from sensorstream.report import verified
+from sensorstream.report.index_page import build, comparable
 from sensorstream.report.outcome import Outcome
 from sensorstream.report.run_history import by_day, runs
+from sensorstream.verification.differences import Difference
+from sensorstream.verification.result import Verification
 from sensorstream.windows import day_window
 from tests.unit.report.test_run_page import RECORD
 
@@ -27,7 +30,7 @@ FAILED = Outcome("failed", "", None, None, reason="historian <db> cannot be reac
 def keep(root: Path, day: date, outcome: Outcome, *, hour: int = 2, patterns: str = "12aca9f6") -> Path:
     """The folder of a nightly run over ``day``, that ended at ``hour`` the day after."""
     window = day_window(day, "UTC")
-    ended = datetime(day.year, day.month, day.day, hour, tzinfo=UTC) + timedelta(days=1)
+    ended = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1, hours=hour)
     asked = f"{window.name}_{patterns}"
     folder = root / asked / f"{ended:%Y%m%dT%H%M%S.%fZ}"
     folder.mkdir(parents=True)
@@ -86,12 +89,38 @@ def test_a_day_is_a_day_of_the_site(config, root):
 
 
 def test_the_page_leads_to_every_report_and_says_why_a_run_failed(config, root):
-    folders = [keep(root, FIRST, DONE), keep(root, FIRST + timedelta(days=1), FAILED)]
+    first, second, third = (FIRST + timedelta(days=n) for n in range(3))
+    folders = [keep(root, first, DONE), keep(root, second, FAILED), keep(root, third, DONE)]
     text = Path(build(config).place).read_text()
     links = set(re.findall(r'<a href="([^"]+)"', text))
     assert {(root / link).resolve() for link in links} == {folder / "report.html" for folder in folders}
     assert "historian &lt;db&gt; cannot be reached" in text and text.count("<svg") == 4
     assert text.index("2 Feb 2024</a>") < text.index("1 Feb 2024</a>"), "the newest first"
+
+
+def test_figures_are_held_against_those_of_the_same_tags_by_the_day_of_their_data(config, root):
+    for night in (2, 0, 1):  # a backfill goes back
+        keep(root, FIRST + timedelta(days=night), replace(DONE, read=100 + night, patterns=[".*"]), hour=5 - night)
+    keep(root, FIRST + timedelta(days=1), replace(DONE, read=101), hour=9)
+    keep(root, FIRST, replace(DONE, read=3, patterns=["one tag"]), hour=7, patterns="other")
+    assert [run.outcome.read for run in comparable(runs(config), "UTC")] == [100, 101, 102]
+    text = Path(build(config).place).read_text()
+    assert "one tag" in text and "historian on 127.0.0.1" in text, "each run with its patterns, and the plant"
+
+
+def test_what_verify_found_stands_on_the_day_until_a_run_has_put_it_right(config, root):
+    keep(root, FIRST, DONE)
+    day = day_window(FIRST, "UTC")
+    found = Verification(config.lake, day.to_json(), (".*",), False, (), (), (), {"files": 3}, 1.0)
+    look = f"{FIRST.day} February 2024: "
+    verified.keep(config, found)
+    assert f"{look}done, verified" in Path(build(config).place).read_text()
+    lost = Difference("missing", "a/<b>", "2024-02", "no file")
+    verified.keep(config, replace(found, differences=(lost,)))
+    text = Path(build(config).place).read_text()
+    assert f"{look}verify found differences" in text and "a/&lt;b&gt;" in text and build(config).runs == 1
+    keep(root, FIRST, DONE, hour=24 * 365 * 50)
+    assert f"{look}done" in Path(build(config).place).read_text()
 
 
 def test_a_page_elsewhere_leads_there_too(config, root, tmp_path):
@@ -139,8 +168,9 @@ def test_no_run_yet_is_a_page_too(config):
 def test_a_thousand_runs_make_a_page_of_moderate_size_that_stands_alone(config, root):
     years(root, 1000)
     text = Path(build(config).place).read_text()
-    assert text.count('<tr><td class="word') == 1000 and len(text) < 2_000_000
-    assert not re.search(r"""(?:src|href|url|import)\s*[=(]?\s*["']?(?:https?:)?//""", text) and "<script" not in text
+    assert text.count("<tr data-run>") == 1000 and len(text) < 2_000_000
+    assert not re.search(r"""(?:src|href|url|import)\s*[=(]?\s*["']?(?:https?:)?//""", text)
+    assert text.count("<script") == 1
     assert build(config).runs == 1000, "the page itself is no run"
 
 

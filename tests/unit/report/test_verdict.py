@@ -43,6 +43,13 @@ def test_half_of_all_tags_silent_at_once_are_an_outage_and_many_gaps_by_themselv
     assert not any(text.startswith("Outage") for text in said(*apart))
 
 
+def test_a_plant_that_is_silent_to_the_end_is_an_outage_too():
+    down = finding("warning", "steps_since_last", ["x"] * 55, "not read up to the end of the window")
+    assert said(findings=[down]) == ["Outage: 55 of 60 tags are not read up to the end of the window"]
+    one = finding("warning", "steps_since_last", ["x"], "not read up to the end of the window")
+    assert said(findings=[one]) == ["1 tag not read up to the end of the window: x"]
+
+
 def test_what_ends_a_run_comes_first_and_an_area_that_is_silent_is_named_as_one():
     silent = finding("warning", "silent_share", [f"plant1/press/{n}" for n in range(12)],
                      "silent for more than a quarter of the window", "plant1/press")  # fmt: skip

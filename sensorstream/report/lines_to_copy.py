@@ -1,0 +1,45 @@
+"""Lines to copy that read exactly the window of a run: in Python, and in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..config.settings import Config
+from ..lake.ddl import standard_text, statements
+from ..windows import Window, day_window, zone
+
+EVERY = [".*"]
+
+
+def in_python(config: Config, window: Window, patterns: Sequence[str], opened: Sequence[Any]) -> str:
+    """Three lines of Python; ``opened`` are path and source that ``load`` was given."""
+    path, source = opened
+    given = [repr(path)] if path else []
+    given += [f"source={source!r}"] if source != "file" else []
+    chosen = "" if list(patterns) == EVERY else f", patterns={list(patterns)!r}"
+    return (
+        "import sensorstream\n"
+        f"config = sensorstream.load({', '.join(given)})\n"
+        f'readings = sensorstream.read_lake(config, {_when(window, config.timezone)}{chosen}, into="pandas")'
+    )
+
+
+def in_duckdb(config: Config, window: Window, patterns: Sequence[str]) -> str:
+    """The view of the lake, and a query of it."""
+    months = [f"'{month}'" for month, _ in window.months(config.timezone)]
+    start, end = (f"TIMESTAMPTZ '{at.isoformat()}'" for at in (window.start, window.end))
+    where = [f"month IN ({', '.join(months)})", f"datetime >= {start}", f"datetime < {end}"]
+    if list(patterns) != EVERY:
+        any_of = standard_text("|".join(f"(?:{pattern})" for pattern in patterns))
+        where.append(f"regexp_matches(url_decode(tagpath), {any_of})")
+    view = statements(config, [], "duckdb", database="sensorstream", table="readings")
+    return f"{view}SELECT * FROM readings\nWHERE {' AND '.join(where)};"
+
+
+def _when(window: Window, timezone: str) -> str:
+    """As short as ``read_lake`` takes it: a day, or start and end in the site's time zone."""
+    start, end = (at.astimezone(zone(timezone)) for at in (window.start, window.end))
+    if window == day_window(start.date(), timezone):
+        return f'"{start.date()}"'
+    return ", ".join(f'"{at.isoformat()}"' for at in (start, end))
