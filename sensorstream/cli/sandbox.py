@@ -81,14 +81,23 @@ def bench(context: typer.Context) -> None:
 @server_command(epilog=example("sandbox up"))
 def up(
     spark: Annotated[bool, typer.Option("--spark", help="A Spark cluster too: a master and two workers.")] = False,
+    late: Annotated[
+        bool, typer.Option("--late", help="Let the demo's plant hand in now what it would hand in tomorrow.")
+    ] = False,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Start what is not running; data and passwords of an earlier start are kept."""
+    """Start what is not running; data and passwords of an earlier start are kept.
+
+    The demo's plant, where it stands, goes on to yesterday.
+    """
     from ..sandbox import servers
+    from ..sandbox.plant_days import grow
     from ..spark.java import java_home
 
     sandbox = servers.up(root, java=java_home() if spark else None)
+    if added := grow(sandbox.owner_dsn, late=late):
+        print(f"{added:,} readings of the last days were added to the simulated plant.", file=for_people(as_json))
     running = _show(root, as_json)
     places = {"Configuration": sandbox.config_path, "AWS credentials": sandbox.credentials_path}
     places |= {"On the cluster": sandbox.cluster_path} if spark else {}
@@ -123,11 +132,14 @@ def seed(
         int, typer.Option(min=1, metavar="COUNT", help="Whole days of readings, before --end.")
     ] = PLANT.days,
     end: Annotated[
-        datetime,
+        datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], metavar="DAY", show_default=str(PLANT.end), help="First day without readings (UTC)."
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            show_default=f"{PLANT.end}, and the last days before today",
+            help="First day without readings (UTC).",
         ),
-    ] = datetime(PLANT.end.year, PLANT.end.month, PLANT.end.day),
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=0.01, metavar="SECONDS", help="Mean time between readings of a tag.")
     ] = PLANT.rate_seconds,
@@ -145,12 +157,13 @@ def seed(
     """Fill the historian with a simulated plant; the same options make the same rows."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..sandbox import plant, servers
+    from ..sandbox import plant, plant_days, servers
 
     options = PlantOptions(
         tags=tags,
         days=days,
-        end=end.date(),
+        end=end.date() if end else PLANT.end,
+        goes_on=end is None,
         rate_seconds=rate,
         busy_tags=busy_tags,
         layout=layout,
@@ -162,6 +175,7 @@ def seed(
     with Progress(*columns, console=console(as_json), transient=True) as progress:
         task = progress.add_task("readings", total=options.expected_readings)
         summary = plant.seed(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
+    plant_days.grow(sandbox.owner_dsn, options)
     print(f"{_loaded(summary)} ({summary.seconds:.1f} s)", file=for_people(as_json))
     end_with(_plain(summary), as_json)
 
