@@ -85,7 +85,7 @@ class Night:
         scheduler = psutil.Process(self.server.processes["scheduler"].pid)
         for child in scheduler.children(recursive=True):
             try:
-                if "ipykernel_launcher" in " ".join(child.cmdline()):
+                if "-m ipykernel" in " ".join(child.cmdline()):
                     return child
             except psutil.Error:
                 continue
