@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def did(folder: Path, notebook: str, timezone: str) -> list[str]:
     """What a notebook of the run in ``folder`` found, or moved: what the command line says of it."""
     from ..pipeline.run_record import RunRecord
+    from ..report.anomalies import listed
     from ..report.run_page import check
     from ..report.terminal import show_found, show_run
     from ..report.verdict import sentences
@@ -24,7 +25,7 @@ def did(folder: Path, notebook: str, timezone: str) -> list[str]:
     found = check(folder, notebook)
     if not found:
         return []
-    return [found["summary"], *_lines(lambda console: show_found(sentences([found], [], timezone), console))]
+    return [found["summary"], *_lines(lambda console: show_found(sentences([found], listed(folder), timezone), console))]
 
 
 def stands_out(folder: Path, timezone: str) -> list[str]:
