@@ -25,7 +25,8 @@ def did(folder: Path, notebook: str, timezone: str) -> list[str]:
     found = check(folder, notebook)
     if not found:
         return []
-    return [found["summary"], *_lines(lambda console: show_found(sentences([found], listed(folder), timezone), console))]
+    told = sentences([found], listed(folder), timezone)
+    return [found["summary"], *_lines(lambda console: show_found(told, console))]
 
 
 def stands_out(folder: Path, timezone: str) -> list[str]:
