@@ -72,6 +72,11 @@ def series_of(tmp_path):
 ODD = "Zeit am Ort;Uhr;Ort;Bemerkung;Messung;Güte\n2026-03-01;12:00:00;P1;a;1.5;192\n2026-03-01;12:00:01;P1;b;2.5;0\n"
 
 
+def test_a_point_and_a_comma_that_cannot_both_be_right_are_refused(series_of):
+    with pytest.raises(ConfigError, match=r'line 3 of pump.csv: "4.026" in a has another mark than "5,026"'):
+        series_of("time;a;b\n2026-03-01 12:00;5,026;1,5\n2026-03-01 12:01;4.026;1,5\n")
+
+
 def test_columns_whose_names_tell_nothing_are_named_by_the_user(series_of):
     named = Named(time=("Zeit am Ort", "Uhr"), tag="Ort", values=("Messung",), quality="Güte")
     (made,) = series_of(ODD, named=named).values()
