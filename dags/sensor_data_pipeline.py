@@ -25,15 +25,40 @@ SITE = Site.from_environment()
 LAKE = Asset("sensor_data_lake", group="sensorstream")
 
 CHOICES = {
-    "date": Param(None, type=["null", "string"], format="date", title="Day, in the site's time zone"),
-    "start": Param(None, type=["null", "string"], title="Or from (ISO 8601)"),
-    "end": Param(None, type=["null", "string"], title="to (ISO 8601, exclusive)"),
-    "patterns": Param(
-        None, type=["null", "array"], items={"type": "string"}, title="Tag paths (PostgreSQL regular expressions)"
+    "date": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Day",
+        description="In the site's time zone; empty: yesterday",
     ),
-    "engine": Param(None, type=["null", "string"], enum=[None, "packed", "jdbc"], title="Engine"),
-    "write_mode": Param(None, type=["null", "string"], enum=[None, "overwrite", "append"], title="Write mode"),
-    "allow_loss": Param(None, type=["null", "boolean"], title="Publish even where tags lose most of their readings"),
+    "start": Param(
+        None, type=["null", "string"], title="Or from", description="2026-10-31T06:00, local time; empty: the day above"
+    ),
+    "end": Param(None, type=["null", "string"], title="to", description="The first instant after the window"),
+    "patterns": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Tags",
+        description="PostgreSQL regular expressions, one a line, ^plant1/press/ for one; empty: sensor_patterns",
+    ),
+    "engine": Param(
+        None, type=["null", "string"], enum=[None, "packed", "jdbc"], title="Engine", description="Empty: as configured"
+    ),
+    "write_mode": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "overwrite", "append"],
+        title="Write mode",
+        description="Empty: as configured",
+    ),
+    "allow_loss": Param(
+        None,
+        type=["null", "boolean"],
+        title="Allow loss",
+        description="Publish even where tags lose most of the readings that the lake holds of them",
+    ),
 }
 PARAMETERS = {
     "config_path": SITE.config_path_template,

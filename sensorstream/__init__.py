@@ -90,6 +90,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in _RENAMED:
         warnings.warn(f"sensorstream.{name} is now sensorstream.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH = 110  # characters of a screen's line
 # Nothing that is measured is larger, and squares of what is smaller are doubles still. Larger is what PLC drivers write
 # where they have no value: the largest double, of either sign.
 MOST_MEASURED = 1e150
@@ -49,3 +53,19 @@ def length(milliseconds: int) -> str:
             rest = int(seconds % size // part)
             return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
     return f"{seconds:g} s"
+
+
+def on_a_screen(head: str, *parts: Sequence[str], most: int = 8) -> str:
+    """A heading and some lines of each part, ``most`` of them, cut to a screen's width: what ``repr`` shows."""
+    lines = [cut(head, 4 * WIDTH)]
+    for part in parts:
+        lines += [f"  {cut(line)}" for line in part[:most]]
+        lines += [f"  and {len(part) - most:,} more"] if len(part) > most else []
+    return "\n".join(lines)
+
+
+def cut(value: Any, most: int = WIDTH) -> Any:
+    """Text, and lists of it, no longer than is read at a glance."""
+    if isinstance(value, str):
+        return value if len(value) <= most else f"{value[: most - 1]}…"
+    return (*value[:5], "…") if isinstance(value, tuple) and len(value) > 5 else value

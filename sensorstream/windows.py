@@ -233,14 +233,14 @@ def window_of(
     """
     given = " and ".join(f'{name} "{text}"' for name, text in (("start", start), ("end", end)) if text)
     if day and given:
-        raise ConfigError(f'day "{day}" (--date) goes without {given}: give the day, or start and end')
+        raise ConfigError(f'day "{day}" goes without {given}: give the day, or start and end')
     if day:
         return as_window(day, tz)
     if not given:
-        raise ConfigError("no window given: give a day (--date), such as 2026-10-14, or start and end (--start, --end)")
+        raise ConfigError("no window given: give a day (date), such as 2026-10-14, or start and end")
     if not (start and end):
         missing = "end" if start else "start"
-        raise ConfigError(f"half a window, {given}, and no {missing}: add --{missing}, or give a day (--date)")
+        raise ConfigError(f"half a window, {given}, and no {missing}: add {missing}, or give a day (date)")
     return Window(instant(start, tz), instant(end, tz))
 
 

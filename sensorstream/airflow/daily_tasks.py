@@ -13,7 +13,8 @@ from ..config.settings import OVERRIDES, Config
 from ..errors import ConfigError, SensorStreamError, named
 from ..windows import Window
 from .failures import RunFailed
-from .site import Site
+from .log_lines import stands_out
+from .site import DAILY, Site, report_url
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ def prepare(parameters: dict[str, Any]) -> str:
     if config.timezone != (here := Site.from_environment().timezone):
         log.warning('"timezone" is %s and SENSORSTREAM_TIMEZONE is %s: set both to the site\'s', config.timezone, here)
     Path(parameters["run_folder"]).mkdir(parents=True, exist_ok=True)
+    log.info("window    %s", window)
+    log.info("tags      %s", ", ".join(config.patterns(parameters["patterns"])))
+    log.info("from      %s on %s:%s", config.db.dbname, config.db.host, config.db.port)
+    log.info("to        %s", config.lake)
     return str(window)
 
 
@@ -57,6 +62,9 @@ def write_report(parameters: dict[str, Any]) -> str:
         folder, here, window, failure, patterns=parameters["patterns"], settings=settings, opened=opened
     )
     index_page.build(here)
+    for line in stands_out(folder, config.timezone):
+        log.info("%s", line)
+    log.info("report         %s", report_url(DAILY, folder.name))
     if failure:
         raise RunFailed(f"the run failed: {failure}; report: {path}")
     return str(path)

@@ -1,4 +1,4 @@
-"""A notebook as a task: executed by Papermill, its failure in one sentence, its report one click away."""
+"""A notebook as a task, executed as the command line does: its failure in one sentence, its report one click away."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from airflow.providers.papermill.operators.papermill import PapermillOperator
 from airflow.sdk import BaseOperatorLink
 
-from ..errors import Terminated
+from ..errors import SensorStreamError, Terminated
 from .failures import verdict
-from .site import report_url
+from .site import Site, report_url
 
 
 class ReportLink(BaseOperatorLink):
@@ -39,26 +39,25 @@ class NotebookOperator(PapermillOperator):
         SensorStreamError
             Anything else that a cell raised.
         """
-        from papermill import PapermillExecutionError
-
         from ..atomic_files import replace_json
         from ..config.airflow_variables import handed_on
-        from ..notebook_run.execute import failure, literally
+        from ..notebook_run.execute import execute
         from ..progress.display import followed
+        from .log_lines import did
 
         executed = Path(str(self.output_nb))
         with_variables = (self.parameters or {}).get("config_source") == "airflow"
         self._told = told = executed.with_suffix(".failure")
         told.unlink(missing_ok=True)
-        self.input_nb, self.output_nb = literally(self.input_nb), literally(self.output_nb)
         try:
             with handed_on() if with_variables else nullcontext(), followed(executed.parent, self.log.info):
-                super().execute(context)
-        except PapermillExecutionError as error:
-            reason = failure(error.ename, error.evalue, executed)
+                execute(Path(str(self.input_nb)), executed, self.parameters or {})
+        except SensorStreamError as reason:
             replace_json(told, [type(reason).__name__, str(reason)])
             raise verdict(reason) from None
         told.unlink(missing_ok=True)  # done before it was ended
+        for line in did(executed.parent, executed.stem, Site.from_environment().timezone):
+            self.log.info("%s", line)
         return str(executed)
 
     def on_kill(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ..atomic_files import replace_json
 from ..errors import LakeCheckFailed, SourceCheckFailed
-from ..formatting import length, plain
+from ..formatting import length, on_a_screen, plain
 from .anomalies import Anomaly, instant
 
 Subject = Literal["source", "lake"]
@@ -157,6 +157,10 @@ class CheckResult:
         target = Path(path)
         replace_json(target, self.to_json())
         return target
+
+    def __repr__(self) -> str:
+        open_ones = [f"{f.verdict}: {f.expectation}; {f.found()}" for f in (*self.failed, *self.warnings)]
+        return on_a_screen(self.summary(), open_ones, self.notes)
 
     def _repr_html_(self) -> str:
         head, rest = self.summary().split(":", 1)

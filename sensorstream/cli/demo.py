@@ -15,7 +15,8 @@ from ..lake.keys import BOOKS
 from ..lake.stores import open_store
 from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
-from ..sandbox.servers import LIBRARIES
+from ..sandbox.plant_days import grow
+from ..sandbox.servers import LIBRARIES, look_at
 from ..spark.java import java_home
 
 
@@ -44,8 +45,10 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
         sandbox = up(root, java=java_home() if cluster else None)
     say(console, f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/", head="sandbox")
     with console.status("Filling the historian with a simulated plant ..."):
-        plant = seed(sandbox.owner_dsn, PlantOptions())
-    say(console, f"{plant.readings:,} readings of {plant.tags} tags in {len(plant.tables)} tables", head="historian")
+        look_at(root)  # every tag, whatever file was replayed before
+        plant = seed(sandbox.owner_dsn, PlantOptions(goes_on=True))
+        readings = plant.readings + grow(sandbox.owner_dsn)
+    say(console, f"{readings:,} readings of {plant.tags} tags, the newest of yesterday", head="historian")
     start, end = plant.start.isoformat(), plant.end.isoformat()
     run(sandbox.config_path, start=start, end=end)
     if cluster:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,6 +59,7 @@ def airflow(root: Path = ROOT) -> None:
     """Airflow with both DAGs on the sandbox, until it is stopped with Ctrl-C; its home is in the sandbox's folder."""
     from rich.console import Console
 
+    from ..sandbox.plant_days import grow
     from .airflow_server import USER, Server, pick_port
 
     needs("sensorstream airflow", airflow=("airflow",), sandbox=LIBRARIES)
@@ -74,8 +76,12 @@ def airflow(root: Path = ROOT) -> None:
             f"[bold]logs[/]     {home}\nBoth DAGs are paused: switch them on, or trigger one. Ctrl-C stops Airflow.",
             soft_wrap=True,
         )
+        grown = datetime.now(UTC).date()
         while server.alive():
             time.sleep(1)
+            if (today := datetime.now(UTC).date()) != grown:  # tonight's run finds its day
+                grow(sandbox.owner_dsn)
+                grown = today
         raise ConfigError(f"a process of Airflow has ended: see the logs in {home}")
     except KeyboardInterrupt:
         console.print("Stopping Airflow; the sandbox stays up ...")
@@ -94,6 +100,9 @@ def airflow_environment(home: Path, config: Path | None = None, port: int | None
 
 
 def _sandbox(root: Path) -> Sandbox:
+    from ..sandbox.plant_days import grow
+
     sandbox = up(root)
+    grow(sandbox.owner_dsn)
     os.environ.update(sandbox.aws_env())
     return sandbox

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +33,7 @@ commands.add_typer(servers_commands, name="sandbox", rich_help_panel=SANDBOX)
 
 Root = Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Folder of the sandbox: state, data, logs.")]
 PLANT = PlantOptions()
+DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 
 @command(epilog=example("demo"))
@@ -81,14 +82,23 @@ def bench(context: typer.Context) -> None:
 @server_command(epilog=example("sandbox up"))
 def up(
     spark: Annotated[bool, typer.Option("--spark", help="A Spark cluster too: a master and two workers.")] = False,
+    late: Annotated[
+        bool, typer.Option("--late", help="Let the demo's plant hand in now what it would hand in tomorrow.")
+    ] = False,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Start what is not running; data and passwords of an earlier start are kept."""
+    """Start what is not running; data and passwords of an earlier start are kept.
+
+    The demo's plant, where it stands, goes on to yesterday.
+    """
     from ..sandbox import servers
+    from ..sandbox.plant_days import grow
     from ..spark.java import java_home
 
     sandbox = servers.up(root, java=java_home() if spark else None)
+    if added := grow(sandbox.owner_dsn, late=late):
+        print(f"{added:,} readings of the last days were added to the simulated plant.", file=for_people(as_json))
     running = _show(root, as_json)
     places = {"Configuration": sandbox.config_path, "AWS credentials": sandbox.credentials_path}
     places |= {"On the cluster": sandbox.cluster_path} if spark else {}
@@ -123,11 +133,14 @@ def seed(
         int, typer.Option(min=1, metavar="COUNT", help="Whole days of readings, before --end.")
     ] = PLANT.days,
     end: Annotated[
-        datetime,
+        datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], metavar="DAY", show_default=str(PLANT.end), help="First day without readings (UTC)."
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            show_default=f"{PLANT.end}, and the last days before today",
+            help="First day without readings (UTC).",
         ),
-    ] = datetime(PLANT.end.year, PLANT.end.month, PLANT.end.day),
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=0.01, metavar="SECONDS", help="Mean time between readings of a tag.")
     ] = PLANT.rate_seconds,
@@ -145,13 +158,14 @@ def seed(
     """Fill the historian with a simulated plant; the same options make the same rows."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..sandbox import servers
+    from ..sandbox import plant_days, servers
     from ..sandbox.other_historians.seed import seed as fill
 
     options = PlantOptions(
         tags=tags,
         days=days,
-        end=end.date(),
+        end=end.date() if end else PLANT.end,
+        goes_on=end is None,
         rate_seconds=rate,
         busy_tags=busy_tags,
         layout=layout,
@@ -163,29 +177,58 @@ def seed(
     with Progress(*columns, console=console(as_json), transient=True) as progress:
         task = progress.add_task("readings", total=options.expected_readings)
         summary = fill(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
+    plant_days.grow(sandbox.owner_dsn, options)
     print(f"{_loaded(summary)} ({summary.seconds:.1f} s)", file=for_people(as_json))
     end_with(_plain(summary), as_json)
 
 
 @server_command(epilog=example("sandbox replay boiler.csv --timezone Europe/Berlin"))
 def replay(
-    csv: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A wide or long table of sensor readings.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A wide or long table of readings: CSV or Parquet.")],
+    time: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="The column of times; twice for a date and a clock. All are found out."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that names the tags.")] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="The column of values; several where each is a tag of its own."),
+    ] = None,
+    quality: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of quality codes.")] = None,
     prefix: Annotated[
         str | None, typer.Option(metavar="PATH", help="Folder of the tag paths; the file's name when not given.")
     ] = None,
     timezone: Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that name none.")] = "UTC",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what each column is, and load nothing.")] = False,
+    only: Annotated[
+        bool,
+        typer.Option("--only", help="The sandbox's configuration names this file's tags alone; `make demo` undoes it."),
+    ] = False,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Load one's own CSV file into the historian."""
+    """Load one's own CSV or Parquet file into the historian."""
     from ..sandbox import replay as replaying
-    from ..sandbox import servers
+    from ..sandbox import replay_csv, servers
+    from ..sandbox.replay_columns import Named
 
-    summary = replaying.replay(servers.up(root).owner_dsn, csv, prefix=prefix, timezone=timezone)
-    for remark in summary.remarks:
-        print(printable(f"{csv.name}: {remark}"), file=for_people(as_json))
-    before = f"{summary.doubled} of them at a time that stood before"
-    print(f"{_loaded(summary)}, {before}", file=for_people(as_json))
+    named = Named(tuple(time or ()), tag, tuple(value or ()), quality)
+    recording = replay_csv.read_series(file, prefix=prefix, timezone=timezone, named=named)
+    for column, what in replay_csv.shortened(recording.made):
+        print(printable(f"{file.name}: {column}: {what}"), file=for_people(as_json))
+    for remark in recording.remarks:
+        print(printable(f"{file.name}: {remark}"), file=for_people(as_json))
+    if dry_run:
+        print("Nothing was loaded.", file=for_people(as_json))
+        return end_with({"columns": dict(recording.made), "remarks": recording.remarks}, as_json)
+    sandbox = servers.up(root)
+    summary = replaying.load(sandbox.owner_dsn, recording)
+    servers.look_at(root, replaying.patterns(recording) if only else ())
+    before = f", {summary.doubled} of them at a time that stood before" if summary.doubled else ""
+    print(f"{_loaded(summary)}{before}", file=for_people(as_json))
+    first = max(summary.start, summary.end - MONTH)
+    command = f"{Path(sys.executable).parent / 'sensorstream'} run --config {sandbox.config_path}"
+    print(f"Go on: {command} --start {first:%Y-%m-%d} --end {summary.end + DAY:%Y-%m-%d}", file=for_people(as_json))
     end_with(_plain(summary), as_json)
 
 

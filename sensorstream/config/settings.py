@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from ..errors import ConfigError
+from ..formatting import cut
 from ..windows import zone
 from .aws import Aws
 from .layouts.description import Description
@@ -344,4 +345,6 @@ class Config(Part):
         return {name: shown(name, value) for name, value in self.model_dump(mode="json").items()}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        return ((name, shown(name or "", value)) for name, value in super().__repr_args__())
+        defaults = {name: one.default for name, one in type(self).model_fields.items()}
+        told = ((name, value) for name, value in super().__repr_args__() if value != defaults.get(name or ""))
+        return ((name, cut(shown(name or "", value))) for name, value in told)

@@ -60,7 +60,7 @@ def load(
             "the key out for the usual AWS chain"
         )
     if source == "aws" and not config.db_secret_id:
-        raise ConfigError('--config-source aws needs "db_secret_id": name the secret that holds the credentials')
+        raise ConfigError('config_source "aws" needs "db_secret_id": name the secret that holds the credentials')
     return config
 
 
@@ -69,7 +69,7 @@ def layers(
 ) -> list[Layer]:
     """What each source says, the lowest first; a later one wins key by key, inside ``db`` and ``spark_conf`` too."""
     if source not in get_args(Source):
-        raise ConfigError(f'--config-source "{source}" is none of {", ".join(get_args(Source))}')
+        raise ConfigError(f'config_source "{source}" is none of {", ".join(get_args(Source))}')
     found: list[Layer] = [(f"file {path}", _read(Path(path)))] if path is not None else []
     if source == "airflow":
         found += [(f"Airflow Variable {name}", values) for name, values in variables()]
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = parsed(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"configuration file {path} does not exist: check --config") from None
+        raise ConfigError(f"configuration file {path} does not exist: check its path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
     except ValueError as error:

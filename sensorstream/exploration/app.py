@@ -17,7 +17,7 @@ from ..report.charts import Picture
 from ..windows import Window, zone
 from . import from_historian as historian
 from .figure import Arrangement, drawn, padded, window_seen
-from .summary import facts, status
+from .summary import facts, silences, status
 from .tag_search import TagList, find, tag_list
 from .view import Reader, Source, View
 
@@ -37,6 +37,7 @@ SPANS = {
 }
 BUTTONS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
 CONFIG = {"modeBarButtons": [BUTTONS], "displaylogo": False, "scrollZoom": True, "showTips": False, "responsive": True}
+ALL = ("all", None)
 EMPTY_LAKE = "In the sandbox, make demo fills the lake; the historian can be looked at without one."
 
 
@@ -52,7 +53,7 @@ def explore(
     tagpaths
         Tags that are looked at to begin with.
     window
-        By default the last day of which the lake holds a reading.
+        By default the last day of which the lake holds a reading, of ``tagpaths`` where any are given.
     source
         ``lake``, or ``historian`` for what a run would make of the window now.
 
@@ -83,7 +84,7 @@ class Workbench:
         self.reader = Reader(config)
         self.problem: str | None = None
         self.known = self._said(lambda: tag_list(config)) or TagList((), {})
-        self.window = window or self._said(lambda: scan.last_day(config)) or _yesterday()
+        self.window = window or self._said(lambda: scan.last_day(config, tagpaths)) or _yesterday()
         self.source: Source = source
         self.arrangement: Arrangement = "stacked"
         self.view: View | None = None
@@ -92,6 +93,7 @@ class Workbench:
         self._drawn: tuple[Any, ...] = ()  # tags and arrangement of the figure that stands
         self._waiting: asyncio.TimerHandle | None = None
         self._quiet = False
+        self._around: Window | None = None  # what was seen before a silence was looked at
         self._widget: ipywidgets.VBox | None = None
 
     # -- what is looked at ----------------------------------------------------------------------------------------
@@ -174,7 +176,8 @@ class Workbench:
             toggles.style.button_width = "auto"
         self._status, self._facts = w.HTML(), w.HTML()
         self._place = w.VBox([])
-        for control in (self._from, self._to, self._span):
+        self._silences = w.Dropdown(options=[ALL], description="Silence", tooltip="Look at one; the longest is first")
+        for control in (self._from, self._to, self._span, self._silences):
             control.style.description_width = "auto"
             control.layout.width = "auto"
         row = w.Layout(flex_flow="row wrap", align_items="center")
@@ -184,8 +187,8 @@ class Workbench:
                     w.VBox([self._search, self._count, self._found], layout=w.Layout(width="58%")),
                     w.VBox([w.HBox([self._keep, self._clear]), self._chips], layout=w.Layout(width="40%")),
                 ], layout=w.Layout(justify_content="space-between")),
-                w.HBox([w.HBox([back, self._from, self._to, on, self._span]), w.HBox([self._sources, self._ways])],
-                       layout=row),
+                w.HBox([w.HBox([back, self._from, self._to, on, self._span]), w.HBox([self._sources, self._ways]),
+                        self._silences], layout=row),
                 self._status,
                 Fit(),
                 self._place,
@@ -201,6 +204,7 @@ class Workbench:
         for picker in (self._from, self._to):
             picker.observe(self._told(self._window_typed), "value")
         self._span.observe(self._told(self._span_chosen), "value")
+        self._silences.observe(self._told(self._silence_chosen), "value")
         self._sources.observe(self._told(lambda: self.show(source=self._sources.value)), "value")
         self._ways.observe(self._told(self._way_changed), "value")
         back.on_click(lambda _: self._move(-1))
@@ -244,6 +248,21 @@ class Workbench:
     def _span_chosen(self) -> None:
         if self._span.value:
             self.show(window=Window(self.window.start, self.window.start + SPANS[self._span.value]))
+
+    def _silence_chosen(self) -> None:
+        """Look at it from near; at what was seen before where none is chosen any more."""
+        self._around = self._around or self.window
+        if self._silences.value:
+            self.show(window=padded(Window(*self._silences.value), 1.0))
+        else:
+            self.show(window=self._around)
+
+    def _silences_follow(self, view: View) -> None:
+        """List those that are seen; they stay while one of them is looked at, so that the next can be chosen."""
+        if self._silences.value and self.window == padded(Window(*self._silences.value), 1.0):
+            return
+        self._around = None
+        self._silences.options = [ALL, *silences(view, self.window, self.config.timezone)]
 
     def _move(self, way: int) -> None:
         width = self.window.end - self.window.start
@@ -292,6 +311,7 @@ class Workbench:
                 self._say(self.problem or self._nothing_chosen())
                 return
             self._put_figure(self.view, tags)
+            self._silences_follow(self.view)
             more = len(self._wanted) - len(tags)
             left = f"; {more:,} more are not drawn, {MOST_TAGS} is the most" if more else ""
             self._say(status(self.view, self.window, seconds) + left)

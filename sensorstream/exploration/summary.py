@@ -18,6 +18,7 @@ from .view import View
 COLUMNS = ("tag", "unit", "least", "greatest", "last", "not good", "silences")
 NUMBERS = ("least", "greatest", "last", "not good")  # to the right
 LONGEST = 3  # silences that are named
+MOST_LISTED = 50
 
 
 def status(view: View, window: Window, seconds: float) -> str:
@@ -63,6 +64,20 @@ def _silences(view: View, tag: str, window: Window, tz: str) -> str:
     gaps.sort(key=lambda pair: pair[0] - pair[1])
     named = [f"{length(end - begin)} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}" for begin, end in gaps[:LONGEST]]
     return ", ".join(named + ([f"{len(gaps) - LONGEST:,} more"] if gaps[LONGEST:] else [])) or "none"
+
+
+def silences(view: View, window: Window, tz: str) -> list[tuple[str, tuple[datetime, datetime]]]:
+    """Those of all tags of a window, longest first: in words, and from when to when in whole seconds."""
+    found = [(pair, tag) for tag in view.gaps for pair in instants(view.gaps[tag])]
+    found = [(pair, tag) for pair, tag in found if pair[0] < window.end and pair[1] > window.start]
+    found.sort(key=lambda one: one[0][0] - one[0][1])
+    return [
+        (
+            f"{length(end - begin)} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}, {tag}",
+            (begin.replace(microsecond=0), end.replace(microsecond=0) + timedelta(seconds=1)),
+        )
+        for (begin, end), tag in found[:MOST_LISTED]
+    ]
 
 
 def instants(gaps: np.ndarray) -> list[tuple[datetime, datetime]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,14 @@ class TagList:
             for row in rows
         }
         return TagList(tuple(sorted(facts)), facts)
+
+    def named(self, patterns: Sequence[str]) -> TagList:
+        """Those that one of the patterns finds; all where Python reads none of them as PostgreSQL does."""
+        try:
+            found = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).search
+        except re.error:
+            return self
+        return TagList(tuple(filter(found, self.paths)), self.facts)
 
     def unit(self, path: str) -> str:
         return self.facts.get(path, ("", "", ""))[0]
@@ -75,17 +84,21 @@ def _has(tags: TagList, path: str, field: str, value: str) -> bool:
 
 
 def tag_list(config: Config) -> TagList:
-    """Every tag that the last run saw; where the lake knows none yet, the historian is asked.
+    """The tags that the last run saw and the configuration names; where the lake knows none, the historian is asked.
 
     Raises ``LakeError`` where neither is there, with what to do.
     """
+    lacks = "the lake knows none of the tags that sensor_patterns name"
     try:
-        return TagList.of(scan.tags(config))
+        known = TagList.of(scan.tags(config)).named(config.sensor_patterns)
+        if known.paths:
+            return known
     except LakeError as lake:
-        try:
-            with open_historian(config) as historian:
-                found = historian.tags()
-        except SensorStreamError as source:
-            raise LakeError(f"{lake}; and the historian does not help: {source}") from None
+        lacks = str(lake)
+    try:
+        with open_historian(config) as historian:
+            found = historian.tags(config.sensor_patterns)
+    except SensorStreamError as source:
+        raise LakeError(f"{lacks}; and the historian does not help: {source}") from None
     columns = {name: [getattr(tag, name) for tag in found] for name in ("unit", "description", "datatype")}
     return TagList.of(pa.table({"tagpath": [tag.path for tag in found], **columns}))

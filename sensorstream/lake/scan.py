@@ -6,7 +6,7 @@ What is committed is what the manifest names; nothing else under the prefix is l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -314,14 +314,17 @@ def tags(config: Config, pattern: str = ".*") -> pa.Table:
     )
 
 
-def last_day(config: Config) -> Window:
-    """The last day, in the configured time zone, of which the lake holds a reading."""
+def last_day(config: Config, tagpaths: Collection[str] = ()) -> Window:
+    """The last day, in the configured time zone, of which the lake holds a reading; with ``tagpaths`` one of theirs."""
     store = open_lake(config)
 
     def look(manifest: Manifest) -> DataFile:
-        if not manifest.months:
-            raise LakeError(f"lake {store.place} holds no reading: run ingest first")
-        return max(manifest.entries(max(manifest.months)).values(), key=lambda entry: entry.last_ms)
+        for month in sorted(manifest.months, reverse=True):
+            entries = [one for one in manifest.entries(month).values() if not tagpaths or one.tagpath in tagpaths]
+            if entries:
+                return max(entries, key=lambda entry: entry.last_ms)
+        of = f" of {', '.join(sorted(tagpaths)[:3])}" if tagpaths else ""
+        raise LakeError(f"lake {store.place} holds no reading{of}: run ingest first")
 
     newest = at_one_commit(store, look)
     last = newest.interval.start + timedelta(milliseconds=newest.last_ms - newest.interval.start_ms)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_json
+from ..formatting import on_a_screen
 from ..transform.quality_names import with_name
 from ..windows import Window
 
@@ -67,6 +68,9 @@ class RunRecord:
     def read(path: str | os.PathLike[str]) -> RunRecord:
         """The record that ``save`` wrote."""
         return RunRecord(**json.loads(Path(path).read_text(encoding="utf-8")))
+
+    def __repr__(self) -> str:
+        return on_a_screen("RunRecord", [f"{name:<22}{value}" for name, value in summary(self).items()], most=24)
 
     def _repr_html_(self) -> str:
         left = "style='text-align:left'"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config.layouts.description import Description
+from ..formatting import on_a_screen
 from ..historian import LeftOut, PartitionTable, Tag
 from ..windows import Window
 from .slices import Order, Share
@@ -79,6 +80,14 @@ class Plan:
             "slices": self.rows(),
             "notes": list(self.notes),
         }
+
+    def __repr__(self) -> str:
+        slices = self.rows()
+        head = (
+            f"Plan: {len(self.tags):,} tags, about {self.estimated_readings:,} readings, {self.window}, from"
+            f" {', '.join(t.name for t in self.tables) or 'no table'} ({self.layout}), {len(slices):,} slices"
+        )
+        return on_a_screen(head, [" ".join(map(str, piece.values())) for piece in slices], self.notes)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Blue and orange differ for every kind of colour vision, and both keep 3:1 against white and against black.
 KEPT, REJECTED, NEUTRAL, GRID = "#2f7fc1", "#d9622b", "#767a80", "#767a8040"
 WIDTH, HEIGHT = 4.6, 2.4  # inches of 72 points; wider, and letters are too small on a phone
+NOTEBOOK_PIXELS = 460  # of a picture's width in a notebook
 MOST_TICKS = 7
 # Matplotlib's own font, a wide one, measures the room; the page's is shown in it.
 FONT = "DejaVu Sans"
@@ -72,8 +73,13 @@ class Picture:
     group: str = "read"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        # Letters of a picture that is as wide as the notebook would be larger than the notebook's own.
+        page = (
+            f'<figure style="margin:0;max-width:{NOTEBOOK_PIXELS}px"><figcaption style="font-weight:600">'
+            f"{escape(self.title)}</figcaption>{self.svg}</figure>"
+        )
         return (
-            {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.alt}"},
+            {"text/html": page, "image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.alt}"},
             {"sensorstream": {"title": self.title, "alt": self.alt, "group": self.group}},
         )
 

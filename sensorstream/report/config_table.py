@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -14,25 +14,34 @@ from ..config.settings import Config
 
 @dataclass(frozen=True)
 class Shown:
-    """Names and values as a table."""
+    """Names and values as a table; ``folded`` are behind a word to click."""
 
     rows: Mapping[str, str]
+    folded: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{escape(name)}</th>"
-            f"<td style='text-align:left'>{escape(value)}</td></tr>"
-            for name, value in self.rows.items()
-        )
-        return f"<table>{cells}</table>"
+        more = f"<details><summary>{len(self.folded)} defaults</summary>{_table(self.folded)}</details>"
+        return _table(self.rows) + (more if self.folded else "")
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self.rows.items())
 
 
+def _table(rows: Mapping[str, str]) -> str:
+    cells = "".join(
+        f"<tr><th scope='row' style='text-align:left'>{escape(name)}</th>"
+        f"<td style='text-align:left'>{escape(value)}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table>{cells}</table>"
+
+
 def configuration(config: Config) -> Shown:
-    """Every key with its value, in the order of the documentation; secrets as dots."""
-    return Shown({name: written(value) for name, value in flat(config.masked())})
+    """Keys with their values, secrets as dots: those that differ from the defaults, and folded, the others."""
+    told = {name: written(value) for name, value in flat(config.masked())}
+    differ = dict(flat(config.model_dump(mode="json", exclude_defaults=True)))
+    rows = {name: told.pop(name) for name in list(told) if name in differ}
+    return Shown(rows, folded=told)
 
 
 def written(value: Any) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -48,7 +48,10 @@ CREATE TABLE {table} (
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """What stands in the database after seeding. ``tags`` and ``tag_ids`` are counts; times are UTC, end exclusive."""
+    """What stands in the database after seeding. ``tags`` and ``tag_ids`` are counts; times are UTC, end exclusive.
+
+    ``start`` and ``end`` are those of the options: a plant that goes on has readings behind them.
+    """
 
     tags: int
     tag_ids: int
@@ -89,9 +92,10 @@ def seed(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None
     tags = plant_tags(options)
     tables = plant_tables(options, tags)
     with psycopg.connect(dsn) as connection:
-        _prepare(connection, options, tables)
+        grown = _grown(connection, options, tags)
+        _prepare(connection, options, [*tables, *grown])
         if options.layout == "ignition":
-            _write_ignition_catalog(connection, options, tags, tables)
+            _write_ignition_catalog(connection, options, tags, tables, grown)
         else:
             _write_generic_tags(connection, tags)
     reporting = threading.Lock()
@@ -104,12 +108,12 @@ def seed(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None
     # The biggest table first: the others fill the second connection's time.
     biggest_first = sorted(tables, key=lambda t: -_weight(t))
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        counts = list(pool.map(lambda table: _load(dsn, options, table, report), biggest_first))
+        counts = list(pool.map(lambda table: _load(dsn, options, table, report), [*biggest_first, *grown]))
     return SeedSummary(
         tags=len({tag.path for tag in tags if tag.step_ms}),
         tag_ids=len(tags),
         readings=sum(counts),
-        tables=tuple(table.name for table in tables),
+        tables=tuple(table.name for table in [*tables, *grown]),
         start=moment(options.start_ms),
         end=moment(options.end_ms),
         seconds=time.perf_counter() - started,
@@ -163,54 +167,93 @@ def _prepare(connection: Connection[Any], options: PlantOptions, tables: list[Ta
 
 def _load(dsn: str, options: PlantOptions, table: Table, report: Callable[[int], None]) -> int:
     """Make one table whole, in one transaction; returns its number of readings."""
-    mark = hashlib.sha256(repr((GENERATION, replace(options, fresh=False), table.name)).encode()).hexdigest()[:16]
     name = sql.Identifier(table.name)
     with psycopg.connect(dsn) as connection:
-        count = _standing(connection, table.name, mark)
+        count = _standing(connection, options, table.name)
         if count is not None:
             report(count)
             return count
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         connection.execute("SET LOCAL synchronous_commit = off")
         drop_tables(connection, [table.name])
-        if options.layout == "ignition":
-            ignition_schema.create_partition(connection, table.name)
-        else:
-            connection.execute(sql.SQL(GENERIC_TABLE).format(table=name))
-        count = 0
-        columns = sql.SQL(copy_rows.COLUMNS[options.layout])
+        create(connection, options, table)
         # FREEZE is allowed because the table is new in this transaction; it saves VACUUM a second pass.
-        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(name, columns)
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(copy_rows.HEADER)
-            for start_ms, end_ms in blocks(options, table):
-                made = [(tag, readings(tag, start_ms, end_ms, options.seed)) for tag in table.tags]
-                copy.write(copy_rows.block(options.layout, made))
-                stored = sum(len(read.t_stamp) for _, read in made)
-                count += stored
-                report(stored)
-            copy.write(copy_rows.TRAILER)
+        count = copy_readings(connection, options, table, report, "FORMAT binary, FREEZE")
         ignition_schema.index_partition(connection, table.name)
-        comment = f"simulated plant {mark}: {count} readings"
-        connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(comment)))
+        mark(connection, options, table.name, count)
         connection.commit()
         connection.autocommit = True
         connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
     return count
 
 
-def _standing(connection: Connection[Any], table: str, mark: str) -> int | None:
-    """Number of readings of a table that was made with this mark and not changed in number since; else None."""
+def create(connection: Connection[Any], options: PlantOptions, table: Table) -> None:
+    """The table alone, without its indexes."""
+    if options.layout == "ignition":
+        ignition_schema.create_partition(connection, table.name)
+    else:
+        connection.execute(sql.SQL(GENERIC_TABLE).format(table=sql.Identifier(table.name)))
+
+
+def copy_readings(
+    connection: Connection[Any], options: PlantOptions, table: Table, report: Callable[[int], None], how: str
+) -> int:
+    """Copy the readings of the table's tags and span into it; returns their number."""
+    count = 0
+    columns = sql.SQL(copy_rows.COLUMNS[options.layout])
+    statement = sql.SQL(f"COPY {{}} ({{}}) FROM STDIN ({how})").format(sql.Identifier(table.name), columns)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(copy_rows.HEADER)
+        for start_ms, end_ms in blocks(options, table):
+            made = [(tag, readings(tag, start_ms, end_ms, options.seed)) for tag in table.tags]
+            copy.write(copy_rows.block(options.layout, made))
+            stored = sum(len(read.t_stamp) for _, read in made)
+            count += stored
+            report(stored)
+        copy.write(copy_rows.TRAILER)
+    return count
+
+
+def _mark_of(options: PlantOptions, table: str) -> str:
+    made = repr((GENERATION, replace(options, fresh=False), table)).encode()
+    return f"simulated plant {hashlib.sha256(made).hexdigest()[:16]}: "
+
+
+def mark(connection: Connection[Any], options: PlantOptions, table: str, count: int) -> None:
+    """Say on the table for which plant it was made, and how many readings it was left with."""
+    comment = sql.Literal(f"{_mark_of(options, table)}{count} readings")
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(table), comment))
+
+
+def marked(connection: Connection[Any], options: PlantOptions, table: str) -> int | None:
+    """How many readings the table was left with, if it was made for this plant; else None."""
     row = connection.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [table]).fetchone()
-    start = f"simulated plant {mark}: "
-    if row is None or not (row[0] or "").startswith(start):
+    start, told = _mark_of(options, table), (row and row[0]) or ""
+    return int(told.removeprefix(start).split()[0]) if told.startswith(start) else None
+
+
+def _standing(connection: Connection[Any], options: PlantOptions, table: str) -> int | None:
+    """Number of readings of a table that was made for this plant and not changed in number since; else None."""
+    told = marked(connection, options, table)
+    if told is None:
         return None
     counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
-    return int(counted[0]) if counted and row[0] == f"{start}{counted[0]} readings" else None
+    return told if counted and counted[0] == told else None
+
+
+def _grown(connection: Connection[Any], options: PlantOptions, tags: list[Tag]) -> list[Table]:
+    """Tables behind the plant's own months that stand and hold days which were added as they went by."""
+    today = datetime.now(UTC).date()
+    if not options.goes_on or options.fresh or today <= options.end:
+        return []
+    own = {table.name for table in plant_tables(options, tags)}
+    until_today = replace(options, end=today, days=options.days + (today - options.end).days)
+    later = [table for table in plant_tables(until_today, tags) if table.name not in own]
+    return [table for table in later if _standing(connection, options, table.name) is not None]
 
 
 def _write_ignition_catalog(
-    connection: Connection[Any], options: PlantOptions, tags: list[Tag], tables: list[Table]
+    connection: Connection[Any], options: PlantOptions, tags: list[Tag], tables: list[Table], grown: list[Table]
 ) -> None:
     """Rewrite the plant's own rows of the catalog and its pre-processed partition; others' rows stay."""
     ignition_schema.create_catalog(connection)
@@ -240,9 +283,8 @@ def _write_ignition_catalog(
             "INSERT INTO sqlth_te VALUES (%s, %s, %s, %s, 0, %s, %s)",
             [[t.id, t.path, scans[t.driver, t.step_ms], t.datatype, t.created_ms, t.retired_ms] for t in tags],
         )
-        cursor.executemany(
-            "INSERT INTO sqlth_partitions VALUES (%s, %s, %s, %s, %s, 0)", _partition_rows(options, tables)
-        )
+        rows = [*_partition_rows(options, tables), *([t.name, t.driver, *t.month, 0] for t in grown)]
+        cursor.executemany("INSERT INTO sqlth_partitions VALUES (%s, %s, %s, %s, %s, 0)", rows)
     _write_preprocessed(connection, tables, tags[0].id)
     ignition_schema.advance_ids(connection)
 

@@ -48,6 +48,9 @@ ODD_PLACES = {
 }
 ON_THE_DOT, MOVED, RENAMED, STUCK = 0, 1, 2, 8
 SWITCHING = 20  # scans
+# Of the days that a plant goes on: a place whose gateway is cut off every evening, and hours of a stuck sensor.
+LATE_PLACE, LATE_MS = "plant2/packaging/unit2/", DAY_MS // 12
+STUCK_FROM_MS, STUCK_TO_MS = DAY_MS // 4, 3 * DAY_MS // 4
 RETIRED_PATH = "plant1/press/old gauge/pressure"
 
 
@@ -67,6 +70,8 @@ class PlantOptions:
         How many tags are read ten times as often.
     clean
         Leave out what a check should find: gaps, the stuck sensor, the quality code that no list names.
+    goes_on
+        Readings of the last days before today as well; ``end`` is that of the days that every plant has.
     fresh
         Drop everything the layout's tables hold, replayed files too, before seeding.
     """
@@ -80,6 +85,7 @@ class PlantOptions:
     fresh: bool = False
     busy_tags: int = 2
     clean: bool = False
+    goes_on: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -165,6 +171,21 @@ def plant_tags(options: PlantOptions) -> list[Tag]:
     gone = replace(tags[0], id=options.tags + 1 + len(old), path=RETIRED_PATH, kind="pressure", step_ms=0)
     gone = replace(gone, created_ms=options.start_ms - 400 * DAY_MS, retired_ms=options.start_ms - 100 * DAY_MS)
     return [*tags, *old, replace(gone, driver=1)]
+
+
+def tags_of_day(tags: list[Tag], options: PlantOptions, day_ms: int) -> list[Tag]:
+    """The tags of a day behind the plant's own, as they are read on it."""
+    stuck = (day_ms + STUCK_FROM_MS, day_ms + STUCK_TO_MS)
+    return [
+        replace(tag, first_ms=day_ms, last_ms=day_ms + DAY_MS, stuck_ms=stuck if tag.stuck_ms != (0, 0) else (0, 0))
+        for tag in tags
+        if tag.last_ms == options.end_ms
+    ]
+
+
+def hands_in_late(tag: Tag) -> bool:
+    """Whether the tag's readings of the last hours of a day arrive a day later."""
+    return tag.path.startswith(LATE_PLACE)
 
 
 def description(tag: Tag) -> str:

@@ -7,6 +7,8 @@ reader of the historian sees what a real one shows after a clock went back or a 
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from psycopg import Connection, sql
 from ..errors import ConfigError
 from . import ignition_schema
 from .ignition_values import DATATYPE_FLOAT, DATATYPE_INT, moment, months
-from .replay_csv import Series, read_series
+from .replay_csv import Recording, Series, read_series
 from .replay_numbers import Value
 
 # Below these stand the drivers and tags of the simulated plant, so that either can come first.
@@ -62,9 +64,9 @@ class ReplaySummary:
 
 
 def replay(
-    dsn: str, csv: Path, *, prefix: str | None = None, timezone: str = "UTC", driver: str = "replay"
+    dsn: str, file: Path, *, prefix: str | None = None, timezone: str = "UTC", driver: str = "replay"
 ) -> ReplaySummary:
-    """Load a wide or long CSV file; see ``replay_csv`` for what it may look like.
+    """Load a wide or long CSV or Parquet file; see ``replay_csv`` for what it may look like.
 
     One transaction: all of the file or nothing. The same file again changes nothing; a corrected file corrects its
     readings, and one with later times adds to them.
@@ -74,11 +76,13 @@ def replay(
     ConfigError
         The file cannot be read as sensor readings; says which line and why.
     """
+    return load(dsn, read_series(Path(file), prefix=prefix, timezone=timezone), driver=driver)
+
+
+def load(dsn: str, recording: Recording, *, driver: str = "replay") -> ReplaySummary:
+    """The same for a file that was read already."""
     started = time.perf_counter()
-    recording = read_series(Path(csv), prefix=prefix, timezone=timezone)
     series = recording.series
-    if not series:
-        raise ConfigError(f"{csv} holds no reading: nothing to replay")
     ranks = [occurrences(each.t_stamp) for each in series]
     start_ms = min(min(each.t_stamp) for each in series)
     end_ms = max(max(each.t_stamp) for each in series)
@@ -110,6 +114,13 @@ def replay(
         seconds=time.perf_counter() - started,
         remarks=tuple(recording.remarks),
     )
+
+
+def patterns(recording: Recording) -> list[str]:
+    """Patterns that find these tags: by the folder that they share, else one by one."""
+    paths = [each.path for each in recording.series]
+    folder = os.path.commonprefix(paths).rpartition("/")[0]  # noqa: RUF071 (cut at a slash)
+    return [f"^{re.escape(folder)}/"] if folder else [f"^{re.escape(path)}$" for path in paths]
 
 
 def months_with_readings(series: list[Series]) -> list[tuple[str, int, int]]:

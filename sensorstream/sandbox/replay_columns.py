@@ -47,7 +47,20 @@ class Roles:
     left_out: list[Column]
 
 
-def roles(columns: Sequence[Column]) -> Roles:
+@dataclass(frozen=True)
+class Named:
+    """Names of columns that the user gives; of those not given it is found out. ``time`` may be a date and a clock."""
+
+    time: Sequence[str] = ()
+    tag: str | None = None
+    values: Sequence[str] = ()
+    quality: str | None = None
+
+
+NOTHING = Named()
+
+
+def roles(columns: Sequence[Column], given: Named = NOTHING) -> Roles:
     """Say what each column is.
 
     Raises
@@ -56,21 +69,45 @@ def roles(columns: Sequence[Column]) -> Roles:
         It cannot be told what a column is; names it, and what to do.
     """
     file = columns[0].file
-    time, others = _time(file, columns)
+    time, others = _time_given(columns, given.time) if given.time else _time(file, columns)
     named = {key(column.name): column for column in reversed(others)}
-    values = [named[name] for name in VALUE_NAMES if name in named]
-    tags = [named[name] for name in TAG_NAMES if name in named]
+    values = [_column(columns, name) for name in given.values] or [named[n] for n in VALUE_NAMES if n in named]
+    tags = [] if given.values[1:] else [named[name] for name in TAG_NAMES if name in named]
+    if given.tag:
+        tags = [_column(columns, given.tag)]
     known = QUALITY_NAMES + (QUALITY_BESIDE_A_VALUE if values else ())
     quality = [named[name] for name in known if name in named]
+    if given.quality:
+        quality = [_column(columns, given.quality)]
+    rest = [column for column in others if column not in (*values, *quality)]
+    if given.values and not tags:
+        return _wide(time, [*values, *quality], quality, rest)
+    if values and given.tag:
+        left_out = [column for column in rest if column not in tags]
+        return replace(_long(time, tags, values, quality, []), left_out=left_out)
     if values:
-        rest = [column for column in others if column not in (*values, *quality)]
         return _long(time, tags, values, quality, rest)
     if tags and len(others) > 1:
         raise ConfigError(
             f"{file} has tags in {tags[0].name}, but none of its other columns is known to hold the values"
-            f' ({_names(c for c in others if c not in tags)}): name that one "value", or rename {tags[0].name}'
+            f' ({_names(c for c in others if c not in tags)}): name that one "value" (or say which: --value), or rename'
+            f" {tags[0].name}"
         )
     return _wide(time, others, quality)
+
+
+def _column(columns: Sequence[Column], name: str) -> Column:
+    for column in columns:
+        if name == column.name:
+            return column
+    raise ConfigError(f'{columns[0].file} has no column "{name}": it has {_names(columns)}')
+
+
+def _time_given(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, list[Column]]:
+    parts = [_column(columns, name) for name in names]
+    cells = [" ".join(cells) for cells in zip(*(part.cells for part in parts), strict=True)]
+    time = replace(parts[0], name=" and ".join(names), cells=cells)
+    return time, [column for column in columns if column not in parts]
 
 
 def key(name: str) -> str:
@@ -93,16 +130,24 @@ def _time(file: str, columns: Sequence[Column]) -> tuple[Column, list[Column]]:
         if len(times) != 1:
             raise ConfigError(
                 f"{file} has {'several columns' if times else 'no column'} of times"
-                f" (columns: {_names(times or columns)}): name one timestamp"
+                f" (columns: {_names(times or columns)}): name one timestamp, or say which it is (--time)"
             )
         (found,) = times
     others = [column for column in columns if column is not found]
-    date = named.get("date")
-    if key(found.name) == "time" and date and all(re.match(r"[0-9]{1,2}:[0-9]{2}", cell) for cell in found.cells):
-        both = [f"{day} {clock}" for day, clock in zip(date.cells, found.cells, strict=True)]
-        found = replace(found, name=f"{date.name} and {found.name}", cells=both)
-        others.remove(date)
+    day, clock = (found, next(filter(_is_clock, others), None)) if not _is_clock(found) else (_day(others), found)
+    if day and clock and _day([day]):
+        return _time_given(columns, (day.name, clock.name))
     return found, others
+
+
+def _is_clock(column: Column) -> bool:
+    return bool(column.cells) and all(re.match(r"[0-9]{1,2}:[0-9]{2}", cell) for cell in column.cells)
+
+
+def _day(columns: Sequence[Column]) -> Column | None:
+    """The first that holds dates without a clock."""
+    dates = (c for c in columns if c.cells and all(re.fullmatch(r"[0-9]+([-./])[0-9]+\1[0-9]+", d) for d in c.cells))
+    return next(dates, None)
 
 
 def _long(time: Column, tags: list[Column], values: list[Column], quality: list[Column], rest: list[Column]) -> Roles:
@@ -160,7 +205,7 @@ def _check_same(tag: Column, column: Column) -> None:
             )
 
 
-def _wide(time: Column, others: list[Column], quality: list[Column]) -> Roles:
+def _wide(time: Column, others: list[Column], quality: list[Column], left_out: Sequence[Column] = ()) -> Roles:
     named = {key(column.name): column for column in reversed(others)}
     pairs = {
         value.name: named[key(value.name) + name]
@@ -177,5 +222,5 @@ def _wide(time: Column, others: list[Column], quality: list[Column]) -> Roles:
             " quality), or rename the column if it is a tag"
         )
     if quality and single:
-        return Roles(time, None, single, {single[0].name: quality[0]}, quality[1:])
-    return Roles(time, None, values, pairs, [])
+        return Roles(time, None, single, {single[0].name: quality[0]}, [*quality[1:], *left_out])
+    return Roles(time, None, values, pairs, [*left_out])

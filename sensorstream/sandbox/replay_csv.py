@@ -1,4 +1,4 @@
-"""A CSV file of sensor readings as series, one per tag. Pure but for opening the file.
+"""A CSV or Parquet file of sensor readings as series, one per tag. Pure but for opening the file.
 
 Wide: a time column, then a column per sensor. Long: a time column, one that names the tag, one of values, and perhaps
 one of quality. Which of the two it is, the delimiter, the order of day and month and the decimal mark are found out,
@@ -14,8 +14,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigError
-from .ignition_values import DATATYPE_STRING, GOOD_QUALITY
-from .replay_columns import Roles, key, roles
+from .ignition_values import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING, GOOD_QUALITY, moment
+from .replay_columns import NOTHING, Named, Roles, key, roles
 from .replay_numbers import INTEGER, Value, decimal_marks, is_number, typed
 from .replay_table import Column, read_columns, shown
 from .replay_times import instants, parse_times
@@ -23,6 +23,7 @@ from .replay_times import instants, parse_times
 NO_READING = ("", "nan", "-nan", "null", "none", "n/a")
 QUALITY_WORDS = {"good": GOOD_QUALITY, "uncertain": 64, "bad": 0}
 VALIDITY = {"1": GOOD_QUALITY, "0": 0}  # WinCC's
+KINDS = {DATATYPE_INT: "whole numbers", DATATYPE_FLOAT: "numbers", DATATYPE_STRING: "text"}
 HEXADECIMAL = re.compile(r"0x[0-9a-f]{1,8}")
 
 
@@ -39,10 +40,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Recording:
-    """What a file holds; ``remarks`` say how it was read where somebody might have meant it otherwise."""
+    """What a file holds; ``remarks`` say how it was read where somebody might have meant it otherwise.
+
+    ``made`` says of each column what was made of it.
+    """
 
     series: list[Series]
     remarks: list[str]
+    made: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class _Written:
     quality: Sequence[int] | None
 
 
-def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC") -> Recording:
-    """Series of a CSV file; tag paths are ``<prefix or file stem>/<column or tag name>``.
+def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC", named: Named = NOTHING) -> Recording:
+    """Series of a CSV or Parquet file; tag paths are ``<prefix or file stem>/<column or tag name>``.
 
     A column is int if every cell is an integer literal that fits 64 bits (``true`` and ``false`` are 1 and 0), float
     if every cell is a number, else text. ``0.0`` stays a float. An empty cell, and ``NaN``, is no reading. Times are
@@ -68,7 +73,7 @@ def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC")
         The file cannot be read as sensor readings, or in more than one way; says which line and why.
     """
     columns, delimiter = read_columns(file)
-    known = roles(columns)
+    known = roles(columns, named)
     walls, remark = parse_times(known.time)
     tags = known.tag.cells if known.tag else [""] * len(walls)
     times, remarks = instants(known.time, walls, tags, _zone(known.time, timezone))
@@ -99,7 +104,33 @@ def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC")
         remarks.append(f"marks between thousands, as other numbers of the file tell: {_first(grouped)}")
     if known.quality and not any(GOOD_QUALITY in each.quality for each in series):
         remarks.append(f"not one reading is of good quality ({GOOD_QUALITY}): is that what the file means?")
-    return Recording(series, remarks)
+    if not series:
+        raise ConfigError(f"{file} holds no reading: nothing to replay")
+    return Recording(series, remarks, _made(known, series, root))
+
+
+def shortened(made: Sequence[tuple[str, str]], most: int = 20) -> list[tuple[str, str]]:
+    """The first of many columns, and how many more there are."""
+    more = [("…", f"and {len(made) - most:,} columns more")] if len(made) > most else []
+    return [*made[:most], *more]
+
+
+def _made(known: Roles, series: Sequence[Series], root: str) -> list[tuple[str, str]]:
+    """Each column, and what was made of it."""
+    times = [t for each in series for t in each.t_stamp]
+    first, last = (f"{moment(t):%Y-%m-%d %H:%M:%S}" for t in (min(times), max(times)))
+    made = [(known.time.name, f"time, {first} to {last} UTC")]
+    if known.tag:
+        made += [(known.tag.name, f"names the tag: {_first([each.path for each in series])}")]
+        made += [(column.name, f"value, {len(times):,} readings") for column in known.values]
+    else:
+        of = {each.path.removeprefix(root): each for each in series}
+        for column in known.values:
+            found = of.get(column.name)
+            kind = f", {KINDS[found.datatype]}, {len(found.t_stamp):,} readings" if found else " without a reading"
+            made.append((column.name, f"tag {root}{column.name}{kind}"))
+    made += [(column.name, f"quality of {name}") for name, column in known.quality.items()]
+    return made + [(column.name, "left out") for column in known.left_out]
 
 
 def _first(said: list[str]) -> str:

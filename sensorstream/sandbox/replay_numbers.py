@@ -80,6 +80,9 @@ def _literals(column: Column, marks: set[str], delimiter: str) -> tuple[list[str
     """The numbers as Python writes them."""
     made = []
     remark = None
+    seen: dict[
+        bool, str
+    ] = {}  # cells that could be read in two ways, by whether their mark was taken as the decimal one
     for i, written in enumerate(column.cells):
         cell = _unspaced(written)
         if "," not in cell and "." not in cell:
@@ -97,6 +100,12 @@ def _literals(column: Column, marks: set[str], delimiter: str) -> tuple[list[str
         elif len(marks) == 1 and (delimiter != "," or marks == {"."}):
             (mark,) = marks
             literal = readings[mark]
+            if other := seen.get(mark not in cell):
+                raise column.refusal(
+                    i,
+                    f'has another mark than "{other}" before it, one would be read wrong: write all alike',
+                )
+            seen.setdefault(mark in cell, written)
             if literal != cell:
                 remark = remark or f'"{written}" in {column.name} (line {column.lines[i]}) is {literal}'
         else:

@@ -1,4 +1,4 @@
-"""A CSV file as columns of cells: encoding, delimiter, what an export writes before its header. Not what they mean."""
+"""A CSV or Parquet file as columns of cells: encoding, delimiter, what stands before the header. Not their meaning."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ..errors import ConfigError
 PREAMBLE = re.compile(r'"?(#(names|types|rows|group|datatype|default)|\[|sep=)', re.IGNORECASE)
 ANNOTATIONS = ("#group", "#datatype", "#default")
 SECTION = re.compile(r"\[[^\]]*\]")
+
+PARQUET = (".parquet", ".pq")
 
 Row = tuple[int, list[str]]  # the line of the file that it begins in, and its cells
 
@@ -48,6 +51,8 @@ def read_columns(file: Path) -> tuple[list[Column], str]:
     ConfigError
         The file is no table: says which line and why.
     """
+    if file.suffix.lower() in PARQUET:
+        return _parquet(file), ","
     text = _text(file)
     delimiter = _delimiter(file, text)
     (_, header), *body = _without_preamble(file, _rows(file, text, delimiter))
@@ -70,6 +75,30 @@ def read_columns(file: Path) -> tuple[list[Column], str]:
         if not column.name and any(column.cells):
             raise ConfigError(f"column {i + 1} of {file.name} has no name in the header: name it, or remove it")
     return [column for column in columns if column.name], delimiter
+
+
+def _parquet(file: Path) -> list[Column]:
+    """Columns of a Parquet file, cells written as a CSV file would have them; a line is a row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise ConfigError(f"cannot read {file}: {str(error).splitlines()[0]}") from None
+    columns = []
+    for name, values in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_timestamp(values.type):
+            values = values.cast(pa.timestamp("ms", values.type.tz), safe=False)
+        cells = ["" if value is None else _written(value) for value in values.to_pylist()]
+        columns.append(Column(file.name, name, range(1, len(cells) + 1), cells))
+    return columns
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value).strip()
 
 
 def _text(file: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def up(root: Path = ROOT, *, java: Path | None = None) -> Sandbox:
         sandbox = state.sandbox(root)
         sandbox.write_files()
     return sandbox
+
+
+def look_at(root: Path, only: Sequence[str] = ()) -> None:
+    """Let the sandbox's configuration name these patterns of tag paths; without any, every tag."""
+    root = root.resolve()
+    with locked(root):
+        state = State.load(root)
+        state.only = list(only)
+        state.save(root)
+        state.sandbox(root).write_files()
 
 
 def down(root: Path = ROOT, *, remove: bool = False) -> None:

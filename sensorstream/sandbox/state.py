@@ -40,6 +40,7 @@ class Sandbox:
     bucket: str = BUCKET
     region: str = REGION
     spark_master: str | None = None
+    only: tuple[str, ...] = ()
 
     @property
     def config_path(self) -> Path:
@@ -96,6 +97,7 @@ class Sandbox:
             "s3_region": self.region,
             "aws_credentials_file": str(self.credentials_path.resolve()),
             "timezone": "UTC",
+            **({"sensor_patterns": list(self.only)} if self.only else {}),
             # The same from every folder: JupyterLab's kernels work in that of the notebooks.
             "reports_path": str(self.root.resolve().parent / "reports"),
         }
@@ -159,6 +161,7 @@ class State:
     s3: Server = field(default_factory=Server)
     secrets: Server = field(default_factory=Server)
     spark: dict[str, Server] = field(default_factory=dict)  # by name; empty where no cluster was asked for
+    only: list[str] = field(default_factory=list)  # patterns of tag paths, where the configuration names some
 
     @classmethod
     def load(cls, root: Path) -> State:
@@ -198,6 +201,7 @@ class State:
             secret_key=self.secret_key,
             secrets_endpoint=f"http://{HOST}:{self.secrets.ports['http']}",
             spark_master=self.spark_master,
+            only=tuple(self.only),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import LakeCheckFailed
+from ..formatting import on_a_screen
 from ..lake.keys import TAGS
 from .audit_objects import AtRest, Foreign
 from .compare_files import Place
@@ -89,6 +90,11 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         return {"success": self.success, **asdict(self)}
+
+    def __repr__(self) -> str:
+        head = "no difference" if self.success else f"{len(self.differences):,} differences"
+        rows = [" ".join(filter(None, row.values())) for row in self.rows()]
+        return on_a_screen(f"Verification: {head}, {summary(self)}", rows, self.notes)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -23,6 +23,7 @@ from sensorstream.config.sources import load
 from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.sandbox.plant_days import grow
 from sensorstream.sandbox.processes import free_port
 from sensorstream.sandbox.state import State
 from sensorstream.windows import day_window
@@ -84,7 +85,7 @@ class Night:
         scheduler = psutil.Process(self.server.processes["scheduler"].pid)
         for child in scheduler.children(recursive=True):
             try:
-                if "ipykernel_launcher" in " ".join(child.cmdline()):
+                if "-m ipykernel" in " ".join(child.cmdline()):
                     return child
             except psutil.Error:
                 continue
@@ -128,6 +129,7 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
         connection.execute("GRANT USAGE ON SCHEMA public TO reader")
         connection.execute("ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO reader")
     seed(owner, options)
+    grow(owner, options)
     values = json.loads(sandbox.config_path.read_text()) | {"s3_directory": f"{name}/", "spark_master": "local[2]"}
     values["db"]["dbname"] = name
     (folder / "config.json").write_text(json.dumps(values))

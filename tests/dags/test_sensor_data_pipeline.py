@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -50,6 +51,14 @@ def test_a_run_for_a_day_ends_green_with_the_day_in_the_lake_and_a_report(night,
     assert "The run is done" in page and "Airflow Variable SENSOR_DIRECTORY" in page
     record = json.loads((report.parent / "record.json").read_text())
     assert verdict["verdict"] in ("done", "warnings") and verdict["asked"] == record["run_id"]
+
+
+def test_the_log_of_a_task_says_what_it_did_and_no_green_one_has_an_error(night):
+    log = said(night)
+    for line in ("window    2026-10-31T", "source check passed: ", "rejected (bad quality)", "lake check passed: "):
+        assert line in log
+    assert re.search(r"report +http\S+/sensor_data_pipeline/\S+/report.html", log)
+    assert not re.search(r"\berror\b", log, re.IGNORECASE)
 
 
 def test_no_password_is_in_anything_that_a_run_leaves(night, home, sandbox):

@@ -76,6 +76,7 @@ def test_late_readings_names_the_tag_days_that_changed_and_those_that_were_read_
     insert(database, Row(1, T0 + 5, 9.0), Row(3, T0 + 7, 8.0))
     _, said = executed("late_readings", tmp_path, config_path=file)
     assert "<b>2 tag days</b> have changed, by heap tail" in said and "2026-10-10" in said
+    assert "No run under reports_path has found late readings yet" in said, "an empty table is a sentence"
     changed = sensorstream.changed_days(config)
     assert changed.days.values.tolist() == [["a", "2026-10-10"], ["c", "2026-10-10"]]
     ingest(config, day(1)).save(Path(config.reports_path) / "run" / "time" / "record.json")
@@ -94,6 +95,8 @@ def test_backfill_reads_what_is_missing_and_once_it_is_there_nothing(history, da
     assert [str(name) for name, _ in sensorstream.missing_days(config, window)] == ["2026-10-11", "2026-10-12"]
     _, said = executed("backfill", tmp_path, config_path=file, **span)
     assert "2 days are missing 2026-10-11 2026-10-12" in said and "0 days are missing" in said
+    _, said = executed("backfill", tmp_path, config_path=file, **span)
+    assert "Nothing was missing" in said
     assert agrees(config, database)
     assert sensorstream.missing_days(config, window) == []
 

@@ -11,6 +11,9 @@ from subprocess import run
 import pytest
 
 import sensorstream
+from sensorstream.config.sources import check
+from sensorstream.verification.differences import Difference
+from sensorstream.verification.result import Verification
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +26,28 @@ def test_an_old_name_still_works_and_says_the_new_one(old, new):
 
 def test_every_public_name_is_there():
     assert all(hasattr(sensorstream, name) for name in sensorstream.__all__)
+
+
+def test_a_prompt_is_offered_the_public_names_alone():
+    fresh = run(
+        [sys.executable, "-c", "import sensorstream; print(*dir(sensorstream))"], capture_output=True, text=True
+    )
+    assert fresh.stdout.split() == sorted(sensorstream.__all__)
+
+
+def test_what_a_prompt_shows_of_a_record_and_a_configuration_is_a_screen_without_secrets():
+    texts = {"spark.hadoop.fs.s3a.secret.key": "hush"}
+    config = check(
+        {"db": {"host": "h", "password": "hush"}, "local_path": "lake", "spark_conf": texts}
+        | {"sensor_patterns": [f"^area{n}/" for n in range(2000)]},
+        where="the test",
+    )
+    assert "local_path='lake'" in repr(config) and "lookback_days" not in repr(config), "what differs from the defaults"
+    found = Difference("surplus", "a/b", "2026-10", "1,000 readings")
+    shown = Verification("lake", {"start": "a", "end": "b"}, (), False, (found,) * 999, (), (), {"files": 3}, 1.0)
+    assert "999 differences" in repr(shown) and "and 991 more" in repr(shown)
+    for text in (repr(config), repr(shown)):
+        assert len(text) < 2000 and "hush" not in text
 
 
 def test_every_public_function_says_what_it_takes_returns_and_raises():

@@ -81,7 +81,7 @@ def test_a_day_is_a_window():
     [
         ({}, "no window given"),
         ({"day": "2026-13-01"}, "is not a date"),
-        ({"day": "2026-10-14", "end": "2026-10-15"}, 'day "2026-10-14" .* goes without end "2026-10-15"'),
+        ({"day": "2026-10-14", "end": "2026-10-15"}, 'day "2026-10-14" goes without end "2026-10-15"'),
         ({"start": "2026-10-14"}, 'start "2026-10-14", and no end'),
         ({"end": "2026-10-14"}, 'end "2026-10-14", and no start'),
         ({"start": "2026-10-14", "end": "2026-10-14"}, "not after its start"),

@@ -217,6 +217,32 @@ def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown
     assert bench.view and bench.view.readings.num_rows and "historian, 1 tag" in bench._status.value
 
 
+def test_only_tags_that_the_configuration_names_are_found_and_their_own_last_day_is_shown(demo, plant):
+    press = demo.model_copy(update={"sensor_patterns": ("^plant1/press/",)})
+    known = exploration.tag_list(press)
+    assert known.paths and all(path.startswith("plant1/press/") for path in known.paths)
+    nobody = demo.model_copy(update={"sensor_patterns": ("old gauge",)})  # whom the lake does not know is asked for
+    assert exploration.tag_list(nobody).paths == ("plant1/press/old gauge/pressure",)
+    assert "holds no reading of plant1/press/old gauge" in str(
+        sensorstream.explore(nobody, exploration.tag_list(nobody).paths).problem
+    )
+
+
+def test_silences_are_listed_longest_first_and_looked_at_one_by_one(demo, plant):
+    known = exploration.tag_list(demo)
+    tags = [tag for word in ("flow", "temperature") for tag in exploration.find(known, word)][:8]
+    bench = sensorstream.explore(demo, tags, plant.window)
+    assert bench.widget
+    (_, none), (longest, first), (_, second), *_ = bench._silences.options
+    assert none is None and first[1] - first[0] >= second[1] - second[0] and " from 2026-1" in longest
+    bench._silences.value = first
+    assert bench.window.start < first[0] < first[1] < bench.window.end
+    bench._silences.value = second
+    assert bench.window.start < second[0] < second[1] < bench.window.end
+    bench._silences.value = None
+    assert bench.window == plant.window
+
+
 def test_a_window_without_a_reading_says_so(demo, plant):
     later = replace(plant.window, start=plant.window.end, end=plant.window.end + timedelta(days=1))
     tag = exploration.find(exploration.tag_list(demo), "temperature")[0]

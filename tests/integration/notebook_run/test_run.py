@@ -143,7 +143,7 @@ BAD = [
     (["--pattern", "nowhere"], {}, 2, 'matches "nowhere"'),
     (["--date", "14.10.2026"], {}, 2, "write it as 2026-10-14"),
     (["--end", "2026-11-01"], {}, 2, 'goes without end "2026-11-01"'),
-    (["--start", "2026-10-31"], {}, 2, "no end: add --end"),
+    (["--start", "2026-10-31"], {}, 2, "no end: add end"),
     (["--engine", "both"], {}, 2, "'--engine': 'both' is not one of 'packed', 'jdbc'"),
     (["--colour"], {}, 2, "--colour"),
     ([], {"db": {"password": "wrong-s3cr3t"}}, 3, "refused the login"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import psycopg
 import pytest
 
 from sensorstream.errors import ConfigError
 from sensorstream.sandbox.plant import PREPROCESSED_VALUE, PlantOptions, seed
+from sensorstream.sandbox.plant_days import grow
 
 OPTIONS = PlantOptions(tags=30, days=3, rate_seconds=60)
 
@@ -182,6 +184,37 @@ def test_paths_have_odd_characters_and_one_retired_tag_has_no_readings(plant):
     rows = " UNION ALL ".join(f"SELECT tagid FROM {t}" for t in summary.tables)
     silent = query(dsn, f"SELECT tagpath, retired < created FROM sqlth_te WHERE id NOT IN ({rows})")
     assert silent == [("plant1/press/old gauge/pressure", False)]
+
+
+def test_a_plant_that_goes_on_reaches_to_yesterday_and_a_day_is_the_same_whenever_it_was_added(empty_database):
+    options = replace(OPTIONS, end=date(2026, 10, 31), goes_on=True)
+
+    def days() -> dict[str, tuple]:
+        """Each day's number of readings and their hash, whatever the order of the tables' rows."""
+        rows = query(
+            empty_database,
+            "SELECT to_timestamp(t_stamp / 1000)::date::text AS day, count(*), md5(string_agg(r::text, ' ' ORDER BY"
+            " t_stamp, tagid)) FROM (SELECT * FROM sqlt_data_1_2026_10 UNION ALL SELECT * FROM sqlt_data_2_2026_10"
+            " UNION ALL SELECT * FROM sqlt_data_1_2026_11 UNION ALL SELECT * FROM sqlt_data_2_2026_11) r GROUP BY 1",
+        )
+        return {day: found for day, *found in rows}
+
+    seed(empty_database, options)
+    assert grow(empty_database, replace(options, tags=29), today=date(2026, 11, 2)) == 0, "another plant's"
+    for today in (2, 3, 4):
+        assert grow(empty_database, options, today=date(2026, 11, today)) > 0
+        assert grow(empty_database, options, today=date(2026, 11, today)) == 0
+    one_by_one, before = days(), content(empty_database)
+    assert list(one_by_one) == [f"2026-10-{day}" for day in range(28, 32)] + [f"2026-11-0{day}" for day in (1, 2, 3)]
+    seed(empty_database, options)
+    assert content(empty_database) == before, "seeding again changes nothing"
+    assert grow(empty_database, options, today=date(2026, 11, 4), late=True) > 0, "held back until tomorrow"
+    late = days()
+    assert {day for day in late if late[day] != one_by_one[day]} == {"2026-11-03"}
+    seed(empty_database, replace(options, fresh=True))
+    grow(empty_database, options, today=date(2026, 11, 5))
+    at_once = days()
+    assert [at_once[day] for day in ("2026-10-30", "2026-11-03")] == [late[day] for day in ("2026-10-30", "2026-11-03")]
 
 
 def test_the_generic_layout_holds_numbers_and_their_units(empty_database):

@@ -80,9 +80,18 @@ def test_the_command_says_how_it_read_an_export(empty_database, tmp_path, monkey
         'TI-1,03/04/2026 1:00:00 AM,"1,234.5",Good,°C\nTI-1,03/14/2026 1:00:00 PM,20.5,Bad,°C\n',
         encoding="utf-8",
     )
-    monkeypatch.setattr(servers, "up", lambda root: SimpleNamespace(owner_dsn=empty_database))
-    sandbox.replay(file)
+    box = SimpleNamespace(owner_dsn=empty_database, config_path=tmp_path / "config.json")
+    monkeypatch.setattr(servers, "up", lambda root: box)
+    shown: list[list[str]] = []
+    monkeypatch.setattr(servers, "look_at", lambda root, only: shown.append(list(only)))
+    sandbox.replay(file, dry_run=True)
     said = capsys.readouterr().out
+    assert "boiler.csv: Tagname: names the tag: boiler/TI-1" in said and "Nothing was loaded" in said and not shown
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT to_regclass('sqlth_te')").fetchone() == (None,)
+    sandbox.replay(file, only=True)
+    said = capsys.readouterr().out
+    assert shown == [["^boiler/"]] and "--start 2026-03-04 --end 2026-03-15" in said
     assert "boiler.csv: times are month/day/year: no other order fits line 4" in said
     assert "columns left out: Units" in said and "2 readings of 1 tags" in said
     assert [row[:4] for row in rows(empty_database)] == [

@@ -202,6 +202,7 @@ def test_a_failure_in_a_notebook_is_the_same_failure_outside(tmp_path):
 def test_a_configuration_is_shown_without_its_secrets():
     shown = report.configuration(CONFIG)
     assert shown.rows["local_path"] == "lake" and "hush" not in shown._repr_html_() and "s3cr3t" not in repr(shown)
+    assert "lookback_days" in shown.folded and "lookback_days" not in shown.rows, "what differs comes first"
 
 
 def test_counts_and_sizes_are_short():

@@ -6,6 +6,8 @@ import struct
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from sensorstream.errors import ConfigError
 from sensorstream.sandbox.ignition_values import DATATYPE_FLOAT, DATATYPE_INT, DATATYPE_STRING
 from sensorstream.sandbox.replay import occurrences
+from sensorstream.sandbox.replay_columns import Named
 from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.sandbox.replay_table import Column
 from sensorstream.sandbox.replay_times import instants, parse_times
@@ -66,6 +69,56 @@ def series_of(tmp_path):
     return read
 
 
+ODD = "Zeit am Ort;Uhr;Ort;Bemerkung;Messung;Güte\n2026-03-01;12:00:00;P1;a;1.5;192\n2026-03-01;12:00:01;P1;b;2.5;0\n"
+
+
+def test_a_point_and_a_comma_that_cannot_both_be_right_are_refused(series_of):
+    with pytest.raises(ConfigError, match=r'line 3 of pump.csv: "4.026" in a has another mark than "5,026"'):
+        series_of("time;a;b\n2026-03-01 12:00;5,026;1,5\n2026-03-01 12:01;4.026;1,5\n")
+
+
+def test_columns_whose_names_tell_nothing_are_named_by_the_user(series_of):
+    named = Named(time=("Zeit am Ort", "Uhr"), tag="Ort", values=("Messung",), quality="Güte")
+    (made,) = series_of(ODD, named=named).values()
+    assert (made.path, made.t_stamp, list(made.values)) == ("pump/P1", [NOON_MS, NOON_MS + 1000], [1.5, 2.5])
+    assert made.quality == [192, 0]
+    wide = series_of(ODD, named=Named(time=named.time, values=("Messung", "Bemerkung")))
+    assert {path: list(s.values) for path, s in wide.items()} == {
+        "pump/Messung": [1.5, 2.5],
+        "pump/Bemerkung": ["a", "b"],
+    }
+    with pytest.raises(ConfigError, match='no column "Wert": it has Zeit am Ort, Uhr, Ort, Bemerkung, Messung, Güte'):
+        series_of(ODD, named=Named(time=named.time, values=("Wert",)))
+
+
+def test_what_each_column_became_is_told(series_of, tmp_path):
+    series_of(ODD, named=Named(time=("Zeit am Ort", "Uhr"), tag="Ort", values=("Messung",)))
+    recording = read_series(tmp_path / "pump.csv", named=Named(("Zeit am Ort", "Uhr"), "Ort", ("Messung",), "Güte"))
+    assert recording.made == [
+        ("Zeit am Ort and Uhr", "time, 2026-03-01 12:00:00 to 2026-03-01 12:00:01 UTC"),
+        ("Ort", "names the tag: pump/P1"),
+        ("Messung", "value, 2 readings"),
+        ("Güte", "quality of Messung"),
+        ("Bemerkung", "left out"),
+    ]
+
+
+def test_a_parquet_file_is_read_as_a_csv_file_of_the_same(tmp_path):
+    file = tmp_path / "pump.parquet"
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    table = pa.table({"time": [noon, noon], "flow": [1.0, None], "on": [True, False], "recipe": ["a", ""]})
+    pq.write_table(table, file)
+    made = {s.path: (s.datatype, s.t_stamp, list(s.values)) for s in read_series(file).series}
+    assert made == {
+        "pump/flow": (DATATYPE_FLOAT, [NOON_MS], [1.0]),
+        "pump/on": (DATATYPE_INT, [NOON_MS] * 2, [1, 0]),
+        "pump/recipe": (DATATYPE_STRING, [NOON_MS], ["a"]),
+    }
+    file.write_text("no Parquet")
+    with pytest.raises(ConfigError, match=r"cannot read .*pump\.parquet"):
+        read_series(file)
+
+
 @pytest.fixture
 def remarks_of(series_of, tmp_path):
     """What is said about how a file was read."""
@@ -108,9 +161,19 @@ def test_a_wide_file_is_a_tag_per_column(series_of):
         (WINCC, {"V1": [(66.0, 192), (1066.25, 0)]}),
         (AVEVA, {"T1": [(1.5, 192)], "S1": [("on", 24)]}),
         ("Date;Time;T1\n01.03.2026;12:00;1,5\n", {"T1": [(1.5, 192)]}),
+        ("Uhrzeit;T1;Datum\n12:00:00;1,5;01.03.2026\n", {"T1": [(1.5, 192)]}),
         ("sep=;\nts;flow;flow_quality;level\n2026-03-01 12:00;1;0;2\n", {"flow": [(1, 0)], "level": [(2, 192)]}),
     ],
-    ids=["Proficy", "Ignition", "InfluxDB", "WinCC", "AVEVA", "date and clock", "quality beside its tag"],
+    ids=[
+        "Proficy",
+        "Ignition",
+        "InfluxDB",
+        "WinCC",
+        "AVEVA",
+        "date and clock",
+        "Datum, Uhrzeit",
+        "quality beside its tag",
+    ],
 )
 def test_exports_of_historians_are_read_as_they_are(series_of, export, readings):
     made = series_of(export, prefix="")
