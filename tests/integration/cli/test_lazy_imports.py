@@ -71,6 +71,17 @@ def test_other_processes_find_all_of_the_large_libraries():
     assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)
 
 
+def test_an_iceberg_table_needs_nothing_that_reads_files_of_settings():
+    beside = """
+from threading import enumerate
+from sensorstream.lake.iceberg import import_beside
+import_beside()
+[thread.join() for thread in enumerate() if thread.name == "sensorstream-import"]
+import sys; assert type(sys.modules["strictyaml"]) is not type(sys)
+"""
+    assert "pyiceberg" in loaded(beside)
+
+
 def test_what_is_not_used_by_a_library_is_there_for_another_thread():
     beside = """
 from importlib import import_module
