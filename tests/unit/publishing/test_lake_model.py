@@ -21,11 +21,13 @@ def test_any_sequence_of_runs_leaves_the_iceberg_table_that_the_model_says(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_long_sequences_of_runs_leave_the_iceberg_table_that_the_model_says(tmp_path):
     hold(lakes_in(tmp_path), "local", 150, 20, iceberg={"table": "plant.readings"})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_long_sequences_of_runs_leave_what_the_model_says(tmp_path):
     hold(lakes_in(tmp_path), "local", 500, 25)
 
