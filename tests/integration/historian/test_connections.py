@@ -310,14 +310,15 @@ def test_a_run_that_reads_slowly_gives_way_as_any_other(slow, make_config):
 
 def test_a_role_of_one_connection_is_told_what_a_run_needs(sandbox, database, make_config):
     small_historian(database, [], {1: "a"})
-    config = make_config(dbname=database.name)
+    config = make_config(dbname=database.name, jdbc_num_partitions=5)
     with sandbox_postgres._admin(State.load(sandbox.root)) as admin:
         admin.execute("CREATE ROLE single LOGIN PASSWORD 'x' CONNECTION LIMIT 1 IN ROLE reader")
         try:
             few = config.model_copy(
                 update={"db": config.db.model_copy(update={"user": "single", "password": SecretStr("x")})}
             )
-            with pytest.raises(SourceError, match=r'too many connections for role "single"\): lower "jdbc_num_part'):
+            says = r'too many connections for role "single"\): lower "jdbc_num_partitions", the 5 connections'
+            with pytest.raises(SourceError, match=says):
                 plan(few, DAY)
         finally:
             admin.execute("DROP ROLE single")
