@@ -66,6 +66,7 @@ def test_a_process_of_ours_imports_of_the_large_libraries_what_it_uses():
     assert not found & {"azure", "boto3", "gcsfs", "github", "google", "pyspark", "sqlalchemy"}
 
 
+@pytest.mark.slow
 def test_other_processes_find_all_of_the_large_libraries():
     later = "import scipy.stats, altair; assert scipy.stats.norm.cdf(0) == 0.5 and altair.Chart"
     assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)

@@ -217,7 +217,7 @@ def test_a_run_does_not_wait_for_a_table_that_is_locked(table, database, make_co
     assert ingest(config, DAY).rows_written == 1
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", slower("jdbc")])
 def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms + n, 1.0) for n in range(100)], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)
