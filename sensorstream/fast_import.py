@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
-from threading import get_ident
+from threading import local
 from types import ModuleType
 
 # jsonschema builds a parser of international addresses (1.4 s) wherever this package is there, for a format that no
 # schema of notebooks, charts or expectations has.
 UNUSED = ("rfc3987_syntax",)
-# Great Expectations takes these for a distribution or a chart that few ever ask for.
-SELDOM = ("altair", "scipy.stats")
+# Great Expectations takes these for a distribution or a chart that few ever ask for; pyiceberg these for a file of
+# settings that few have, and for filters in words.
+SELDOM = ("altair", "scipy.stats", "strictyaml", "pyiceberg.expressions.parser")
 # Great Expectations and Papermill take those of these that are there, for places and databases that we never name, and
 # for bars of progress that we do not show.
 ELSEWHERE = ("azure", "boto3", "botocore", "gcsfs", "github", "google", "pyspark", "sqlalchemy", "tqdm.notebook")
@@ -38,7 +39,7 @@ def quickly() -> Iterator[None]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        with _finding(_Finder(absent=(*UNUSED, *(ELSEWHERE if _ours else ())), later=SELDOM)):
+        with _finding(absent=(*UNUSED, *(ELSEWHERE if _ours else ())), later=SELDOM):
             yield
     finally:
         if _ours:
@@ -53,23 +54,20 @@ def arrow_without_pandas() -> None:
     if _ours:
         import pyarrow as pa
 
-        with _finding(_Finder(absent=("pandas",))):
+        with _finding(absent=("pandas",)):
             pa.array([0])
 
 
-class _Finder(MetaPathFinder):
-    """Finds, for the thread that made it, none of ``absent``; the code of ``later`` runs when one of its names is first
-    used. What is imported already stays as it is."""
+class _Finder(MetaPathFinder, local):
+    """Finds, for a thread, none of its ``absent``; the code of its ``later`` runs when a name of it is first used.
+    What is imported already stays as it is."""
 
-    def __init__(self, *, absent: Sequence[str], later: Sequence[str] = ()) -> None:
-        self.absent, self.later = absent, later
-        self.thread = get_ident()
+    absent: Sequence[str] = ()
+    later: Sequence[str] = ()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if get_ident() != self.thread:
-            return None
         if fullname in self.absent:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
         if fullname not in self.later:
@@ -80,10 +78,17 @@ class _Finder(MetaPathFinder):
         return spec
 
 
+_finder = _Finder()
+
+
 @contextmanager
-def _finding(finder: _Finder) -> Iterator[None]:
-    sys.meta_path.insert(0, finder)
+def _finding(*, absent: Sequence[str], later: Sequence[str] = ()) -> Iterator[None]:
+    # It stays there: where one finder goes, another thread that asks them one by one would leave out the next.
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    before = _finder.absent, _finder.later
+    _finder.absent, _finder.later = absent, later
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        _finder.absent, _finder.later = before

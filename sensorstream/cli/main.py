@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 # Typer brings its own click; of its exceptions only the leaves have public names.
 USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+NO_THREAD = "can't start new thread"
+MORE_MEMORY = 'give this machine or container more, or lower "readings_per_slice" or "jdbc_num_partitions"'
 
 for group in (init, every_day, look_and_check, upkeep, sandbox):
     app.add_typer(group.commands)
@@ -73,6 +75,11 @@ def main(arguments: list[str] | None = None, *, submitted: Callable[[], Mapping[
     except (typer.Abort, KeyboardInterrupt):
         end = stopped()
         code = _say(str(end), end.exit_code, debug)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and NO_THREAD not in str(error):
+            raise
+        said = f" ({error})" if str(error) else ""
+        code = _say(f"this process gets no more memory{said}: {MORE_MEMORY}", 1, debug)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         code = _say(f"{error.strerror or error}{where}: is the disk full, or may the folder not be written?", 1, debug)

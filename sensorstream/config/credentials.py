@@ -27,6 +27,7 @@ class Login:
     """All that a connection needs. ``repr`` shows no password.
 
     ``secret`` is the config's ``db_secret_id`` and the account it is in; ``of_secret`` names what the secret decided.
+    ``connections`` are those that a run may hold, told where the server has no room for them.
     """
 
     host: str
@@ -38,6 +39,7 @@ class Login:
     sslrootcert: str | None = None
     secret: tuple[str, Aws] | None = None
     of_secret: tuple[str, ...] = ()
+    connections: int = Config.model_fields["jdbc_num_partitions"].default
 
     @property
     def place(self) -> str:
@@ -53,7 +55,8 @@ def login(config: Config) -> Login:
     db = config.db
     password = db.password.get_secret_value() if db.password else None
     roots = os.path.abspath(os.path.expanduser(db.sslrootcert)) if db.sslrootcert else None
-    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode, roots)
+    most = config.jdbc_num_partitions
+    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode, roots, connections=most)
     if config.db_secret_id is None:
         return plain
     return asked_again(replace(plain, secret=(config.db_secret_id, config.aws)))

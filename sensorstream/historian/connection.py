@@ -63,7 +63,7 @@ ROW_SECURITY = "row-level security"
 NEEDS_PATIENCE = "run again"
 STANDBY = 'run again, or set "hot_standby_feedback" on this standby, or read from the primary'
 TOO_FEW = (
-    'lower "jdbc_num_partitions", the connections that a run may hold, or raise the limit of the role or the server'
+    'lower "jdbc_num_partitions", the {}connections that a run may hold, or raise the limit of the role or the server'
 )
 REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.LockNotAvailable, "another session is changing it or waits to: run again when that is done"),
@@ -81,7 +81,9 @@ IN_TEXT = {
     "statement timeout": "choose a shorter window, or raise statement_timeout of the role",
     "lock timeout": REMEDIES[0][1],
     "conflict with recovery": STANDBY,
-    "query_wait_timeout": f"the pool has no connection left: {TOO_FEW} or the pool",
+    "query_wait_timeout": f"the pool has no connection left: {TOO_FEW.format('')} or the pool",
+    "too many connections": TOO_FEW.format(""),
+    "connection slots": TOO_FEW.format(""),
     "terminating connection": NEEDS_PATIENCE,
     "user request": NEEDS_PATIENCE,
 }
@@ -253,7 +255,7 @@ def why_not(message: str, login: Login) -> str:
     last = message.strip().splitlines()[-1].removeprefix("connection failed: ")
     if "too many" in message or "connection slots" in message:
         last = last.rpartition("FATAL:")[2].strip()
-        return f"has no connection left ({last}): {TOO_FEW}"
+        return f"has no connection left ({last}): {TOO_FEW.format(f'{login.connections} ')}"
     return f"cannot be used: {last}"
 
 

@@ -125,6 +125,9 @@ def run(
         _execute(config, window, folder, parameters, console, verbose)
     except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
+    except OSError as error:  # of an executed notebook, or a kernel's log
+        said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
+        failure = LakeError(said, published=(folder / RECORD).exists())
     opened = (parameters["config_path"], config_source)
     _write_report(folder, config, window, failure, patterns, settings, opened)
     if failure:
@@ -157,9 +160,10 @@ def _write_report(
 ) -> None:  # fmt: skip
     try:
         run_page.write(folder, config, window, failure, patterns=patterns, settings=settings, opened=opened)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # also of a notebook that half is there of
+        said = getattr(error, "strerror", error)
         raise failure or LakeError(
-            f"the readings are in the lake and checked, but no report can be written to {folder}: {error.strerror}:"
+            f"the readings are in the lake and checked, but no report can be written to {folder}: {said}:"
             " make room there, and run again for the report"
         ) from error
 

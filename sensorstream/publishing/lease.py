@@ -216,6 +216,10 @@ def store_to_write(config: Config) -> Store:
     """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first lease could
     not be taken in it."""
     store = reached_store(config)
+    if store.iceberg:
+        from ..lake.iceberg import import_beside
+
+        import_beside()
     manifest = read_manifest(store).of_its_kind()
     if manifest.version is None:
         store.probe()

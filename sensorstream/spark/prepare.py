@@ -27,6 +27,7 @@ IMPORTED = (
     ),
     *("sensorstream.staging.this_machine", "psycopg", "pyarrow.parquet", "pandas", "obstore"),
     *("papermill", "ipykernel", "nbconvert", "matplotlib.pyplot", "great_expectations"),
+    "sensorstream.lake.iceberg.pointer",
 )
 COMPILE_SECONDS = 300
 
@@ -53,8 +54,8 @@ def compile_imports() -> None:
     pip compiles what it installs, uv does not; where ``PYTHONDONTWRITEBYTECODE`` is set, as in many images, every
     process would then compile pandas and Great Expectations again, for seconds.
     """
-    spec = find_spec("great_expectations")
-    if spec is None or spec.origin is None or Path(cache_from_source(spec.origin)).exists():
+    specs = [find_spec(name) for name in ("great_expectations", "pyiceberg")]
+    if all(Path(cache_from_source(spec.origin)).exists() for spec in specs if spec and spec.origin):
         return
     print("sensorstream: keeping the bytecode of the installed packages: some seconds, once", flush=True)
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

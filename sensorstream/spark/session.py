@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -242,6 +242,21 @@ def _note_interrupts() -> None:
         signal.signal(signal.SIGINT, _Noting(before))
 
 
+def _hush() -> None:
+    """Let Java and its workers say nothing any more: of what is stopped they would print traces, after our word."""
+    from pyspark import SparkContext
+
+    def hush() -> None:
+        with suppress(Exception):  # it has ended meanwhile
+            java: Any = SparkContext._gateway.jvm.java  # type: ignore[union-attr]
+            java.lang.System.setErr(java.io.PrintStream(java.io.OutputStream.nullOutputStream()))
+
+    # This thread's connection to Java may be in the middle of an answer.
+    thread = Thread(target=hush, daemon=True)
+    thread.start()
+    thread.join(END_SECONDS)
+
+
 def _import_ahead() -> None:
     """Import what pyspark will ask for, pandas among it, while there is nothing to do but wait for the JVM."""
     for name in ("pyspark.testing.utils", "pyspark.sql.pandas.functions"):
@@ -275,19 +290,30 @@ def spark_errors() -> Iterator[None]:
     A ``SensorStreamError`` raised on a worker comes back as text; here it becomes that very error again.
     """
     from py4j.protocol import Py4JError
+    from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
     _interrupted.clear()
     try:
         yield
+    except KeyboardInterrupt:
+        _hush()
+        raise
     except (PySparkException, Py4JError, OSError, EOFError) as error:
         if _interrupted.is_set():
+            _hush()
             raise KeyboardInterrupt from error
         if ended := _java_ended(patient=not isinstance(error, PySparkException)):
             raise SensorStreamError(ended) from error
         if isinstance(error, OSError):
             raise
         text = str(error)
+        if "stopped SparkContext" in text:
+            where = getattr(SparkContext._active_spark_context, "master", "")
+            raise SensorStreamError(
+                f"Spark's master {where} cannot be reached, or has ended this run: is it running, and is"
+                ' "spark_master" right?'
+            ) from error
         found = re.search(r"^sensorstream\.errors\.(\w+): (.+)$", text, re.MULTILINE)
         if found and (ours := named(found[1])):
             raise ours(found[2]) from error

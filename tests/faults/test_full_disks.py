@@ -13,8 +13,10 @@ import pytest
 from sensorstream.errors import LakeError, SensorStreamError
 from sensorstream.extract.spool import Spool
 from sensorstream.lake.stores import open_store
+from sensorstream.notebook_run.run import run
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.verification.verify import verify
+from tests.configs import file_of
 from tests.lakes import as_committed, assert_whole
 
 
@@ -51,3 +53,24 @@ def test_a_lake_folder_that_is_full_is_named_and_the_next_run_is_whole(small_dis
     assert_whole(store, as_committed(store))
     assert not store.sweep()
     verify(config, plant.window).raise_if_different()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "says", "published"),
+    [
+        ("16k", "where the run keeps what it executes: No space left on device: make room there", False),
+        ("400k", r"the readings are in the lake .* no report can be written to .*: No space left on device", True),
+    ],
+)
+def test_a_full_disk_for_reports_is_named_and_the_next_run_has_its_report(
+    size, says, published, small_disk, plant, make_config, tmp_path
+):
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(small_disk)], check=True)
+    config = make_config(reports_path=str(small_disk / "reports"))
+    with pytest.raises(LakeError, match=says):
+        run(file_of(config, tmp_path), date=plant.date)
+    assert bool(as_committed(open_store(config))) == published
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert Path(run(file_of(config, tmp_path), date=plant.date).folder, "report.html").exists()
+    verify(config, plant.date).raise_if_different()

@@ -59,7 +59,8 @@ def wanted(plant, tmp_path_factory, sandbox):
 
 
 @pytest.mark.parametrize(
-    ("lake", "master"), [("s3", None), ("s3", "local[2]"), pytest.param("local", None, marks=pytest.mark.slow)]
+    ("lake", "master"),
+    [("s3", None), *(pytest.param(*case, marks=pytest.mark.slow) for case in [("s3", "local[2]"), ("local", None)])],
 )
 def test_killed_while_it_publishes(lake, master, plant, make_config, tmp_path, wanted):
     config = make_config(lake=lake, spark_master=master)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from sensorstream.lake.manifest import ROOT, read_manifest
 from sensorstream.lake.stores import Store, open_store
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.publishing import lease
+from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.faults.proxy import Answer, Fault, Kind, Proxy
 from tests.faults.works import CASES, NEW, publish_new
-from tests.historians import add, small_historian
+from tests.historians import DAY, T0, add, small_historian
 from tests.lakes import as_committed, assert_whole, ended, in_prefix, put_all
 from tests.oracle import Row, objects, readings_of
 
@@ -241,6 +243,34 @@ def at_random(proxy: Proxy, seed: int, faults: int) -> None:
         fault = chance.choice([fault for fault in FAULTS if fault not in SILENCES or kind not in silent])
         silent |= {kind} if fault in SILENCES else set()
         proxy.fail(kind, fault, times=1, skip=chance.randrange(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(400, "ExpiredToken"), "credentials have expired: log in again, or use a role"),
+        (Answer(403, "RequestTimeTooSkewed"), "clocks of this machine and the store differ"),
+    ],
+    ids=lambda case: getattr(case, "code", ""),
+)
+def test_what_the_store_takes_no_longer_ends_a_run_at_once(answer, says, sandbox, database, make_config, monkeypatch):
+    small_historian(database, [Row(1, T0, 1.0)], {1: "a"})
+    config = make_config(dbname=database.name, lake="s3")
+    announce = lease.Lease.announce
+    with Proxy(sandbox.s3_endpoint) as proxy, monkeypatch.context() as hooks, ended():
+
+        def from_now_on(holder, *arguments):
+            for kind in KINDS:
+                proxy.fail(kind, answer)
+            announce(holder, *arguments)
+
+        hooks.setattr(lease.Lease, "announce", from_now_on)
+        began = time.monotonic()
+        with pytest.raises(LakeError, match=says):
+            ingest(config.model_copy(update={"s3_endpoint_url": proxy.url}), DAY)
+        assert time.monotonic() - began < config.s3_patience_seconds / 2
+    ingest(config, DAY)
+    verify(config, DAY).raise_if_different()
 
 
 @pytest.mark.slow

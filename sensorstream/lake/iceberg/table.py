@@ -181,9 +181,12 @@ class LakeTable:
         snapshots, unused = self.snapshots, set[str]()
         if added or removed:
             commit = self._commit(added, removed, about)
-            updates, _ = commit._commit()
-            assert isinstance(updates[0], AddSnapshotUpdate)
-            snapshots.append(updates[0].snapshot)
+            (add, *others), _ = commit._commit()
+            assert isinstance(add, AddSnapshotUpdate)
+            # Where the clock has gone back: Java's Iceberg refuses a table whose snapshots are not in order of time.
+            at = {"timestamp_ms": max(add.snapshot.timestamp_ms, self.metadata.last_updated_ms + 1)}
+            snapshots.append(add.snapshot.model_copy(update=at))
+            updates = (add.model_copy(update={"snapshot": snapshots[-1]}), *others)
             unused = {*commit._written_manifests} - self._objects(snapshots[-1])  # merged at once
         last = snapshots[-1].sequence_number or 0 if snapshots else 0
         waiting = _waiting(self.replaced(), added, removed, last)

@@ -66,9 +66,21 @@ def test_a_process_of_ours_imports_of_the_large_libraries_what_it_uses():
     assert not found & {"azure", "boto3", "gcsfs", "github", "google", "pyspark", "sqlalchemy"}
 
 
+@pytest.mark.slow
 def test_other_processes_find_all_of_the_large_libraries():
     later = "import scipy.stats, altair; assert scipy.stats.norm.cdf(0) == 0.5 and altair.Chart"
     assert {"great_expectations", "pyspark", "sqlalchemy"} <= loaded(ASKED.format("") + later)
+
+
+def test_an_iceberg_table_needs_nothing_that_reads_files_of_settings():
+    beside = """
+from threading import enumerate
+from sensorstream.lake.iceberg import import_beside
+import_beside()
+[thread.join() for thread in enumerate() if thread.name == "sensorstream-import"]
+import sys; assert type(sys.modules["strictyaml"]) is not type(sys)
+"""
+    assert "pyiceberg" in loaded(beside)
 
 
 def test_what_is_not_used_by_a_library_is_there_for_another_thread():

@@ -217,7 +217,7 @@ def test_a_run_does_not_wait_for_a_table_that_is_locked(table, database, make_co
     assert ingest(config, DAY).rows_written == 1
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", slower("jdbc")])
 def test_no_snapshot_is_held_while_the_lake_is_written(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms + n, 1.0) for n in range(100)], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)
@@ -310,14 +310,15 @@ def test_a_run_that_reads_slowly_gives_way_as_any_other(slow, make_config):
 
 def test_a_role_of_one_connection_is_told_what_a_run_needs(sandbox, database, make_config):
     small_historian(database, [], {1: "a"})
-    config = make_config(dbname=database.name)
+    config = make_config(dbname=database.name, jdbc_num_partitions=5)
     with sandbox_postgres._admin(State.load(sandbox.root)) as admin:
         admin.execute("CREATE ROLE single LOGIN PASSWORD 'x' CONNECTION LIMIT 1 IN ROLE reader")
         try:
             few = config.model_copy(
                 update={"db": config.db.model_copy(update={"user": "single", "password": SecretStr("x")})}
             )
-            with pytest.raises(SourceError, match=r'too many connections for role "single"\): lower "jdbc_num_part'):
+            says = r'too many connections for role "single"\): lower "jdbc_num_partitions", the 5 connections'
+            with pytest.raises(SourceError, match=says):
                 plan(few, DAY)
         finally:
             admin.execute("DROP ROLE single")

@@ -206,7 +206,7 @@ def test_few_readings_of_a_path_are_judged_with_the_others_of_its_gateways(histo
     plan(config, DAY)
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_a_second_gateway_and_its_prefix_change_nothing_of_the_first(engine, historian, make_config):
     first, second = series(1, T0, 60), series(2, T0 + 500, 60)
     write(historian, first, {1: 1})

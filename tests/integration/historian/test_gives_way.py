@@ -13,16 +13,19 @@ from threading import Thread
 import pytest
 
 from sensorstream.checks import check_source as source_check
+from sensorstream.checks import learn_ranges
 from sensorstream.errors import SourceError
 from sensorstream.exploration import from_historian as explored
+from sensorstream.historian import Historian
 from sensorstream.historian.readings_sql import EVERY_ROW
+from sensorstream.pipeline import backlog
 from sensorstream.pipeline import ingest as pipeline
 from sensorstream.pipeline.dataframes import read_historian
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.planning import make_plan, row_counts
 from sensorstream.staging.datasource import HistorianSource
-from sensorstream.verification import verify
+from sensorstream.verification import repair, verify
 from tests.oracle import objects, readings_of
 from tests.slowly import ROWS, TABLE, WINDOW, Slow, before
 
@@ -77,16 +80,48 @@ def read_again(slow, config, spark, monkeypatch) -> None:
     ingest(config, "2026-10-01")
 
 
-def checked(slow, config, spark, monkeypatch) -> None:
+def summed_up_slowly(slow, monkeypatch, module) -> None:
     def summarise(historian, tables, *others):
         slow.slow_down()
         for table in tables:
             historian.count(table, EVERY_ROW)
         return real(historian, tables, *others)
 
-    real = source_check.summarise
-    monkeypatch.setattr(source_check, "summarise", summarise)
+    real = module.summarise
+    monkeypatch.setattr(module, "summarise", summarise)
+
+
+def checked(slow, config, spark, monkeypatch) -> None:
+    summed_up_slowly(slow, monkeypatch, source_check)
     source_check.check_source(config, WINDOW)
+
+
+def ranges_learnt(slow, config, spark, monkeypatch) -> None:
+    summed_up_slowly(slow, monkeypatch, learn_ranges)
+    learn_ranges.learn_ranges(config, WINDOW)
+
+
+def days_missing(slow, config, spark, monkeypatch) -> None:
+    def tables(historian, window):
+        found = real(historian, window)
+        historian.connection.execute("SELECT pg_sleep(8)")
+        return found
+
+    real = Historian.partition_tables
+    monkeypatch.setattr(Historian, "partition_tables", tables)
+    backlog.missing_days(config, WINDOW)
+
+
+def days_changed(slow, config, spark, monkeypatch) -> None:
+    before(monkeypatch, slow, backlog, "lookback")
+    slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
+    backlog.changed_days(config, "fingerprint")
+
+
+def repaired(slow, config, spark, monkeypatch) -> None:
+    before(monkeypatch, slow, repair, "staged_again")
+    slow.database.execute(f"UPDATE {TABLE} SET floatvalue = -1 WHERE t_stamp < {WINDOW.start_ms + 10_000}")
+    verify.verify(config, WINDOW, repair=True)
 
 
 def verified(slow, config, spark, monkeypatch) -> None:
@@ -120,6 +155,7 @@ def in_the_data_source(slow, config, spark, monkeypatch) -> None:
     spark.read.format("historian").options(**options).load().collect()
 
 
+AS_FRAMES = ("data frame by jdbc", "data source")  # which give way as the data frame does
 PHASES: dict[str, Callable] = {
     "plan": planned,
     "extract": extracted,
@@ -133,7 +169,14 @@ PHASES: dict[str, Callable] = {
     "data frame by jdbc": in_a_frame_by_jdbc,
     "data source": in_the_data_source,
 }
-USUAL = set(zip(PHASES, cycle(REQUESTS), strict=False))
+USUAL = {(phase, request) for phase, request in zip(PHASES, cycle(REQUESTS), strict=False) if phase not in AS_FRAMES}
+PHASES |= {
+    "missing days": days_missing,
+    "changed days": days_changed,
+    "repair": repaired,
+    "learn ranges": ranges_learnt,
+}
+HOLDS_NOTHING = ("missing days",)  # of the readings: nobody waits, and it goes on
 GRID = [
     pytest.param(phase, request, id=f"{phase}, {request}", marks=[] if (phase, request) in USUAL else pytest.mark.slow)
     for phase in PHASES
@@ -144,7 +187,7 @@ GRID = [
 @pytest.mark.parametrize(("phase", "request_"), GRID)
 def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monkeypatch):
     config = make_config(dbname=slow.database.name)
-    if phase in ("read again", "verify"):
+    if phase in ("read again", "verify", "changed days", "repair"):
         ingest(config, WINDOW)
     lake = objects(config)
     ended: list[BaseException | None] = []
@@ -169,12 +212,14 @@ def test_nobody_waits_for_a_run(phase, request_, slow, make_config, spark, monke
     assert max(waited, *writes) < MOST_SECONDS
     (error,) = ended
     what = "the end of a snapshot" if request_ == "index concurrently" else TABLE
-    if not phase.startswith("data"):  # else it is Spark's own, with ours in it
+    if phase in HOLDS_NOTHING:
+        assert error is None
+    elif not phase.startswith("data"):  # else it is Spark's own, with ours in it
         assert isinstance(error, SourceError), error
     if phase == "data frame by jdbc":
         # Spark tells what its own connections met first: the end, or a lock that is waited for.
         assert re.search("terminating connection|lock timeout|which gave way", str(error))
-    else:
+    elif error:
         assert f"waited for {what} (" in str(error)
         assert "behind this run, which gave way: run again when that is done" in str(error)
     slow.slow_down(0)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorstream.historian import heap_tail, open_historian
@@ -347,26 +347,31 @@ steps = st.sampled_from(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(steps, min_size=6, max_size=15), st.sampled_from([0, 1, 8, 1024]))
-def test_any_mixture_is_named_or_declined(plant, mixture, margin):
-    plant.begin()
-    slow = Slow(plant)
-    try:
-        before = plant.look(margin=margin)
-        for step in [*mixture, "look"]:
-            if step == "look":
-                after = plant.look(before, margin=margin)
-                if isinstance(after.verdict, Tail):
-                    assert after.changed_since(before) <= after.verdict.inserted.keys()
-                before = after
-            elif step == "slow writes":
-                slow.write()
-            elif step == "slow commits":
-                slow.commit()
-            else:
-                if step == "truncated and refilled":
-                    slow.commit()  # or it would wait for the lock
-                MIXED[step](plant)
-    finally:
-        slow.connection.close()
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_any_mixture_is_named_or_declined(examples, plant):
+    @settings(max_examples=examples)
+    @given(st.lists(steps, min_size=6, max_size=15), st.sampled_from([0, 1, 8, 1024]))
+    def named_or_declined(mixture, margin):
+        plant.begin()
+        slow = Slow(plant)
+        try:
+            before = plant.look(margin=margin)
+            for step in [*mixture, "look"]:
+                if step == "look":
+                    after = plant.look(before, margin=margin)
+                    if isinstance(after.verdict, Tail):
+                        assert after.changed_since(before) <= after.verdict.inserted.keys()
+                    before = after
+                elif step == "slow writes":
+                    slow.write()
+                elif step == "slow commits":
+                    slow.commit()
+                else:
+                    if step == "truncated and refilled":
+                        slow.commit()  # or it would wait for the lock
+                    MIXED[step](plant)
+        finally:
+            slow.connection.close()
+
+    named_or_declined()

@@ -110,7 +110,7 @@ def test_is_refused_by_name_and_the_lake_stays(way, committed):
     assert readings_of(config) == before
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", HARMLESS)
 def test_takes_nothing_away(way, engine, committed):
     config, before = committed(*HARMLESS[way])

@@ -22,7 +22,7 @@ from tests.historians import DAY, T0, small_historian
 from tests.kinds import KINDS, become, insert
 from tests.oracle import Row, bits, expect, readings_of
 
-QUICK = ("view over a join", "heirs of another schema")  # those that are least like a table
+QUICK = ("view over a join",)  # least like a table
 slow = partial(pytest.param, marks=pytest.mark.slow)
 MONTH, MINUTE, NOON = "sqlt_data_1_2026_10", 60_000, T0 + 43_200_000
 PATHS = {1: "plant/a", 2: "plant/b", 3: "plant/a"}

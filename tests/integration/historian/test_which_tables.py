@@ -181,7 +181,7 @@ def test_a_few_odd_times_do_not_condemn_a_table(database, make_config, generic):
 # -- nothing kept is no quiet success ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_a_run_that_keeps_not_one_reading_says_so(engine, database, make_config):
     small_historian(database, [Row(1, T0 + n, 1.0, quality=q) for n, q in enumerate([0, 0, 500, None])], {1: "a"})
     config = make_config(dbname=database.name, engine=engine)

@@ -25,8 +25,10 @@ from sensorstream.windows import window_of
 from tests.historians import DAY, T0, add, small_historian
 from tests.oracle import Row, bits, expect, objects, readings_of, without_marks
 
+FEW, MANY = pytest.param(1_000_000, marks=pytest.mark.slow, id="few slices"), pytest.param(4_000, id="many, busy tags")
 
-@pytest.mark.parametrize("per_slice", [1_000_000, 4_000], ids=["few slices", "many slices, busy tags"])
+
+@pytest.mark.parametrize("per_slice", [FEW, MANY])
 def test_both_engines_leave_the_same_bytes_on_the_seeded_plant(per_slice, plant, make_config):
     places = (("s3", "packed"), ("local", "jdbc"))
     packed, jdbc = (make_config(lake=lake, engine=e, readings_per_slice=per_slice) for lake, e in places)

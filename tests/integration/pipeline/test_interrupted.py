@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from sensorstream.windows import window_of
 from tests.configs import file_of
 from tests.historians import small_historian
 from tests.oracle import Row
+from tests.slowly import Slow
 
 DAY = window_of("UTC", day="2026-10-14")
 
@@ -58,6 +60,28 @@ def test_a_run_that_is_stopped_while_spark_starts_says_so(plant, tmp_path):
     wait_until(lambda: any("java" in " ".join(_command(one)) for one in process.children(True)))
     ran.send_signal(signal.SIGINT)
     assert (ran.communicate(timeout=60)[1], ran.returncode) == ("sensorstream: stopped\n", 130)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+def test_ctrl_c_in_a_terminal_where_spark_is_at_work_says_so_and_nothing_after(engine, database, make_config, tmp_path):
+    """A terminal tells Java and the workers as well."""
+    slow = Slow(database)
+    slow.slow_down(600, query=r"string_agg|\) readings")
+    config = file_of(make_config(dbname=database.name, engine=engine, spark_master="local[2]"), tmp_path)
+    words = ["ingest", "--config", str(config), "--start", "2026-09-30", "--end", "2026-10-02"]
+    for pause in (0, 0.1, 0.3, 1, 2):
+        wait_until(lambda: not slow.asleep())  # who read for the one before
+        with (tmp_path / "said").open("w+") as said:  # also by workers that end after it
+            ran = subprocess.Popen([sys.executable, "-m", "sensorstream", *words], stderr=said, process_group=0)
+            wait_until(slow.asleep, 300)
+            time.sleep(pause)
+            os.killpg(ran.pid, signal.SIGINT)
+            assert ran.wait(60) == 130
+            time.sleep(1)
+            said.seek(0)
+            assert [line for line in said if not line.startswith("extract: ")] == ["sensorstream: stopped\n"]
 
 
 def wait_until(holds, seconds=60):

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorstream.errors import SensorStreamError, SourceError
@@ -178,30 +178,34 @@ def happen(database, kind: str, what: object, number: int) -> None:
     database.execute(statements[kind])
 
 
-@pytest.mark.timeout(300)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(EVENTS, max_size=4), st.sampled_from(["packed", "packed", "jdbc"]))
-def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(database, make_config, events, engine):
-    database.execute(f"DROP TABLE IF EXISTS {TABLE}, sqlth_te")
-    small_historian(database, hourly(), PATHS)
-    config = make_config(dbname=database.name, engine=engine)
-    ingest(config, DAY)
-    for event in events:
-        with suppress(psycopg.errors.UndefinedColumn, psycopg.errors.DuplicateColumn):  # renamed before
-            happen(database, *event)
-        before = objects(config)
-        refused = False
-        try:
-            ingest(config, DAY)
-        except SensorStreamError:
-            refused = True
-            assert objects(config) == before
-        with suppress(psycopg.errors.UndefinedColumn):  # nothing is read of a table that lacks a column
-            columns = "tagid, t_stamp, floatvalue, stringvalue, dataintegrity"
-            rows = database.execute(f"SELECT {columns} FROM {TABLE}")  # the owner sees all
-            whole = readings_of(config) == expect([Row(*row) for row in rows], PATHS).readings
-            assert whole or refused
-            assert verified(config) in ((None, True) if whole else (None, False))
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.slow)])
+def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(examples, database, make_config):
+    @settings(max_examples=examples)
+    @given(st.lists(EVENTS, max_size=4), st.sampled_from(["packed", "packed", "jdbc"]))
+    def equals_or_is_refused(events, engine):
+        database.execute(f"DROP TABLE IF EXISTS {TABLE}, sqlth_te")
+        small_historian(database, hourly(), PATHS)
+        config = make_config(dbname=database.name, engine=engine)
+        ingest(config, DAY)
+        for event in events:
+            with suppress(psycopg.errors.UndefinedColumn, psycopg.errors.DuplicateColumn):  # renamed before
+                happen(database, *event)
+            before = objects(config)
+            refused = False
+            try:
+                ingest(config, DAY)
+            except SensorStreamError:
+                refused = True
+                assert objects(config) == before
+            with suppress(psycopg.errors.UndefinedColumn):  # nothing is read of a table that lacks a column
+                columns = "tagid, t_stamp, floatvalue, stringvalue, dataintegrity"
+                rows = database.execute(f"SELECT {columns} FROM {TABLE}")  # the owner sees all
+                whole = readings_of(config) == expect([Row(*row) for row in rows], PATHS).readings
+                assert whole or refused
+                assert verified(config) in ((None, True) if whole else (None, False))
+
+    equals_or_is_refused()
 
 
 def verified(config) -> bool | None:

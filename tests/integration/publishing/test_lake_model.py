@@ -8,7 +8,7 @@ from tests.lake_model import hold
 
 
 def test_any_sequence_of_runs_leaves_what_the_model_says(make_config):
-    hold(make_config, "s3", 5, 8)
+    hold(make_config, "s3", 3, 8)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 import venv
 from collections.abc import Callable, Iterator
@@ -275,6 +276,24 @@ def test_a_worker_that_is_killed_half_way_loses_nothing(engine, cluster, on_clus
     _, err = run.communicate(timeout=RUN_SECONDS)
     assert run.returncode == 0, err
     same_readings(config, plant)
+
+
+@pytest.mark.slow
+def test_a_master_that_is_killed_half_way_loses_nothing_and_the_next_run_names_it(
+    cluster, on_cluster, plant, sandbox, wanted
+):
+    config = on_cluster(readings_per_slice=4_000)
+    run = cluster.start(config, plant)
+    wait_for_reading(run, sandbox.owner_dsn)
+    time.sleep(1)  # until Spark's own are settled
+    os.kill(cluster.state.spark[sandbox_spark.MASTER].process.pid, signal.SIGKILL)
+    _, err = run.communicate(timeout=RUN_SECONDS)
+    assert run.returncode == 0, err
+    same_readings(config, plant)
+    run = cluster.start(config, plant)
+    _, err = run.communicate(timeout=RUN_SECONDS)
+    says = f"Spark's master {config.spark_master} cannot be reached, or has ended this run"
+    assert run.returncode == 1 and says in err.splitlines()[-1], err
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorstream.historian import open_historian
@@ -70,48 +70,52 @@ def historian(database):
     return database
 
 
-@pytest.mark.timeout(900)
-@settings(max_examples=9, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans(), st.booleans())
-def test_both_engines_and_the_oracle_agree(historian, make_config, spark, found, order, per_slice, analyzed, only):
-    if only:  # nothing else stands in the tables
-        found = {key: row for key, row in found.items() if START <= key[2] < END and key[1] in PATHS}
-    wanted = expect(
-        [
-            Row(
-                tagid,
-                time,
-                number if number is not None else whole,
-                text if text is not None else iso(date),
-                quality,
-                table,
-            )
-            for (table, tagid, time), ((whole, number, text, date), quality) in found.items()
-            if START <= time < END and tagid in PATHS
-        ],
-        PATHS,
-    )
-    with psycopg.connect(historian.owner) as connection:
-        for table in TABLES:
-            connection.execute(f"TRUNCATE {table}")
-        for (table, tagid, time), ((whole, number, text, date), quality) in found.items():
-            cell = [tagid, whole, number, text, date, quality, time]
-            connection.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s)", cell)
-    if analyzed:
-        historian.execute(f"ANALYZE {', '.join(TABLES)}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(make_plan, "choose_order", lambda *_, **__: order)
-        lakes = []
-        for engine, session in (("packed", None), ("packed", spark), ("jdbc", spark)):
-            config = make_config(dbname=historian.name, engine=engine, readings_per_slice=per_slice)
-            record = ingest(config, DAY, spark=session)
-            assert readings_of(config) == wanted.readings
-            assert (sum(record.rows_rejected.values()), record.rows_deduplicated) == (
-                wanted.rejected,
-                wanted.deduplicated,
-            )
-            lakes.append(without_marks(objects(config)))
-    assert lakes[0] == lakes[1] == lakes[2]
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_both_engines_and_the_oracle_agree(examples, historian, make_config, spark):
+    @settings(max_examples=examples)
+    @given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans(), st.booleans())
+    def agree(found, order, per_slice, analyzed, only):
+        if only:  # nothing else stands in the tables
+            found = {key: row for key, row in found.items() if START <= key[2] < END and key[1] in PATHS}
+        wanted = expect(
+            [
+                Row(
+                    tagid,
+                    time,
+                    number if number is not None else whole,
+                    text if text is not None else iso(date),
+                    quality,
+                    table,
+                )
+                for (table, tagid, time), ((whole, number, text, date), quality) in found.items()
+                if START <= time < END and tagid in PATHS
+            ],
+            PATHS,
+        )
+        with psycopg.connect(historian.owner) as connection:
+            for table in TABLES:
+                connection.execute(f"TRUNCATE {table}")
+            for (table, tagid, time), ((whole, number, text, date), quality) in found.items():
+                cell = [tagid, whole, number, text, date, quality, time]
+                connection.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s)", cell)
+        if analyzed:
+            historian.execute(f"ANALYZE {', '.join(TABLES)}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(make_plan, "choose_order", lambda *_, **__: order)
+            lakes = []
+            for engine, session in (("packed", None), ("packed", spark), ("jdbc", spark)):
+                config = make_config(dbname=historian.name, engine=engine, readings_per_slice=per_slice)
+                record = ingest(config, DAY, spark=session)
+                assert readings_of(config) == wanted.readings
+                assert (sum(record.rows_rejected.values()), record.rows_deduplicated) == (
+                    wanted.rejected,
+                    wanted.deduplicated,
+                )
+                lakes.append(without_marks(objects(config)))
+        assert lakes[0] == lakes[1] == lakes[2]
+
+    agree()
 
 
 @pytest.mark.parametrize(
@@ -272,31 +276,37 @@ def generic_row(tagid: int, time: int, value: float | int | Decimal | None, code
     return Row(tagid, time, number, f"{value:f}" if other else None, code, unreadable=beyond)
 
 
-@pytest.mark.timeout(900)
-@settings(max_examples=9, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(generic_kinds)
-def test_values_and_codes_of_every_type_arrive_to_the_bit(database, make_config, found):
-    """In a generic table: what is read is as the oracle has it, what cannot be read is rejected and counted."""
-    kind, code, cells = found
-    database.execute("DROP TABLE IF EXISTS tags, readings_2026_10")
-    database.execute("CREATE TABLE tags AS SELECT n AS id, 'tag ' || n AS tagpath, '' AS description, '' AS unit"
-                     " FROM generate_series(1, 3) n")  # fmt: skip
-    database.execute(f"CREATE TABLE readings_2026_10 (tagid int, t_stamp bigint, value {kind}, dataintegrity {code})")
-    with psycopg.connect(database.owner) as connection:
-        for (tagid, time), (value, quality) in cells.items():
-            row = [tagid, time, value, quality]
-            connection.execute("INSERT INTO readings_2026_10 VALUES (%s, %s, %s, %s)", row)
-    rows = [generic_row(tagid, time, *cell) for (tagid, time), cell in cells.items()]
-    wanted = expect(rows, {n: f"tag {n}" for n in (1, 2, 3)}, good=(192, -1, -(2**31), 2**31 - 1, 2**15 - 1))
-    lakes = []
-    for engine in ("packed", "jdbc"):
-        config = make_config(dbname=database.name, engine=engine)
-        record = ingest(config, DAY)
-        assert readings_of(config) == wanted.readings
-        assert sum(record.rows_rejected.values()) == wanted.rejected
-        assert record.rows_rejected.get("unreadable", 0) == sum(row.unreadable for row in rows)
-        assert record.digits_in_text == sum(text is not None for *_, text, _ in wanted.readings)
-        lakes.append(without_marks(objects(config)))
-    assert lakes[0] == lakes[1]
-    if cells:
-        assert verify(config, DAY).success
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.slow)])
+def test_values_and_codes_of_every_type_arrive_to_the_bit(examples, database, make_config):
+    @settings(max_examples=examples)
+    @given(generic_kinds)
+    def arrive(found):
+        """In a generic table: what is read is as the oracle has it, what cannot be read is rejected and counted."""
+        kind, code, cells = found
+        database.execute("DROP TABLE IF EXISTS tags, readings_2026_10")
+        database.execute("CREATE TABLE tags AS SELECT n AS id, 'tag ' || n AS tagpath, '' AS description, '' AS unit"
+                         " FROM generate_series(1, 3) n")  # fmt: skip
+        database.execute(
+            f"CREATE TABLE readings_2026_10 (tagid int, t_stamp bigint, value {kind}, dataintegrity {code})"
+        )
+        with psycopg.connect(database.owner) as connection:
+            for (tagid, time), (value, quality) in cells.items():
+                row = [tagid, time, value, quality]
+                connection.execute("INSERT INTO readings_2026_10 VALUES (%s, %s, %s, %s)", row)
+        rows = [generic_row(tagid, time, *cell) for (tagid, time), cell in cells.items()]
+        wanted = expect(rows, {n: f"tag {n}" for n in (1, 2, 3)}, good=(192, -1, -(2**31), 2**31 - 1, 2**15 - 1))
+        lakes = []
+        for engine in ("packed", "jdbc"):
+            config = make_config(dbname=database.name, engine=engine)
+            record = ingest(config, DAY)
+            assert readings_of(config) == wanted.readings
+            assert sum(record.rows_rejected.values()) == wanted.rejected
+            assert record.rows_rejected.get("unreadable", 0) == sum(row.unreadable for row in rows)
+            assert record.digits_in_text == sum(text is not None for *_, text, _ in wanted.readings)
+            lakes.append(without_marks(objects(config)))
+        assert lakes[0] == lakes[1]
+        if cells:
+            assert verify(config, DAY).success
+
+    arrive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -99,6 +100,19 @@ def test_each_commit_is_one_snapshot_that_tells_window_and_counts(make):
     assert_whole(open_store(config), values(day(0)) | values(day(1), 2.0))
     compact(config, ["2026-10"])
     assert_whole(open_store(config), values(day(0)) | values(day(1), 2.0))
+
+
+def test_times_of_snapshots_do_not_go_back_with_the_clock(make, monkeypatch):
+    """Engines in Java refuse a table where they do."""
+    config, now = make(), time.time()
+    for number, later in enumerate((0, -86_400, 3600, -3600)):
+        with monkeypatch.context() as clock:
+            clock.setattr(time, "time", lambda: now + later)  # noqa: B023
+            put(config, values(day(number)), day(number))
+    metadata = static(config).metadata
+    times = [snapshot.timestamp_ms for snapshot in metadata.snapshots]
+    assert times == sorted(times) == [entry.timestamp_ms for entry in metadata.snapshot_log]
+    assert len(times) == 4 and metadata.last_updated_ms == times[-1]
 
 
 def test_many_commits_merge_their_manifests_and_leave_no_orphan(make, monkeypatch):

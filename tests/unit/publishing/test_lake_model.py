@@ -13,19 +13,21 @@ from tests.lakes import publish, scope_of
 
 
 def test_any_sequence_of_runs_leaves_what_the_model_says(tmp_path):
-    hold(lakes_in(tmp_path), "local", 40, 8)
+    hold(lakes_in(tmp_path), "local", 25, 8)
 
 
 def test_any_sequence_of_runs_leaves_the_iceberg_table_that_the_model_says(tmp_path):
-    hold(lakes_in(tmp_path), "local", 8, 6, iceberg={"table": "plant.readings"})
+    hold(lakes_in(tmp_path), "local", 5, 6, iceberg={"table": "plant.readings"})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_long_sequences_of_runs_leave_the_iceberg_table_that_the_model_says(tmp_path):
     hold(lakes_in(tmp_path), "local", 150, 20, iceberg={"table": "plant.readings"})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_long_sequences_of_runs_leave_what_the_model_says(tmp_path):
     hold(lakes_in(tmp_path), "local", 500, 25)
 
