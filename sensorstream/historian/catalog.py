@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from itertools import groupby
 from threading import Event
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from ..config.credentials import Login, login
-from ..config.layouts.description import Description, Readings, Tables
+from ..config.layouts.description import Description, Readings
 from ..config.settings import Config
 from ..errors import ConfigError, SourceError
 from ..windows import Window
@@ -26,15 +25,10 @@ from .model import LeftOut, PartitionTable, Tag, tag_of
 from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
 from .table_shapes import checked, wide_paths
-from .tables import Listing, existing_tables, listed_tables, listing_rows, named_tables
+from .tables import Listing, around, begun_before, existing_tables, listed_tables, listing_rows, named_tables
 from .tag_rows import matches, tag_kinds, tag_rows
 from .time_sql import in_order
 from .watch import Watch, kind_of, watched
-
-# A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
-# at an odd hour), so tables this near to the window are asked whether they do.
-NEIGHBOUR = timedelta(days=1)
-A_YEAR = timedelta(days=366)
 
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
 
@@ -199,10 +193,10 @@ class Historian:
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)
-            before = _before(listing, window, [kind.tables for kind in self.layout.readings])
+            before = begun_before(listing, window, [kind.tables for kind in self.layout.readings])
             chosen = []
             for table in listing.tables:
-                if not (table.span is None or table.span.overlaps(_around(window)) or table in before):
+                if not (table.span is None or table.span.overlaps(around(window)) or table in before):
                     continue
                 table = checked(self, table)
                 if table.span is None or table.span.overlaps(window):
@@ -223,7 +217,7 @@ class Historian:
                 why = f"{table.name} has the columns of readings but no month in its name"
                 remedy = f'rename it, or show it in a view "{table.name}_{window.start:%Y_%m}"'
                 found.append(LeftOut(table.name, f"{why}: left out, {remedy}", certain=False))
-            elif table.span is None or table.span.overlaps(_around(window)):
+            elif table.span is None or table.span.overlaps(around(window)):
                 why = f"{table.name} is not listed in {listing.called} and"
                 try:
                     if {*table.keys} <= set(self.columns(table.name)) and self.holds_any(table, window):
@@ -383,20 +377,3 @@ def open_historian(config: Config) -> Iterator[Historian]:
             layout = layout_of(config, existing_tables(connection, config.db_schema))
         names = config.db_schema, layout.in_schema(config.db_schema), config.timezone, config.tags_table
         yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
-
-
-def _around(window: Window) -> Window:
-    return Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
-
-
-def _before(listing: Listing, window: Window, forms: Sequence[Tables]) -> set[PartitionTable]:
-    """Of each driver whose tables' names leave the window's start out the last table of the year before it, which may
-    hold more than its name says: a gateway can be told to begin a table every three months, or every week."""
-    if not listing.by_name:
-        return set()
-    last: dict[str, PartitionTable] = {}
-    for table in listing.tables:
-        series = forms[table.family].series(table.name)
-        if table.span and window.start - A_YEAR <= table.span.start <= window.start:
-            last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
-    return {table for table in last.values() if table.span and table.span.end <= window.start}

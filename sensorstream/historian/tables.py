@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from psycopg import sql
 
 from ..config.layouts.description import Listing as LayoutListing
-from ..config.layouts.description import Readings
+from ..config.layouts.description import Readings, Tables
 from ..windows import Window
 from .connection import Connection
 from .model import PartitionTable, span_of
+
+# A table can hold readings a little outside the time it is listed for (a gateway in another time zone, a roll-over
+# at an odd hour), so tables this near to the window are asked whether they do.
+NEIGHBOUR = timedelta(days=1)
+A_YEAR = timedelta(days=366)
 
 # What each relation of the schema is a partition or heir of, near or far, by way of whatever schema.
 ANCESTORS = """
@@ -216,3 +221,21 @@ def _span(start: int | None, end: int | None) -> Window | None:
         return Window(first, last) if first < last else None
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def around(window: Window) -> Window:
+    """The window and its neighbourhood."""
+    return Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
+
+
+def begun_before(listing: Listing, window: Window, forms: Sequence[Tables]) -> set[PartitionTable]:
+    """Of each driver whose tables' names leave the window's start out the last table of the year before it, which may
+    hold more than its name says: a gateway can be told to begin a table every three months, or every week."""
+    if not listing.by_name:
+        return set()
+    last: dict[str, PartitionTable] = {}
+    for table in listing.tables:
+        series = forms[table.family].series(table.name)
+        if table.span and window.start - A_YEAR <= table.span.start <= window.start:
+            last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
+    return {table for table in last.values() if table.span and table.span.end <= window.start}

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ..config.settings import Config
 from ..historian import Historian, PartitionTable, Tag
-from ..historian.catalog import NEIGHBOUR
 from ..historian.statistics import Statistics, count_by_tag, statistics
+from ..historian.tables import NEIGHBOUR
 from ..historian.two_sensors import refuse_two_sensors
 from ..windows import Window
 from .plan import Plan, Workers
