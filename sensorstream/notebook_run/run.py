@@ -126,10 +126,8 @@ def run(
     except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
     except OSError as error:  # of an executed notebook, or a kernel's log
-        said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
-        failure = LakeError(said, published=(folder / RECORD).exists())
-    opened = (parameters["config_path"], config_source)
-    _write_report(folder, config, window, failure, patterns, settings, opened)
+        failure = _no_room(folder, error)
+    _write_report(folder, config, window, failure, patterns, settings, (parameters["config_path"], config_source))
     if failure:
         try:
             _keep(config, folder, name, report, console)
@@ -142,6 +140,11 @@ def run(
     show_found(run_page.stands_out(folder, config.timezone), console)
     _keep(config, folder, name, report, console)
     return RunOutcome(place, report, record)
+
+
+def _no_room(folder: Path, error: OSError) -> LakeError:
+    said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
+    return LakeError(said, published=(folder / RECORD).exists())
 
 
 def _record(folder: Path) -> RunRecord:
