@@ -107,8 +107,7 @@ def run(
     config = load(config_path, source=config_source, arguments=arguments)
     window = window_of(config.timezone, day=date, start=start, end=end)
     name = f"{run_id(window, config.patterns(patterns))}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    folder = storage.run_folder(config, name)
-    place = storage.kept_at(config, folder, name)
+    place = storage.kept_at(config, folder := storage.run_folder(config, name), name)
     report = f"{place}/report.html"
     parameters = {
         "config_path": str(Path(config_path).resolve()) if config_path else None,
