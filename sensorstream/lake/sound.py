@@ -40,7 +40,7 @@ Key = Annotated[str, AfterValidator(_key)]
 class Strict(BaseModel):
     """Nothing is taken for something else, and nothing unknown is passed over."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)  # few runs need all of them
 
 
 class _Holder(Strict):
@@ -79,9 +79,8 @@ class _Root(Strict):
     iceberg: dict[str, Key | Literal[""]] | None = None
 
 
-SETTLING = TypeAdapter(list[tuple[list[Key], list[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], Key]]]])
-
-
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+SETTLING = TypeAdapter(list[tuple[list[Key], list[tuple[Digest, Key]]]], config=ConfigDict(defer_build=True))
 NEW = TypeAdapter(New)
 
 
