@@ -191,6 +191,15 @@ def test_late_readings_are_found(seeded, database):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seeded", ["thingsboard"], indirect=True)
+def test_months_in_names_of_partitions_are_utcs_whatever_zone_the_days_are_of(seeded):
+    config = seeded[0].model_copy(update={"timezone": "Europe/Berlin"})
+    found = plan(config, window_of(config.timezone, day="2026-11-01"))
+    assert sorted(table.name for table in found.tables) == ["ts_kv_2026_10", "ts_kv_2026_11", "ts_kv_indefinite"]
+    assert not [note for note in found.notes if "is listed for" in note]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seeded", CASES, indirect=True)
 def test_the_other_engine_and_every_command_agree(seeded, database, make_config):
     packed, system = seeded
