@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from sensorstream import sandbox
 from sensorstream.sandbox.processes import HOST, Process, free, wait_until
+from sensorstream.sandbox.servers import look_at
 from sensorstream.sandbox.state import State
 
 
@@ -129,6 +130,17 @@ def test_the_configuration_points_at_the_sandbox_and_only_its_user_reads_it(root
     assert box.secret_key not in box.config_path.read_text()
     for name in ("config.json", "aws", "state.json"):
         assert stat.S_IMODE((root / name).stat().st_mode) == 0o600
+
+
+def test_its_configuration_names_some_tags_alone_for_as_long_as_it_is_told_to(root):
+    def named() -> list[str] | None:
+        sandbox.up(root)
+        return json.loads((root / "config.json").read_text()).get("sensor_patterns")
+
+    look_at(root, ["^boiler/"])
+    assert named() == ["^boiler/"], "a later start keeps it"
+    look_at(root)
+    assert named() is None
 
 
 def test_readings_and_objects_survive_that_every_process_is_killed(root):
