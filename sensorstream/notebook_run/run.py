@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,12 +122,10 @@ def run(
     settings: list[Value] | None = None
     try:
         settings = explain(config_path, config_source, arguments)
-        _execute(config, window, folder, parameters, console, verbose)
+        with _room_in(folder):
+            _execute(config, window, folder, parameters, console, verbose)
     except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
-    except OSError as error:  # of an executed notebook, or a kernel's log
-        said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
-        failure = LakeError(said, published=(folder / RECORD).exists())
     _write_report(folder, config, window, failure, patterns, settings)
     if failure:
         try:
@@ -141,6 +139,16 @@ def run(
     show_found(run_page.stands_out(folder, config.timezone), console)
     _keep(config, folder, name, report, console)
     return RunOutcome(place, report, record)
+
+
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    """``LakeError`` where the folder of a run takes no executed notebook, or no log of a kernel."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
+        raise LakeError(said, published=(folder / RECORD).exists()) from error
 
 
 def _record(folder: Path) -> RunRecord:
