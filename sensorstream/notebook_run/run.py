@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,11 +121,10 @@ def run(
     settings: list[Value] | None = None
     try:
         settings = explain(config_path, config_source, arguments)
-        _execute(config, window, folder, parameters, console, verbose)
+        with _room_in(folder):
+            _execute(config, window, folder, parameters, console, verbose)
     except (KeyboardInterrupt, SensorStreamError) as error:
         failure = stopped(error)  # a supervisor ends the kernels too, which would be said to have died
-    except OSError as error:  # of an executed notebook, or a kernel's log
-        failure = _no_room(folder, error)
     _write_report(folder, config, window, failure, patterns, settings, (parameters["config_path"], config_source))
     if failure:
         try:
@@ -141,9 +140,14 @@ def run(
     return RunOutcome(place, report, record)
 
 
-def _no_room(folder: Path, error: OSError) -> LakeError:
-    said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
-    return LakeError(said, published=(folder / RECORD).exists())
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    """``LakeError`` where the folder of a run takes no executed notebook, or no log of a kernel."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{folder}, where the run keeps what it executes: {error.strerror or error}: make room there"
+        raise LakeError(said, published=(folder / RECORD).exists()) from error
 
 
 def _record(folder: Path) -> RunRecord:
