@@ -118,7 +118,10 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
         snapshot_connection(where, asked.snapshot, SETTINGS) as connection,
         source_errors(where, f"reading {tag.path}"),
     ):
-        sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > most
+        # Where no index finds a stretch of a tag, as of one of several columns, to read it whole costs less.
+        found_at_once = all(table.own_keys[0] and (not table.time or table.time.plain) for table in asked.tables)
+        limit = most if found_at_once else MOST_WHOLE
+        sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > limit
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
     kept = reduced(found.kept, points)
     if sampled:  # between the samples of two stretches there is no silence, but where one between them is empty

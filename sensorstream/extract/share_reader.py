@@ -215,7 +215,7 @@ class ShareReader:
         terms: list[sql.Composable] = [queries.in_pages(*piece.pages)]
         if piece.table not in self.fetch.whole:
             terms.append(queries.in_window(table, piece.window, None if every else ids))
-            terms += [queries.between(ids)] if every else []
+            terms += [queries.between(ids)] if every and table.own_keys[0] else []
         pack = queries.mixed if self._mixed else queries.packed
         return pack(schema, table, sql.SQL(" AND ").join(terms), self.fetch.lift)
 
