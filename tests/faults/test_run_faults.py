@@ -135,6 +135,7 @@ def passes(case: str, kind: Kind, fault: Fault, skip: int, lake: Faulty) -> None
     assert_whole(lake.store, lake.after)
 
 
+@pytest.mark.slow
 def test_faults_that_pass_are_not_noticed(faulty):
     at_once(passes, [(*case, random.randrange(2)) for case in shared_out(FAULTS)], patient(faulty))
 

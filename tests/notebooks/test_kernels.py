@@ -60,6 +60,7 @@ def test_the_second_notebook_of_a_kernel_finds_what_is_imported_and_nothing_that
         assert printed(there, kernel, tmp_path) == "False False True\n"
 
 
+@pytest.mark.slow
 def test_with_a_kernel_its_spark_ends_and_leaves_no_file(run, plant, tmp_path):
     there = f"import os; os.environ['SPARK_LOCAL_DIRS'] = {str(tmp_path)!r}; "
     assert run("print(spark.range(3).count())", there + JAVA.format(config=str(plant.config_path))) == "3\n"

@@ -81,7 +81,7 @@ def test_a_lost_connection_is_not_the_patterns_fault(database, make_config):
     assert re.search(rf"/{database.name}: the connection was lost \(.*connection.*\): run again$", str(said.value))
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, database, make_config, monkeypatch):
     small_historian(database, [Row(1, DAY.start_ms, 1.0)], {1: "a"})
     real = row_counts.pinned
@@ -150,7 +150,7 @@ SEEN = {
 }
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("told", [slower("nothing"), "shorter", slower("longer and odd")])
 def test_both_engines_have_the_same_settings_and_widen_no_time_out(told, engine, database, make_config):
     small_historian(database, [], {1: "a"})

@@ -130,10 +130,7 @@ PLACES = [("Rotating", step) for step in STEPS[:3]] + [("SecretVersions", "move"
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [
-        pytest.param(*place, id=".".join(place), marks=[] if place[1] in ("set", "move") else pytest.mark.slow)
-        for place in PLACES
-    ],
+    [pytest.param(*place, id=".".join(place), marks=[] if place[1] == "set" else pytest.mark.slow) for place in PLACES],
 )
 def test_a_rotation_that_is_killed_is_finished_by_the_next(owner, name, rotated, tmp_path):
     config = rotated()

@@ -30,7 +30,7 @@ def collected(df) -> list[tuple]:
     return sorted(found, key=lambda r: r[:2])
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_readings_are_what_ingest_leaves_and_publish_leaves_the_same_bytes(engine, plant, make_config, spark):
     ingested, published = make_config(engine=engine), make_config(engine=engine)
     ingest(ingested, DAY, [PRESS], spark=spark)

@@ -282,7 +282,7 @@ def test_what_a_later_table_holds_of_a_month_that_is_gone_is_added_to_it(databas
     assert [(t, v) for _, t, v, *_ in readings_of(config)] == [(T0, bits(1.0)), (october.end_ms - 5, bits(2.0))]
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_several_ids_of_one_path_odd_values_and_every_quality_rule(engine, database, make_config):
     nan, inf = float("nan"), float("inf")
     rows = [
@@ -376,7 +376,7 @@ def test_a_window_whose_tables_are_gone_does_not_empty_the_lake(database, make_c
     assert len(readings_of(config)) == 1
 
 
-@pytest.mark.parametrize("engine", ["packed", "jdbc"])
+@pytest.mark.parametrize("engine", ["packed", pytest.param("jdbc", marks=pytest.mark.slow)])
 def test_a_run_tells_its_readings_and_bytes(engine, plant, make_config):
     steps = []
     record = ingest(make_config(engine=engine), plant.window, progress=steps.append)

@@ -51,6 +51,7 @@ def test_a_run_that_is_stopped_says_so_and_leaves_no_query(phase, database, make
     wait_until(lambda: not at_work())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_while_spark_starts_says_so(plant, tmp_path):
     words = ["ingest", "--config", str(plant.config_path), "--date", plant.date, "--engine", "jdbc"]
     ran = subprocess.Popen(

@@ -179,7 +179,7 @@ def happen(database, kind: str, what: object, number: int) -> None:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_whatever_happens_the_lake_equals_the_source_or_the_run_is_refused(examples, database, make_config):
     @settings(max_examples=examples)
     @given(st.lists(EVENTS, max_size=4), st.sampled_from(["packed", "packed", "jdbc"]))

@@ -19,6 +19,7 @@ def run(script):
     return subprocess.run([sys.executable, "-c", BEGIN + script], capture_output=True, text=True, timeout=180)
 
 
+@pytest.mark.slow
 def test_the_session_comes_when_it_is_asked_for_and_again_after_that():
     done = run("""
 with start_early(config) as starting:

@@ -71,7 +71,7 @@ def historian(database):
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_both_engines_and_the_oracle_agree(examples, historian, make_config, spark):
     @settings(max_examples=examples)
     @given(rows, st.sampled_from(["time", "tag"]), st.sampled_from([1, 7, 1_000_000]), st.booleans(), st.booleans())
@@ -277,7 +277,7 @@ def generic_row(tagid: int, time: int, value: float | int | Decimal | None, code
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_values_and_codes_of_every_type_arrive_to_the_bit(examples, database, make_config):
     @settings(max_examples=examples)
     @given(generic_kinds)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from sensorstream import report
+from sensorstream.config.layouts.known import known
 from sensorstream.config.provenance import explain
 from sensorstream.config.sources import check
 from sensorstream.errors import LakeCheckFailed, NotSettled, SensorStreamError, SourceError
@@ -186,7 +187,7 @@ def test_a_report_says_the_lake_is_as_it_was_only_where_that_is_known(ended, kno
 
 def test_names_of_tables_cannot_bring_markup_into_a_plan(monkeypatch):
     table = PartitionTable("<img src=x onerror=alert(1)>_2026_10")
-    found = Plan("h", DAY, (), "generic", (table,), (), False, frozenset(), "time", (), 1, 0, ())
+    found = Plan("h", DAY, (), known("generic"), (table,), (), False, frozenset(), "time", (), 1, 0, ())
     assert "<img" not in found._repr_html_() and "&lt;img" in found._repr_html_()
     assert "<img" not in Changed("fingerprint", (f"{table.name} was made anew",), [])._repr_html_()
 
