@@ -206,13 +206,18 @@ class ShareReader:
 
     def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
+        terms: list[sql.Composable]
         if self.fetch.order == "tag":
             return queries.packed_by_tag(schema, table, piece.window, ids, self.fetch.lift)
         every = self.fetch.every_tag
+        if queries.is_packed_wide(table):
+            terms = [queries.in_pages(*piece.pages)] if piece.pages else []
+            rows = sql.SQL(" AND ").join([*terms, queries.in_window(table, piece.window, None)])
+            return queries.packed_wide(schema, table, rows, None if every else ids, self.fetch.lift)
         if not piece.pages:
             where = queries.in_window(table, piece.window, None if every else ids)
             return queries.packed(schema, table, where, self.fetch.lift)
-        terms: list[sql.Composable] = [queries.in_pages(*piece.pages)]
+        terms = [queries.in_pages(*piece.pages)]
         if piece.table not in self.fetch.whole:
             terms.append(queries.in_window(table, piece.window, None if every else ids))
             terms += [queries.between(ids)] if every and table.own_keys[0] else []

@@ -289,10 +289,10 @@ class Historian:
 
     # -- readings -----------------------------------------------------------------------------------------------
 
-    def count(self, table: PartitionTable, where: sql.Composable) -> int:
-        """The historian's own count of the table's readings that are ``where``."""
+    def count(self, table: PartitionTable, window: Window | None = None, ids: Sequence[int] | None = None) -> int:
+        """The historian's own count of the table's readings, or of those of ``window`` and ``ids``."""
         with source_errors(self.login, f"counting {table.name}"):
-            row = self.connection.execute(readings_sql.count(self.schema, table, where)).fetchone()
+            row = self.connection.execute(readings_sql.count(self.schema, table, window, ids)).fetchone()
         return int(row[0]) if row else 0
 
     def codes(self, table: PartitionTable, where: sql.Composable) -> dict[int | None, int]:

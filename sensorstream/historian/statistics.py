@@ -86,7 +86,7 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
         rows_in_window=in_window,
         pages=size // block if reads_parts and size is not None else None,
         indexes=tuple(tuple(row[0] or ()) for row in indexes),
-        analyzed=own_id in columns,
+        analyzed=own_id in columns or bool(table.view and table.view.wide and rows >= 0),
         shares=shares,
         borders_ms=tuple(borders),
     )
@@ -98,6 +98,10 @@ def count_by_tag(historian: Historian, table: PartitionTable, window: Window, id
     Few ids are counted one by one: to compare each row of a busy tag with one number, and group by it, takes half the
     time of looking it up in a list of one.
     """
+    if readings_sql.is_packed_wide(table):
+        with source_errors(historian.login, f"counting {table.name}"):
+            query = readings_sql.count_wide(historian.schema, table, window, ids)
+            return dict(historian.connection.execute(query).fetchall())
     where = [readings_sql.in_window(table, window, ids)]
     if len(ids) <= ONE_BY_ONE and table.own_keys[0]:
         every = readings_sql.in_window(table, window, None)

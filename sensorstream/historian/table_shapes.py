@@ -83,8 +83,11 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
                 f'table {name} has no column of numbers or texts that is a tag: correct "wide" of layout "{layout}"'
             )
         shown, rest = view_sql.wide(kind, columns, types, tags, system=system)
+        of_row, rest_of_row, wide = view_sql.wide_rows(kind, columns, types, tags, system=system)
+        as_rows = of_row.as_string(historian.connection), rest_of_row.as_string(historian.connection)
         keys = None
     else:
+        as_rows, wide = None, ()
         id_kinds = [columns[column] for column in kind.id]
         shown, rest = view_sql.narrow(
             kind, columns, types, view_sql.id_of(kind.id, id_kinds, INTEGERS, "own"), system=system
@@ -95,7 +98,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     )
     whole = kind.id[0] if historian.whole_ids and not kind.wide else None
     columns_sql, rest_sql = (part.as_string(historian.connection) for part in (shown, rest))
-    view = View(columns_sql, rest_sql, own=(*kind.id, *own), time=time, id=whole, keys=keys)
+    view = View(columns_sql, rest_sql, own=(*kind.id, *own), time=time, id=whole, keys=keys, row=as_rows, wide=wide)
     query = sql.SQL("SELECT * FROM {} LIMIT 0").format(relation(historian.schema, name, view))
     with source_errors(historian.login, f"looking at {name}"):
         found = historian.types_of(f"readings.{table.family}", query)

@@ -6,7 +6,7 @@ PostgreSQL takes such a subquery apart, so an index of the table serves, and wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -33,12 +33,22 @@ class Keys:
 
 
 @dataclass(frozen=True, order=True)
+class WideColumn:
+    """A column that is a tag: SQL of the tag's number, its name in a row's view, and the column that it stands for."""
+
+    id: str
+    shown: str
+    value: str
+
+
+@dataclass(frozen=True, order=True)
 class View:
     """How a table's rows are readings.
 
     ``columns`` and ``rest`` are what stands between SELECT and FROM, and behind it; ``own`` are its own columns that
     tell the tag and the time; ``id`` is that one of whole numbers that tells the tag, by which an index may find it;
-    ``keys`` are others that do.
+    ``keys`` are others that do. Of a wide table ``wide`` are the columns that are tags, and ``row`` what a row of it is
+    shown as in place of ``columns`` and ``rest``.
     """
 
     columns: str
@@ -47,6 +57,13 @@ class View:
     time: BareTime
     id: str | None = None
     keys: Keys | None = None
+    row: tuple[str, str] | None = None
+    wide: tuple[WideColumn, ...] = ()
+
+    @property
+    def as_rows(self) -> View:
+        """The view of a wide table's rows, each once."""
+        return replace(self, columns=self.row[0], rest=self.row[1]) if self.row else self
 
 
 def relation(
@@ -152,6 +169,19 @@ def wide(
     return _select(columns), sql.SQL("{} {}").format(
         lateral, _where([there, *([_given(kind.where)] if kind.where else [])])
     )
+
+
+def wide_rows(
+    kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], tags: Mapping[str, str], *, system: bool
+) -> tuple[sql.Composable, sql.Composable, tuple[WideColumn, ...]]:
+    """The same of a wide table's rows as they are, and their columns."""
+    columns, found = _row(kind, kinds, types, system), []
+    for n, (column, path) in enumerate(tags.items()):
+        value = next((name for name, (_, types_) in WIDE.items() if kinds[column] in types_), STRING)
+        own = sql.SQL("{}::int4" if kinds[column] == "boolean" else "{}").format(sql.Identifier("own", column))
+        columns[f"wide_{n}"] = sql.SQL("{}::{}").format(own, sql.SQL(WIDE[value][0]))
+        found.append(WideColumn(number_of(path).as_string(None), f"wide_{n}", value))
+    return _select(columns), _where([_given(kind.where)] if kind.where else []), tuple(found)
 
 
 def paths_of(wide: Wide, columns: Mapping[str, str], others: Sequence[str]) -> dict[str, str]:

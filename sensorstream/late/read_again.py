@@ -15,7 +15,6 @@ import pyarrow as pa
 from ..config.settings import Config
 from ..errors import WindowBusy
 from ..historian import Historian, open_historian
-from ..historian.readings_sql import in_window
 from ..lake.keys import late_rejected_key
 from ..lake.manifest import Root
 from ..lake.source_state import Grid, Piece, days, window_of
@@ -139,11 +138,8 @@ def _count(historian: Historian, what: Plan) -> int:
     found = sum(
         historian.count(
             what.tables[piece.table],
-            in_window(
-                what.tables[piece.table],
-                piece.window,
-                [n for position in piece.stretches for n in share.stretches[position].tag.ids],
-            ),
+            piece.window,
+            [n for position in piece.stretches for n in share.stretches[position].tag.ids],
         )
         for share in what.shares
         for piece in share.slices

@@ -9,7 +9,6 @@ from operator import itemgetter
 
 from ..errors import NotReconciled
 from ..historian import Historian, PartitionTable
-from ..historian.readings_sql import EVERY_ROW, in_window
 from .plan import Plan
 from .slices import PageCount
 
@@ -32,7 +31,7 @@ def pinned(historian: Historian, plan: Plan, also: Collection[PartitionTable] = 
 def counts(historian: Historian, plan: Plan, *, without: Collection[int] = ()) -> dict[str, int]:
     """The historian's own count of what a pinned plan reads of each of its tables, by name, ``without`` some."""
     return {
-        table.name: historian.count(table, EVERY_ROW if n in plan.whole else in_window(table, plan.window, plan.ids))
+        table.name: historian.count(table) if n in plan.whole else historian.count(table, plan.window, plan.ids)
         for n, table in enumerate(plan.tables)
         if n not in without
     }

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ..config.settings import Config
 from ..errors import LakeError, SourceError
 from ..historian import Historian
-from ..historian.readings_sql import in_window
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, StateGone
 from ..lake.stores import Store
@@ -130,7 +129,7 @@ def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen
             held = sum(entry.rows for entry in files)
             mine = [number for entry in files for number in ids.get(entry.tagpath, ())]
             tables = historian.partition_tables(interval)
-            there = sum(historian.count(table, in_window(table, interval, mine)) for table in tables)
+            there = sum(historian.count(table, interval, mine) for table in tables)
             if there < held:
                 raise SourceError(
                     f"no partition table covers {part}, and of {interval} the lake holds {held:,} readings"
