@@ -49,6 +49,7 @@ class LayoutLook:
     silent: tuple[str, ...]
     readings: int
     untagged: int
+    several: tuple[str, ...]  # tag paths that several ids have
     notes: tuple[str, ...]
 
     @property
@@ -57,6 +58,9 @@ class LayoutLook:
         if not self.tables:
             return [f'no table fits the names that layout "{self.layout}" has: correct "tables"', *self.notes]
         found = [f"{self.tags:,} tags"]
+        if self.several:
+            those = f"{len(self.several):,} of them, {self.several[0]} for one"
+            found.append(f"{those}, have several ids, whose readings become one series: is each a single sensor?")
         if self.day:
             start = self.day.start.date()
             found.append(f"{self.readings:,} readings on {start}, the newest day")
@@ -89,6 +93,7 @@ class LayoutLook:
             "readings": self.readings,
             "untagged": self.untagged,
             "silent": list(self.silent),
+            "several_ids": list(self.several),
             "notes": list(self.notes),
         }
 
@@ -130,6 +135,7 @@ def check_layout(config: Config) -> LayoutLook:
             silent=tuple(tag.path for tag in tags if day and not counts.keys() & set(tag.ids)),
             readings=sum(counts.values()),
             untagged=sum(count for number, count in counts.items() if number not in ids),
+            several=tuple(tag.path for tag in tags if len(tag.ids) > 1),
             notes=(*historian.notes, *(one.why for one in historian.left_out(always()))),
         )
 

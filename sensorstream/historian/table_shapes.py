@@ -21,7 +21,7 @@ from .view_sql import View, relation
 if TYPE_CHECKING:
     from .catalog import Historian
 
-LOOKED_AT = 10  # times of a table, to tell their unit
+LOOKED_AT, MOST = 10, (1 << 63) - 1  # times of a table, to tell their unit, and the greatest of them
 UNITS = {"ms": "milliseconds", "s": "seconds", "us": "microseconds", "ns": "nanoseconds"}
 TO_MILLISECONDS = {"s": "* 1000", "us": "/ 1000", "ns": "/ 1000000"}
 SYSTEM_COLUMNS = """
@@ -53,18 +53,38 @@ def checked(historian: Historian, table: PartitionTable) -> PartitionTable:
 
 def wide_paths(historian: Historian) -> dict[str, None]:
     """The tag paths of wide tables, each once, in the order of tables and columns."""
-    paths: dict[str, None] = {}
+    series: dict[str, str] = {}
     for table in historian.every_table():
         kind = historian.layout.readings[table.family]
-        paths |= dict.fromkeys(_tags_of(kind, historian.columns(table.name)).values())
-    return paths
+        mine = kind.tables.series(table.name)
+        for path in _tags_of(kind, historian.columns(table.name)).values():
+            if (other := series.setdefault(path, mine)) != mine:
+                raise SourceError(
+                    f'layout "{historian.layout.name}": columns of tables {other} and {mine} are both tag {path}:'
+                    ' describe each in an object of its own, with its path, in the list of "readings"'
+                )
+    return dict.fromkeys(series)
 
 
 def _tags_of(kind: Readings, columns: Mapping[str, str]) -> dict[str, str]:
     """The columns of a wide table that are a tag each, and their paths."""
     assert kind.wide is not None
-    others = [kind.time.column, *([kind.time.nanoseconds] if kind.time.nanoseconds else []), kind.quality or ""]
-    return view_sql.paths_of(kind.wide, columns, others)
+    return view_sql.paths_of(kind.wide, columns, _no_tags(kind))
+
+
+def _no_tags(kind: Readings) -> list[str]:
+    """Columns of a wide table that have another meaning."""
+    return [kind.time.column, *([kind.time.nanoseconds] if kind.time.nanoseconds else []), kind.quality or ""]
+
+
+def _note_left_out(historian: Historian, table: str, kind: Readings, columns: Mapping[str, str]) -> None:
+    """Say which columns of a wide table nobody has named are of no type that a tag has."""
+    assert kind.wide is not None
+    known = {*_tags_of(kind, columns), *_no_tags(kind), *kind.wide.without}
+    if left_out := [f"{name} ({type_})" for name, type_ in columns.items() if name not in known and not kind.wide.of]:
+        note = f"{table}: columns {', '.join(left_out)} hold neither numbers nor texts: left out,"
+        note += ' name them under "without", or show them as text in a view'
+        historian.notes.extend([] if note in historian.notes else [note])
 
 
 def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns: Mapping[str, str]) -> PartitionTable:
@@ -72,6 +92,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     own = [kind.time.column, *([kind.time.nanoseconds] if kind.time.nanoseconds else [])]
     wanted = {kind.time.column: kinds_of(kind.time), **dict.fromkeys(own[1:], INTEGERS)}
     wanted |= {column: INTEGERS if historian.whole_ids else () for column in kind.id}
+    wanted |= dict.fromkeys(kind.wide.of, ()) if kind.wide else {}
     refuse_other_shape(name, columns, wanted, layout)
     types = _types(historian, table, kind)
     row = historian.connection.execute(SYSTEM_COLUMNS, [historian.schema, name]).fetchone()
@@ -82,6 +103,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
             raise SourceError(
                 f'table {name} has no column of numbers or texts that is a tag: correct "wide" of layout "{layout}"'
             )
+        _note_left_out(historian, name, kind, columns)
         shown, rest = view_sql.wide(kind, columns, types, tags, system=system)
         of_row, rest_of_row, wide = view_sql.wide_rows(kind, columns, types, tags, system=system)
         as_rows = of_row.as_string(historian.connection), rest_of_row.as_string(historian.connection)
@@ -143,7 +165,7 @@ def _refuse_other_units(
     some = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT {}")
     name = sql.Identifier(historian.schema, table.name)
     with source_errors(historian.login, f"looking at the times of {table.name}"):
-        there = sql.SQL("{} IS NOT NULL").format(column)
+        there = sql.SQL("{} BETWEEN -{} AND {}").format(column, MOST, MOST)  # of a double no NaN
         stamps = historian.connection.execute(some.format(column, name, there, LOOKED_AT)).fetchall()
         units = {unit: stamp for (stamp,) in reversed(stamps) if (unit := unit_of(int(stamp), table.span))}
         if not units or said in units:

@@ -121,8 +121,8 @@ def expressions(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, st
     shown: dict[str, sql.Composable] = {}
     for name, text in zip(NUMBERS, kind.numbers, strict=False):
         shown[name] = _cast(text, "int4") if types[text] == "boolean" else _given(text)
-    dates = [text for text in kind.texts if types[text].startswith("timestamp")][:1]
-    texts = [_cast(text, "text") for text in kind.texts if text not in dates]
+    dates = [text for text in kind.texts[-1:] if types[text].startswith("timestamp")]  # which counts after the others
+    texts = [_cast(text, "text") for text in kind.texts[: len(kind.texts) - len(dates)]]
     if texts:
         shown[STRING] = sql.SQL("coalesce({})").format(sql.SQL(", ").join(texts)) if len(texts) > 1 else texts[0]
     if dates:

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from sensorstream.errors import SourceError
 from sensorstream.pipeline.ingest import ingest
+from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
 from tests.configs import file_of
 from tests.documents import ROOT, blocks
-from tests.oracle import readings_of
+from tests.oracle import bits, readings_of
 
 PAGE = ROOT / "docs" / "layouts.md"
 SAID = json.loads(blocks(PAGE, "json")[0].code)
@@ -88,3 +90,48 @@ def test_times_of_another_unit_are_refused_with_the_one_that_fits(
     config = make_config(dbname=database.name, layout=layout)
     assert ingest(config, "2026-10-14").rows_written == 1
     assert json.loads(told(capsys, config, tmp_path, "layout", "guess")[1])["readings"]["time"]["unit"] == unit
+
+
+WIDE = """
+CREATE TABLE mill_1_2026_10 (at timestamptz, speed float8, checked date);
+CREATE TABLE mill_2_2026_10 (LIKE mill_1_2026_10);
+INSERT INTO mill_1_2026_10 VALUES ('2026-10-14 08:00Z', 1, '2026-01-01');
+INSERT INTO mill_2_2026_10 VALUES ('2026-10-14 08:00Z', 2, NULL);
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
+"""
+
+
+def mills(name: str, **wide: object) -> dict[str, object]:
+    return {"tables": f"mill_{name}_{{year}}_{{month}}", "time": {"column": "at", "unit": "timestamptz"}, "wide": wide}
+
+
+def test_columns_of_two_machines_are_not_one_tag_and_none_is_left_out_without_a_word(database, make_config):
+    database.execute(WIDE)
+
+    def config_of(*readings: object):
+        return make_config(dbname=database.name, layout={"readings": list(readings)})
+
+    with pytest.raises(SourceError, match="columns of tables mill_1 and mill_2 are both tag speed: describe each"):
+        ingest(config_of(mills("{n}")), "2026-10-14")
+    with pytest.raises(SourceError, match="table mill_1_2026_10 has no column sped"):
+        ingest(config_of(mills("1", of={"sped": "speed"}), mills("2", path="2/{column}")), "2026-10-14")
+    config = config_of(mills("1", path="1/{column}"), mills("2", path="2/{column}"))
+    assert any(
+        "mill_1_2026_10: columns checked (date) hold neither" in note for note in plan(config, "2026-10-14").notes
+    )
+    ingest(config, "2026-10-14")
+    assert [(path, value) for path, _, value, *_ in readings_of(config)] == [("1/speed", bits(1)), ("2/speed", bits(2))]
+
+
+def test_the_first_text_that_there_is_counts_and_a_time_that_is_none_is_no_failure(database, make_config):
+    database.execute(
+        "CREATE TABLE log (id int, at float8, since timestamp, note text);"
+        "CREATE TABLE name (id int PRIMARY KEY, path text);"
+        "INSERT INTO name VALUES (1, 'a'); GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;"
+        "INSERT INTO log VALUES (1, 'NaN', NULL, 'x'), (1, 'inf', NULL, 'x'), (1, 1791957600, '2026-01-02', 'later'),"
+        " (1, 1791957601, NULL, 'alone')"
+    )
+    said = {"tables": "log", "id": "id", "time": {"column": "at", "unit": "s"}, "texts": ["since", "note"]}
+    config = make_config(dbname=database.name, layout={"readings": said, "tags": {"table": "name"}})
+    ingest(config, "2026-10-14")
+    assert [text for *_, text, _ in readings_of(config)] == ["2026-01-02 00:00:00", "alone"]
