@@ -257,7 +257,7 @@ def foreign(key: str, known: set[str], window: Window) -> bool:
         return True
 
 
-def opened(data: bytes, *, micros: bool = False) -> pa.Table | str:
+def opened(data: bytes, *, micros: bool) -> pa.Table | str:
     """The readings of a file, or why there are none. Pure."""
     try:
         found = table_of(data)

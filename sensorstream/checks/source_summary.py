@@ -175,11 +175,8 @@ def summarise(
     for table in tables:
         with source_errors(historian.login, f"summing up {table.name}"):
             asked = {"schema": schema, "table": table.name, "keys": list(table.keys)}
-            unique, nullable, ordered = connection.execute(queries.TABLE_FACTS, asked).fetchone() or (
-                False,
-                True,
-                False,
-            )
+            facts = connection.execute(queries.TABLE_FACTS, asked).fetchone()
+            unique, nullable, ordered = facts or (False, True, False)
             unique &= table.view is None or table.view.time.exact
             unordered |= set() if ordered else {table.name}
             with connection.transaction():

@@ -104,8 +104,8 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
                 f'table {name} has no column of numbers or texts that is a tag: correct "wide" of layout "{layout}"'
             )
         _note_left_out(historian, name, kind, columns)
-        shown, rest = view_sql.wide(kind, columns, types, tags, system=system)
-        of_row, rest_of_row, wide = view_sql.wide_rows(kind, columns, types, tags, system=system)
+        shown, rest = view_sql.wide(kind, columns, tags, system=system)
+        of_row, rest_of_row, wide = view_sql.wide_rows(kind, columns, tags, system=system)
         as_rows = of_row.as_string(historian.connection), rest_of_row.as_string(historian.connection)
         keys = None
     else:

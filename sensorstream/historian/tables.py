@@ -122,7 +122,7 @@ def listed_tables(connection: Connection, schema: str, kind: Readings, family: i
 def listing_rows(schema: str, listing: LayoutListing) -> sql.Composable:
     """What to select what a listing says from."""
     if listing.query:
-        return sql.SQL("(" + listing.query.strip().removesuffix(";") + "\n) listing")
+        return sql.SQL(f"({listing.query}\n) listing")
     return sql.Identifier(schema, str(listing.table))
 
 

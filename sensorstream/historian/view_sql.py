@@ -116,7 +116,7 @@ def number_of(path: str) -> sql.Composable:
     return sql.SQL('hashtextextended({} COLLATE "C", 0)').format(sql.Literal(path))
 
 
-def expressions(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str]) -> dict[str, sql.Composable]:
+def expressions(kind: Readings, types: Mapping[str, str]) -> dict[str, sql.Composable]:
     """The columns of a view of a narrow table: ``types`` are those of the description's expressions, by them."""
     shown: dict[str, sql.Composable] = {}
     for name, text in zip(NUMBERS, kind.numbers, strict=False):
@@ -130,7 +130,8 @@ def expressions(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, st
     return shown
 
 
-def quality_of(kind: Readings, types: Mapping[str, str]) -> sql.Composable:
+def quality_of(kind: Readings) -> sql.Composable:
+    """The code of a row; where a layout has none every reading is good."""
     return _given(kind.quality) if kind.quality else sql.SQL("{}::int4").format(sql.Literal(GOOD))
 
 
@@ -138,29 +139,23 @@ def narrow(
     kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], id: sql.Composable, *, system: bool
 ) -> tuple[sql.Composable, sql.Composable]:
     """What stands between SELECT and FROM, and behind it."""
-    columns = {"tagid": id, **_row(kind, kinds, types, system), **expressions(kind, kinds, types)}
+    columns = {"tagid": id, **_row(kind, kinds, system), **expressions(kind, types)}
     columns |= {f"key_{n}": sql.Identifier("own", name) for n, name in enumerate(kind.id)}
     return _select(columns), _where([_given(kind.where)] if kind.where else [])
 
 
 def wide(
-    kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], tags: Mapping[str, str], *, system: bool
+    kind: Readings, kinds: Mapping[str, str], tags: Mapping[str, str], *, system: bool
 ) -> tuple[sql.Composable, sql.Composable]:
     """The same of a wide table, of which ``tags`` are the columns and their paths: a row is one of each column."""
-    kinds_of = {
-        column: next((n for n, (_, types_) in WIDE.items() if kinds[column] in types_), STRING) for column in tags
-    }
-    shown = [name for name in WIDE if name in kinds_of.values()]
+    values = {column: _value_of(kinds[column]) for column in tags}
+    shown = [name for name in WIDE if name in values.values()]
     rows = []
     for column, path in tags.items():
-        own = sql.SQL("{}::int4" if kinds[column] == "boolean" else "{}").format(sql.Identifier("own", column))
-        cells = [
-            sql.SQL("{}::{}").format(own if kinds_of[column] == name else sql.SQL("NULL"), sql.SQL(WIDE[name][0]))
-            for name in shown
-        ]
+        cells = [_cell(column, kinds[column]) if values[column] == name else _nothing(name) for name in shown]
         rows.append(sql.SQL("({}, {})").format(number_of(path), sql.SQL(", ").join(cells)))
     each = [f"each_{name}" for name in ("tagid", *shown)]
-    columns = {"tagid": sql.Identifier(each[0]), **_row(kind, kinds, types, system)}
+    columns = {"tagid": sql.Identifier(each[0]), **_row(kind, kinds, system)}
     columns |= {name: sql.Identifier(cell) for name, cell in zip(shown, each[1:], strict=True)}
     there = sql.SQL("num_nonnulls({}) > 0").format(sql.SQL(", ").join(map(sql.Identifier, each[1:])))
     lateral = sql.SQL("CROSS JOIN LATERAL (VALUES {}) AS each({})").format(
@@ -172,16 +167,28 @@ def wide(
 
 
 def wide_rows(
-    kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], tags: Mapping[str, str], *, system: bool
+    kind: Readings, kinds: Mapping[str, str], tags: Mapping[str, str], *, system: bool
 ) -> tuple[sql.Composable, sql.Composable, tuple[WideColumn, ...]]:
     """The same of a wide table's rows as they are, and their columns."""
-    columns, found = _row(kind, kinds, types, system), []
+    columns, found = _row(kind, kinds, system), []
     for n, (column, path) in enumerate(tags.items()):
-        value = next((name for name, (_, types_) in WIDE.items() if kinds[column] in types_), STRING)
-        own = sql.SQL("{}::int4" if kinds[column] == "boolean" else "{}").format(sql.Identifier("own", column))
-        columns[f"wide_{n}"] = sql.SQL("{}::{}").format(own, sql.SQL(WIDE[value][0]))
-        found.append(WideColumn(number_of(path).as_string(None), f"wide_{n}", value))
+        columns[f"wide_{n}"] = _cell(column, kinds[column])
+        found.append(WideColumn(number_of(path).as_string(None), f"wide_{n}", _value_of(kinds[column])))
     return _select(columns), _where([_given(kind.where)] if kind.where else []), tuple(found)
+
+
+def _value_of(kind: str) -> str:
+    """As what a column of that type is shown."""
+    return next((name for name, (_, kinds) in WIDE.items() if kind in kinds), STRING)
+
+
+def _cell(column: str, kind: str) -> sql.Composable:
+    own = sql.SQL("{}::int4" if kind == "boolean" else "{}").format(sql.Identifier("own", column))
+    return sql.SQL("{}::{}").format(own, sql.SQL(WIDE[_value_of(kind)][0]))
+
+
+def _nothing(value: str) -> sql.Composable:
+    return sql.SQL("NULL::{}").format(sql.SQL(WIDE[value][0]))
 
 
 def paths_of(wide: Wide, columns: Mapping[str, str], others: Sequence[str]) -> dict[str, str]:
@@ -196,14 +203,14 @@ def paths_of(wide: Wide, columns: Mapping[str, str], others: Sequence[str]) -> d
     }
 
 
-def _row(kind: Readings, kinds: Mapping[str, str], types: Mapping[str, str], system: bool) -> dict[str, sql.Composable]:
+def _row(kind: Readings, kinds: Mapping[str, str], system: bool) -> dict[str, sql.Composable]:
     """What every reading of a row has: its place, its time, its quality."""
     own = {name: sql.Identifier("own", name) for name in ("ctid", "xmin")} if system else {}
     time = kind.time
     return own | {
         "t_stamp": milliseconds(time, kinds[time.column]),
         OWN_TIME: sql.Identifier("own", time.column),
-        "dataintegrity": quality_of(kind, types),
+        "dataintegrity": quality_of(kind),
     }
 
 

@@ -62,7 +62,7 @@ class Listing(Part):
     """
 
     table: Name | None = None
-    query: Name | None = None
+    query: Expression | None = None
     name: Name
     start: Name
     end: Name

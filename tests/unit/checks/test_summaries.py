@@ -27,7 +27,7 @@ def frame(tags: list[Tag], sums: dict[str, TagSum], keyless: dict[str, int] | No
 
 
 def seen_in(data: bytes, timezone: str = "UTC") -> dict[str, object]:
-    return facts(data, opened(data), RULE, timezone)
+    return facts(data, opened(data, micros=False), RULE, timezone)
 
 
 def readings(times: list[int | None], quality: int = 192) -> pa.Table:
