@@ -21,6 +21,7 @@ from sensorstream.config.sources import check
 from sensorstream.sandbox import Sandbox, down, up
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, SeedSummary, seed
+from sensorstream.sandbox.servers import describe
 from sensorstream.sandbox.state import State
 from sensorstream.windows import Window
 
@@ -135,7 +136,9 @@ class Plant:
 def plant(sandbox: Sandbox) -> Plant:
     """A small simulated plant in the sandbox's ``historian`` database, over a month border."""
     options = replace(PlantOptions(), tags=24, days=2, end=date(2026, 11, 2), rate_seconds=60)
-    return Plant(sandbox.config_path, seed(sandbox.owner_dsn, options), "2026-10-31")
+    summary = seed(sandbox.owner_dsn, options)
+    describe(sandbox.root, options)
+    return Plant(sandbox.config_path, summary, "2026-10-31")
 
 
 @pytest.fixture(scope="session")

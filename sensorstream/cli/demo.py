@@ -16,7 +16,7 @@ from ..lake.stores import open_store
 from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
 from ..sandbox.plant_days import grow
-from ..sandbox.servers import LIBRARIES, look_at
+from ..sandbox.servers import LIBRARIES, describe, look_at
 from ..spark.java import java_home
 
 
@@ -46,7 +46,8 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
     say(console, f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/", head="sandbox")
     with console.status("Filling the historian with a simulated plant ..."):
         look_at(root)  # every tag, whatever file was replayed before
-        plant = seed(sandbox.owner_dsn, PlantOptions(goes_on=True))
+        plant = seed(sandbox.owner_dsn, options := PlantOptions(goes_on=True))
+        describe(root, options)
         readings = plant.readings + grow(sandbox.owner_dsn)
     say(console, f"{readings:,} readings of {plant.tags} tags, the newest of yesterday", head="historian")
     start, end = plant.start.isoformat(), plant.end.isoformat()

@@ -177,6 +177,7 @@ def seed(
     with Progress(*columns, console=console(as_json), transient=True) as progress:
         task = progress.add_task("readings", total=options.expected_readings)
         summary = fill(sandbox.owner_dsn, options, lambda count: progress.advance(task, count))
+    servers.describe(root, options)
     plant_days.grow(sandbox.owner_dsn, options)
     print(f"{_loaded(summary)} ({summary.seconds:.1f} s)", file=for_people(as_json))
     end_with(_plain(summary), as_json)

@@ -150,6 +150,7 @@ class Config(Part):
     ] = "auto"
     tags_table: Name = "tags"
     gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
+    tag_details: Name | None = None
 
     bucket_name: Name | None = None
     s3_directory: Text = "sensor_data/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from threading import Event
@@ -16,6 +16,7 @@ from psycopg import sql
 from ..config.credentials import Login, login
 from ..config.layouts.description import Description, Readings
 from ..config.settings import Config
+from ..config.tag_details import tag_details
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql, values_sql
@@ -46,6 +47,7 @@ class Historian:
     tags_table: str
     notes: list[str]
     gateway_prefixes: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the site's own file
     judged: set[str] = field(default_factory=set)  # tables that were looked into, and are right
 
     @property
@@ -119,7 +121,8 @@ class Historian:
             first = f"{self.tags_name} has rows without an id, {len(without):,} of them"
             notes.append(f"{first}, {without[0]} for one: left out")
         self.notes.extend(note for note in notes if note not in self.notes)
-        found = tuple(tag_of(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
+        tags = (tag_of(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
+        found = tuple(replace(tag, **self.details.get(tag.path, {})) for tag in tags)
         if not found:
             with source_errors(self.login, f"counting {self.tags_name}"):
                 every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
@@ -376,4 +379,6 @@ def open_historian(config: Config) -> Iterator[Historian]:
         with source_errors(where, "looking for the layout"):
             layout = layout_of(config, existing_tables(connection, config.db_schema))
         names = config.db_schema, layout.in_schema(config.db_schema), config.timezone, config.tags_table
-        yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=config.gateway_prefixes)
+        details = tag_details(config.tag_details) if config.tag_details else {}
+        prefixes = config.gateway_prefixes
+        yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=prefixes, details=details)

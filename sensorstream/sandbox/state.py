@@ -58,6 +58,11 @@ class Sandbox:
         return self.root / "aws"
 
     @property
+    def tags_path(self) -> Path:
+        """What the simulated plant knows of its tags and Ignition's tables have no place for, once it was seeded."""
+        return self.root / "tags.csv"
+
+    @property
     def owner_dsn(self) -> str:
         """Connection string of the role that owns the historian's tables."""
         return self._dsn(self.owner, self.owner_password)
@@ -98,6 +103,7 @@ class Sandbox:
             "aws_credentials_file": str(self.credentials_path.resolve()),
             "timezone": "UTC",
             **({"sensor_patterns": list(self.only)} if self.only else {}),
+            **({"tag_details": str(self.tags_path.resolve())} if self.tags_path.exists() else {}),
             # The same from every folder: JupyterLab's kernels work in that of the notebooks.
             "reports_path": str(self.root.resolve().parent / "reports"),
         }
