@@ -4,7 +4,14 @@
 
     config -> historian -> plan -> extract -> transform -> publish -> check -> report
 
-Public names are loaded when they are first used, so that importing the package costs nothing.
+What to call: ``load`` a configuration and ``window_of`` a day; ``plan``, ``ingest`` and ``verify`` that window, or
+``run`` all of it with ``check_source``, ``check_lake`` and a report; ``read_lake``, ``read_historian``, ``explore`` and
+``publish`` readings; ``newest_day``, ``missing_days`` and ``changed_days`` tell which; ``spark_session`` is for Spark.
+
+What comes back: ``Config``, ``Window``, ``Plan``, ``RunRecord``, ``Verification``, or a ``SensorStreamError``.
+
+Public names are loaded when they are first used, so that importing the package costs nothing. Packages and modules that
+``help`` lists are the project's own: ``dir`` and Tab have the public names alone.
 """
 
 from __future__ import annotations

@@ -78,15 +78,18 @@ def written_twice(cells: Sequence[Cell]) -> list[tuple[int, int]]:
     if len(cells) < 4:
         return []
     usual = median(cell.readings for cell in cells)
+    full = {cell.piece for cell in cells if cell.readings > TWICE * usual}
     again = []
     later = cells[-1].first_row
     # From the end, with the piece next to it left out: rows on both sides of a border may be out of order by a little.
     for cell, after in zip(reversed(cells[:-2]), reversed(cells[2:]), strict=True):
         later = min(later, after.first_row)
-        if cell.first_row < later < cell.last_row and cell.readings > TWICE * usual:
+        if cell.first_row < later < cell.last_row and cell.piece in full:
             again.append(cell.piece)
     runs = []
     for _, run in groupby(enumerate(reversed(again)), key=lambda pair: pair[1] - pair[0]):
         numbers = [piece for _, piece in run]
-        runs.append((numbers[0], numbers[-1]))
+        # The last two that were written again have nothing later between both times.
+        end = next(n for n in range(numbers[-1], numbers[-1] + 3) if n + 1 not in full or n == numbers[-1] + 2)
+        runs.append((numbers[0], end))
     return runs

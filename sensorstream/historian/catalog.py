@@ -47,7 +47,7 @@ class Historian:
     tags_table: str
     notes: list[str]
     gateway_prefixes: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the site's own file
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the site's own file
     judged: set[str] = field(default_factory=set)  # tables that were looked into, and are right
 
     @property

@@ -13,7 +13,7 @@ from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
 from .stores import Store
 
-MEND = "run verify with --repair"
+MEND = "run verify with repair=True (command: --repair)"
 
 
 def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) -> pa.Table:

@@ -238,7 +238,7 @@ def at_one_commit(store: Store, look: Callable[[Manifest], Found]) -> Found:
 def damaged(store: Store, gone: StateGone) -> LakeError:
     return LakeError(
         f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed:"
-        " run verify with --repair"
+        " run verify with repair=True (command: --repair)"
     )
 
 

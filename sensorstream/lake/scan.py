@@ -252,7 +252,9 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns, listed: 
                 if read_manifest(store).version != manifest.version:
                     raise  # another run has committed: all is looked at again
                 why = why_gone(store, entry)
-                raise LakeError(f"lake {store.place}: {entry.key} {why}: run verify with --repair") from None
+                raise LakeError(
+                    f"lake {store.place}: {entry.key} {why}: run verify with repair=True (command: --repair)"
+                ) from None
 
         chosen = listed(present(manifest, config), config, window, patterns)
         with at_once(FETCHES_AT_ONCE) as pool:

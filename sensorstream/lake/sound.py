@@ -86,7 +86,7 @@ NEW = TypeAdapter(New)
 
 def root_of(data: bytes) -> dict[str, Any]:
     """The fields of ``manifest.Root``; ``ValueError`` where ``data`` is none that this version knows."""
-    remedy = "restore it as it was, or, where nobody can, remove it and run verify with --repair"
+    remedy = "restore it as it was, or, where nobody can, remove it and run verify with repair=True (command: --repair)"
     try:
         root = _json(data)
         known = root.pop("format", None) if isinstance(root, dict) else None
@@ -105,7 +105,7 @@ def journal_of(data: bytes | None, form: TypeAdapter[Any], none: Any) -> Any:
     try:
         return none if data is None else _checked(form.validate_python, _json(data), strict=False)
     except ValueError as error:
-        raise ValueError(f"{error}: remove it, then run verify with --repair") from None
+        raise ValueError(f"{error}: remove it, then run verify with repair=True (command: --repair)") from None
 
 
 def state_of(key: str, data: bytes | None, *schemas: pa.Schema) -> pa.Table:

@@ -120,7 +120,7 @@ class Lease:
         if lost:
             raise LakeError(
                 f"lake {self.store.place}: {len(lost)} files vanished before they were in place, {lost[0]} for one:"
-                " run verify with --repair"
+                " run verify with repair=True (command: --repair)"
             )
 
     def undo(self) -> None:

@@ -101,7 +101,8 @@ def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC",
     if texts:
         remarks.append(f"read as text: {_first(texts)}")
     if grouped:
-        remarks.append(f"marks between thousands, as other numbers of the file tell: {_first(grouped)}")
+        decimal = "commas" if marks == {","} else "points"
+        remarks.append(f"decimal {decimal}, as other numbers of the file tell: {_first(grouped)}")
     if known.quality and not any(GOOD_QUALITY in each.quality for each in series):
         remarks.append(f"not one reading is of good quality ({GOOD_QUALITY}): is that what the file means?")
     if not series:

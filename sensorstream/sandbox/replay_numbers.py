@@ -107,7 +107,7 @@ def _literals(column: Column, marks: set[str], delimiter: str) -> tuple[list[str
                 )
             seen.setdefault(mark in cell, written)
             if literal != cell:
-                remark = remark or f'"{written}" in {column.name} (line {column.lines[i]}) is {literal}'
+                remark = remark or f'"{written}" in {column.name} (line {column.lines[i]}) is read as {literal}'
         else:
             raise column.refusal(
                 i,

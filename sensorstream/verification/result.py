@@ -68,7 +68,11 @@ class Verification:
         if self.success:
             return
         first, count = self.differences[0], len(self.differences)
-        remedy = "restore or remove by hand what cannot be read again" if self.repair else "run verify with --repair"
+        remedy = (
+            "restore or remove by hand what cannot be read again"
+            if self.repair
+            else "run verify with repair=True (command: --repair)"
+        )
         raise LakeCheckFailed(
             f"lake {self.lake} has {count:,} difference{'s' if count > 1 else ''} in {self.window['start']} to"
             f" {self.window['end']}, {first.kind} {first}: {remedy}"

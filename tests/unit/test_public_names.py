@@ -26,6 +26,7 @@ def test_an_old_name_still_works_and_says_the_new_one(old, new):
 
 def test_every_public_name_is_there():
     assert all(hasattr(sensorstream, name) for name in sensorstream.__all__)
+    assert set(sensorstream.__all__) <= set(re.findall(r"``(\w+)``", sensorstream.__doc__)), "what help begins with"
 
 
 def test_a_prompt_is_offered_the_public_names_alone():

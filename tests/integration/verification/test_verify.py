@@ -234,7 +234,7 @@ def test_what_is_wrong_is_named_and_repaired(fault, lake):
     found = [one for one in json.loads(out.splitlines()[-1])["differences"] if one["kind"] != "overlap"]
     assert [(one["kind"], one["tagpath"]) for one in found] == [(kind, ODD)]
     assert says in f"{found[0]['key']} {found[0]['what']}"
-    assert code == 6 and err.splitlines()[-1].startswith("sensorstream: lake ") and "run verify with --repair" in err
+    assert code == 6 and err.splitlines()[-1].startswith("sensorstream: lake ") and "command: --repair" in err
     code, out, err = lake.main("--repair", "--json")
     assert code == 0, err
     said = json.loads(out.splitlines()[-1])

@@ -40,6 +40,6 @@ def test_one_of_which_a_part_would_stay_is_named_with_the_remedy(append, lake):
     config, store = lake
     store.put(A, b"rubbish")
     half = Window(DAY.start, DAY.start.replace(hour=12))
-    with pytest.raises(LakeError, match=f"{A}.* not what was committed: run verify with --repair"):
+    with pytest.raises(LakeError, match=f"{A}.* not what was committed: run verify with repair=True"):
         publish(store, scope_of(config, half, "ab"), VALUES, append=append)
     assert read_manifest(store).root.turn is None and store.get(A) == b"rubbish"

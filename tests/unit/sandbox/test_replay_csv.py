@@ -186,7 +186,18 @@ def test_exports_of_historians_are_read_as_they_are(series_of, export, readings)
     ("text", "remark"),
     [
         ("ts,v\n2026-03-01,1\n2026-03-02,Bad Input\n", 'read as text: v (line 3: "Bad Input")'),
-        ("ts;a;b\n2026-03-01;0,5;1.250\n", '"1.250" in b (line 2) is 1250'),
+        (
+            "ts;a;b\n2026-03-01;0,5;1.250\n",
+            'decimal commas, as other numbers of the file tell: "1.250" in b (line 2) is read as 1250',
+        ),
+        (
+            "ts;a;b\n2026-03-01;0,5;7,011\n",
+            'decimal commas, as other numbers of the file tell: "7,011" in b (line 2) is read as 7.011',
+        ),
+        (
+            "ts;a;b\n2026-03-01;0.5;7,011\n",
+            'decimal points, as other numbers of the file tell: "7,011" in b (line 2) is read as 7011',
+        ),
         ("ts,v\n03/01/2026,1\n03/14/2026,1\n", 'times are month/day/year: no other order fits line 3 ("03/14/2026")'),
         ("ts;v\n01.03.2026;1\n", 'times such as "01.03.2026" are read as day.month.year'),
         ("ts,tag,value,unit\n2026-03-01,a,1,m\n", "columns left out: unit"),
