@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from ..errors import ConfigError
+from ..windows import zone
+
 
 def text_of(text: str) -> str:
     """``text``; ``ValueError`` where it holds what is no character."""
@@ -20,8 +23,17 @@ def _said(text: str) -> str:
     return text
 
 
+def _known_zone(name: str) -> str:
+    try:
+        zone(name)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("timezone ")) from None
+    return name
+
+
 Text = Annotated[str, AfterValidator(text_of)]
 Name = Annotated[Text, AfterValidator(_said)]
+Zone = Annotated[Text, AfterValidator(_known_zone)]
 
 
 class Part(BaseModel):

@@ -18,14 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import ConfigError
 from ..formatting import cut
-from ..windows import zone
 from .aws import Aws
 from .layouts.description import Description
 from .layouts.known import names
 from .masking import shown
-from .parts import Name, Part, Text, text_of
+from .parts import Name, Part, Text, Zone, text_of
 
 Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
@@ -171,7 +169,7 @@ class Config(Part):
     patterns_url: Name | None = None
     good_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
     bad_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
-    timezone: Text = "UTC"
+    timezone: Zone = "UTC"
     default_start_date: Text = "2024-01-01"
     lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
@@ -204,15 +202,6 @@ class Config(Part):
                 " description here"
             )
         return layout
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            zone(name)
-        except ConfigError as error:
-            raise ValueError(str(error).removeprefix("timezone ")) from None
-        return name
 
     @field_validator("gateway_prefixes")
     @classmethod

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from ..errors import ConfigError
 from .airflow_variables import variables
 from .settings import Config
-from .strict_json import parsed
+from .strict_json import read
 from .wrong_values import sentence
 
 Source = Literal["file", "airflow", "aws"]
@@ -100,13 +100,8 @@ def check(values: Mapping[str, Any], *, where: str) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = parsed(path.read_text(encoding="utf-8-sig"))
+        return read(path)
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist: check its path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration file {path} cannot be read: {error}") from None
     except ValueError as error:
         raise ConfigError(f"configuration file {path} {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"configuration file {path} holds a {type(values).__name__}, not one JSON object")
-    return values

@@ -24,6 +24,7 @@ from .connection import APPLICATION, CONNECT_SECONDS, connect, in_words, reader_
 from .model import KEYS, PartitionTable
 
 LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to
+AGAIN_SECONDS = 0.2  # the same once a run gives way: Spark may have sent another of its readers by then
 
 # Who waits for a session of ours; statistics of sessions are kept within a transaction until cleared.
 WAITING = """
@@ -98,7 +99,7 @@ class Watch:
 
     def _look_on(self) -> None:
         seen: Collection[int] = ()
-        while not self._ended.wait(LOOK_SECONDS):
+        while not self._ended.wait(AGAIN_SECONDS if self.gave_way else LOOK_SECONDS):
             seen = self.look(seen)
 
     def look(self, seen: Collection[int] = ()) -> set[int]:

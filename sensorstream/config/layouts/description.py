@@ -9,10 +9,11 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from ...windows import zone
-from ..parts import Name, Part, Text
+from ...errors import ConfigError
+from ..parts import Name, Part, Zone
+from ..wrong_values import sentence
 
 Unit = Literal["ms", "s", "us", "ns", "timestamp", "timestamptz"]
 
@@ -27,6 +28,7 @@ PLACES = {
     "any": ".+",
     "n": r"\d+",
 }
+MOST_OPEN = 3  # places of any length: more ways to share a long name out among them would take ages to try
 # Of SQL what may hold any sign: texts, names, comments.
 QUOTED = re.compile(r"""'(''|[^'])*'|"(""|[^"])*"|\$(\w*)\$.*?\$\3\$|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 SCHEMA = "{schema}"
@@ -87,14 +89,7 @@ class Tables(Part):
 
     names: Names = Field(min_length=1)
     listing: Listing | None = None
-    zone: Text | None = None
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            zone(name)
-        return name
+    zone: Zone | None = None
 
     @field_validator("names")
     @classmethod
@@ -104,6 +99,10 @@ class Tables(Part):
                 if place not in PLACES:
                     raise ValueError(f'"{name}" has a place "{{{place}}}": known are {", ".join(PLACES)}')
             places = PLACE.findall(name)
+            if twice := next((place for place in ("year", "month", "day") if places.count(place) > 1), None):
+                raise ValueError(f'"{name}" has the place "{{{twice}}}" twice: leave it once')
+            if sum(place in ("any", "n") for place in places) > MOST_OPEN:
+                raise ValueError(f'"{name}" has more than {MOST_OPEN} places of any length: write out what they share')
             if places.count("day") > places.count("month") or places.count("month") > places.count("year"):
                 raise ValueError(f'"{name}" tells no time: a day needs a month in the name, and a month a year')
         return names
@@ -137,7 +136,7 @@ class Time(Part):
     column: Name
     unit: Unit = "ms"
     nanoseconds: Name | None = None
-    zone: Text | None = None
+    zone: Zone | None = None
 
     @model_validator(mode="after")
     def _of_the_unit(self) -> Time:
@@ -145,8 +144,6 @@ class Time(Part):
             raise ValueError(f'"nanoseconds" goes with "unit": "s", not with "{self.unit}"')
         if (self.unit == "timestamp") != (self.zone is not None):
             raise ValueError('"zone" goes with "unit": "timestamp", and that needs one, such as "Europe/Berlin"')
-        if self.zone is not None:
-            zone(self.zone)
         return self
 
 
@@ -255,7 +252,12 @@ class Description(Part):
         spelled = '"' + schema.replace('"', '""') + '"'
         if SCHEMA not in text:
             return self
-        return Description.model_validate_json(text.replace(SCHEMA, json.dumps(spelled)[1:-1]))
+        try:
+            return Description.model_validate_json(text.replace(SCHEMA, json.dumps(spelled)[1:-1]))
+        except ValidationError as error:
+            raise ConfigError(
+                f'layout "{self.name}" with schema {spelled} for {SCHEMA}: {sentence(error, Description)}'
+            ) from None
 
     @model_validator(mode="after")
     def _tags_of_ids(self) -> Description:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +14,7 @@ from sensorstream.config.layouts.known import known, names
 from sensorstream.config.sources import check
 from sensorstream.historian.layout import layout_of, needs
 from sensorstream.project_files import PACKAGE
+from sensorstream.spark.package import archive
 
 MAY_KNOW = (PACKAGE / "config" / "layouts", PACKAGE / "sandbox")
 SCRIPTS = PACKAGE / "sandbox" / "other_historians"
@@ -41,3 +45,21 @@ def test_a_layout_is_known_by_its_tables(name):
 def test_a_schema_is_named_in_queries_as_sql_spells_it():
     query = known("epics").in_schema('plant "A"\\').tags.query
     assert 'FROM "plant ""A""\\".channel c' in query and "{schema}" not in query
+
+
+def test_layouts_are_known_on_an_executor_too(tmp_path):
+    name, data = archive()
+    (tmp_path / name).write_bytes(data)
+    script = f"import sys, json; sys.path.insert(0, {str(tmp_path / name)!r})\n"
+    script += "from sensorstream.config.layouts.known import known, names\n"
+    script += "print(json.dumps({name: known(name).name for name in names()}))"
+    said = subprocess.run([sys.executable, "-P", "-c", script], cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout) == {name: name for name in names()}
+
+
+def test_a_layout_file_is_read_as_it_is_now(tmp_path):
+    file = tmp_path / "mine.json"
+    for table in ("log", "trend"):
+        file.write_text(json.dumps(known("generic").model_dump(mode="json") | {"needs": [table]}))
+        assert known(str(file)).needs == (table,)
