@@ -24,7 +24,7 @@ from .data_docs import DataDocs
 from .gx_library import LIBRARIES, load_library
 from .ranges import load_ranges
 from .result import CheckResult
-from .source_summary import Summary, frame_of, notable_steps, summarise, tags_frame
+from .source_summary import Summary, frame_of, notable_steps, silences, summarise, tags_frame
 from .suites import load_suite
 from .usual_counts import usual_readings
 from .validation import validate
@@ -71,10 +71,8 @@ def check_source(
         A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     patterns
         PostgreSQL regular expressions of tag paths; those of ``config`` by default.
-    expectations_dir
-        Where the suites are; those of the project by default.
-    docs
-        Where Great Expectations makes its own pages as well, see ``data_docs``.
+    expectations_dir, docs
+        Where the suites are, by default those of the project; where the library makes its own pages (``data_docs``).
 
     Returns
     -------
@@ -102,7 +100,8 @@ def check_source(
         unread=source.unread,
         gateways=source.gateways,
     )
-    notable, notable_total = worst(notable_steps(source.tags, source.summary))
+    silent = silences(readings, window, *map(reading_suite.at_most, ("silent_share", "steps_since_last")))
+    notable, notable_total = worst([*notable_steps(source.tags, source.summary), *silent])
     begin += load_library()  # takes longer than the check and is no part of it
     parameters = {"window_start_ms": window.start_ms, "window_last_ms": window.end_ms - 1}
     rejected = f"{config.lake.rstrip('/')}/{rejected_key(run_id(window, patterns))}"

@@ -24,7 +24,8 @@ first_ms, last_ms        first and last time, ms since 1970
 lowest, highest          of the other good values
 range_low, range_high    what those should keep to; empty if nothing says
 silent_share             the longest time without a reading, as a share of the window; empty for a tag with few
-steps_since_last         time from the last reading to the end of the window, in mean steps between readings
+from_ms, until_ms        from when to when readings are expected: the window, or as much of it as the tag has lived
+steps_since_last         time from the last reading until then, in mean steps between readings
 clock_steps              how often the tag's clock went back: see ``clock_steps.py``; empty where rows stand in no order
 of_usual                 ``readings`` over those of the same weekdays before; empty where the lake knows of none
 =======================  ==========================================================================================
@@ -58,7 +59,7 @@ TOGETHER = 16  # tag paths that one query compares
 NUMBERS = ("int", "float")
 NUMBERS_OR_NOTHING = (
     *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
-    *("range_low", "range_high", "silent_share", "steps_since_last", "clock_steps", "of_usual"),
+    *("range_low", "range_high", "silent_share", "from_ms", "until_ms", "steps_since_last", "clock_steps", "of_usual"),
 )
 
 
@@ -282,22 +283,36 @@ def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
             )
 
 
+def silences(readings: pd.DataFrame, window: Window, share: float, steps: float) -> Iterator[Anomaly]:
+    """Of a ``frame_of`` the silences that no two readings enclose: up to the first for more than such a ``share`` of
+    the window, and after the last for more than so many of the tag's mean ``steps``."""
+    longest = share * (window.end_ms - window.start_ms)
+    late = readings[(readings["silent_share"] > share) & (readings["first_ms"] - readings["from_ms"] > longest)]
+    gone = readings[readings["steps_since_last"] > steps]
+    found = [*zip(late["tagpath"], late["from_ms"], late["first_ms"], strict=True)]
+    found += zip(gone["tagpath"], gone["last_ms"], gone["until_ms"], strict=True)
+    for path, start, end in found:
+        yield Anomaly("gap", path, int(start), int(end), f"no reading for {span((end - start) / 1000)}", end - start)
+
+
 def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, Any]:
     """How a tag's readings go on; nothing is said of one with few."""
     pieces = found.pieces
     end = min(found.window.end_ms, now_ms, tag.retired if tag.retired is not None else now_ms)
-    first = pieces.bin_of(tag.created) + 1 if tag.created is not None and tag.created > found.window.start_ms else 0
+    begin = max(found.window.start_ms, tag.created or 0)
+    first = pieces.bin_of(begin) + 1 if begin > found.window.start_ms else 0
     share = None
     if tag_sum.readings >= DENSE * BINS:
         bins = (pieces.bin(cell.piece) for cell in tag_sum.cells.values())
         share = silence(bins, first, pieces.bin_of(end)) / BINS
     since = None
     if tag_sum.readings >= ENOUGH:
-        begin, latest = min(tag_sum.times), max(tag_sum.times)
-        since = (end - latest) / max((latest - begin) / (tag_sum.readings - 1), 1)
+        earliest, latest = min(tag_sum.times), max(tag_sum.times)
+        since = (end - latest) / max((latest - earliest) / (tag_sum.readings - 1), 1)
     judged = not tag_sum.cells or any(table not in found.unordered for _, table, _ in tag_sum.cells)
     steps = len(tag_sum.clock_steps()) if judged else None
-    return {"silent_share": share, "steps_since_last": since, "clock_steps": steps}
+    ends = {"from_ms": begin, "until_ms": end}
+    return {"silent_share": share, **ends, "steps_since_last": since, "clock_steps": steps}
 
 
 def _first_unreadable(found: TagSum) -> str | None:

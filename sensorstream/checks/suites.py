@@ -39,6 +39,11 @@ class Suite:
         kept = (e for e in self.expectations if all(parameters[name] is not None for name in _asked(e)))
         return Suite(self.name, tuple(kept))
 
+    def at_most(self, column: str) -> float:
+        """The greatest value that the suite expects of a column; without end where it expects none."""
+        asked = (e["kwargs"] for e in self.expectations if e["kwargs"].get("column") == column)
+        return min((most for kwargs in asked if (most := kwargs.get("max_value")) is not None), default=float("inf"))
+
 
 def load_suite(name: str, folder: Path | None = None) -> Suite:
     """Read ``<folder>/<name>.json``.

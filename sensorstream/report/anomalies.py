@@ -97,4 +97,6 @@ def _notable(row: Mapping[str, Any]) -> Anomaly:
 
 
 def _cut(kind: str, found: list[Anomaly], total: int) -> Listed:
+    if kind == "gap":  # the source's, which last to the end, and the lake's between readings
+        found.sort(key=lambda each: each.start - each.end)
     return Listed(kind, tuple(found[:MOST_LISTED]), max(total, len(found)))

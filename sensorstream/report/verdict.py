@@ -14,13 +14,12 @@ from .anomalies import Anomaly, Listed
 
 # Columns of the suites that the stretches of a kind stand behind: what the stretches tell need not be told twice.
 BEHIND = {
-    "gap": ("longest_gap_s",),
+    "gap": ("longest_gap_s", "steps_since_last"),
     "stuck": ("still_s",),
     "clock step": ("clock_steps",),
     "out of range": ("beyond_range", "lowest and range_low", "range_high and highest"),
 }
-OUTAGE_TAGS, OUTAGE_SHARE = 5, 0.5  # so many tags, and so much of all, silent at once
-AT_THE_END = "steps_since_last"  # column of the suites: a silence that does not end in the window is no gap
+OUTAGE_TAGS, OUTAGE_SHARE = 5, 0.5  # so many tags, or all of fewer, and so much of all, silent at once
 NAMED, MOST, LONGEST = 3, 20, 400  # tags that a sentence names; sentences; characters of what a check found
 
 
@@ -50,17 +49,15 @@ def sentences(checks: Iterable[Mapping[str, Any]], kinds: Sequence[Listed], time
     counts = {one.get("column"): one.get("tags_total", 0) for one in open_ones}
     fail = [Sentence(_finding(one), fails=True) for one in open_ones if one["verdict"] == "fails"]
     rest = [one for one in open_ones if one["verdict"] != "fails" and one.get("column") not in told]
-    enough = max(OUTAGE_TAGS, OUTAGE_SHARE * tags)
-    down = [one for one in rest if one.get("column") == AT_THE_END and one["tags_total"] >= enough]
     outages = [
-        Sentence(f"Outage: {one['tags_total']:,} of {tags:,} tags are not read up to the end of the window")
-        for one in down
-    ] + [Sentence(text, kind="gap") for kind in kinds if kind.kind == "gap" for text in _outages(kind, tags, here)]
+        Sentence(text, kind="gap") for kind in kinds if kind.kind == "gap" for text in _outages(kind, tags, here)
+    ]
     known = [
         Sentence(_kind(kind, max(counts.get(c, 0) for c in BEHIND.get(kind.kind, ("",))), here), kind=kind.kind)
         for kind in kinds
     ]
-    found = [*fail, *outages, *known, *(Sentence(_finding(one)) for one in rest if one not in down)]
+    gaps = [each for kind in kinds if kind.kind == "gap" for each in kind.found]
+    found = [*fail, *outages, *known, *(Sentence(_finding(one) + _silent_when(one, gaps, here)) for one in rest)]
     more = len(found) - MOST
     return found if more <= 0 else [*found[:MOST], Sentence(f"and {more:,} expectations more that do not hold")]
 
@@ -70,6 +67,17 @@ def _finding(one: Mapping[str, Any]) -> str:
     if one.get("says") and one.get("tags_total"):
         return f"{_tags(one['tags_total'])} {one['says']}: {_named(one['tags'], one['tags_total'], one.get('area'))}"
     return f"Not so: {one['expectation']}. Found: {shorten(one['found'], LONGEST, placeholder=' …')}"
+
+
+def _silent_when(one: Mapping[str, Any], gaps: Iterable[Anomaly], here: tzinfo) -> str:
+    """Of tags that are silent for long when all those that are named are, by the longest gap of each."""
+    if one.get("column") != "silent_share":
+        return ""
+    longest = {each.tagpath: each for each in sorted(gaps, key=lambda each: each.end - each.start)}
+    together = [longest.get(path) for path in one["tags"]]
+    start = max((each.start for each in together if each), default=None)
+    end = min((each.end for each in together if each), default=None)
+    return f": {_span(start, end, here)}" if all(together) and start and end and start < end else ""
 
 
 def _kind(kind: Listed, tags: int, here: tzinfo) -> str:
@@ -96,7 +104,7 @@ def _outages(gaps: Listed, tags: int, here: tzinfo) -> list[str]:
     """When at least half of all tags were silent at once: no sensor, but a plant, a gateway or a network."""
     whole = gaps.total == len(gaps.found)
     of = tags if whole else len({each.tagpath for each in gaps.found})
-    enough = max(OUTAGE_TAGS, OUTAGE_SHARE * of)
+    enough = max(min(OUTAGE_TAGS, tags), OUTAGE_SHARE * of, 2)
     steps = sorted([(each.start, 1) for each in gaps.found] + [(each.end, -1) for each in gaps.found])
     silent, most, since, found = 0, 0, None, []
     for at, step in steps:

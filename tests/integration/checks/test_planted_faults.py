@@ -244,8 +244,9 @@ def test_the_verdict_names_each_fault_in_one_sentence_with_its_tags_and_times(da
 
     assert said("2026-10-30", "2026-10-31") == [
         "Outage: 11 of 13 tags are silent at once for 3 h 1 min, Fri 30 Oct 11:59 to 15:00",
-        "11 tags have gaps, the longest 4 h, Fri 30 Oct 11:07 to 15:07: plant1/press/unit1/recipe",
-        "4 tags silent for more than a quarter of the window: all under plant2/packaging",
+        "11 tags have gaps, the longest 9 h, Fri 30 Oct 00:00 to 09:00: plant2/packaging/unit1/valve",
+        "4 tags silent for more than a quarter of the window: all under plant2/packaging: "
+        "9 h, Fri 30 Oct 00:00 to 09:00",
     ]
     assert said("2026-10-31", "2026-11-02") == [
         f"1 tag has a gap of 5 h, Sat 31 Oct 10:00 to 15:00: {flow}",

@@ -115,7 +115,7 @@ def wanted(plant, sandbox, tmp_path_factory) -> dict[str, bytes]:
     from sensorstream.config.sources import load
 
     folder = str(tmp_path_factory.mktemp("here"))
-    lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": folder}
+    lake = {"bucket_name": None, "s3_endpoint_url": None, "local_path": folder, "tag_details": None}
     config = load(plant.config_path).model_copy(update=lake)
     assert ingest(config, plant.window).ran_on == "this machine"
     return without_marks(objects(config))

@@ -43,11 +43,19 @@ def test_half_of_all_tags_silent_at_once_are_an_outage_and_many_gaps_by_themselv
     assert not any(text.startswith("Outage") for text in said(*apart))
 
 
-def test_a_plant_that_is_silent_to_the_end_is_an_outage_too():
-    down = finding("warning", "steps_since_last", ["x"] * 55, "not read up to the end of the window")
-    assert said(findings=[down]) == ["Outage: 55 of 60 tags are not read up to the end of the window"]
-    one = finding("warning", "steps_since_last", ["x"], "not read up to the end of the window")
-    assert said(findings=[one]) == ["1 tag not read up to the end of the window: x"]
+def test_of_a_small_plant_all_tags_silent_at_once_are_an_outage_and_one_tag_is_none():
+    both = [stretch("gap", f"boiler/{n}", 5) for n in range(2)]
+    outage = "Outage: 2 of 2 tags are silent at once for 5 h, Sat 31 Oct 12:00 to 17:00"
+    assert said(*both, tags=2)[0] == outage
+    assert not any(text.startswith("Outage") for text in [*said(*both, tags=3), *said(both[0], tags=1)])
+
+
+def test_an_area_that_is_silent_is_told_with_its_time():
+    silent = finding("warning", "silent_share", ["press/1", "press/2"], "silent for long", "press")
+    gaps = [stretch("gap", "press/1", 6), stretch("gap", "press/1", 1), stretch("gap", "press/2", 7)]
+    assert (
+        said(*gaps, findings=[silent])[-1] == "2 tags silent for long: press/1, press/2: 6 h, Sat 31 Oct 12:00 to 18:00"
+    )
 
 
 def test_what_ends_a_run_comes_first_and_an_area_that_is_silent_is_named_as_one():
