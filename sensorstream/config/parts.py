@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..errors import ConfigError
 from ..windows import zone
@@ -32,7 +32,8 @@ def _known_zone(name: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(text_of)]
-Name = Annotated[Text, AfterValidator(_said)]
+Said = Annotated[Text, AfterValidator(_said)]
+Name = Annotated[Said, Field(max_length=1_000)]  # which a sentence can say
 Zone = Annotated[Text, AfterValidator(_known_zone)]
 
 

@@ -11,11 +11,17 @@ from pydantic import BaseModel, ValidationError
 # What JSON calls it, where pydantic speaks of Python.
 LIST, OBJECT = "write a list, [...]", "write an object, {...}"
 KINDS = {"tuple_type": LIST, "model_type": OBJECT, "model_attributes_type": OBJECT, "dict_type": OBJECT}
+MOST = 1_000  # characters: of what is longer beginning and end are said, the value and what to do
 KINDS_OF_LAYOUT = ("name", "description")  # which pydantic puts behind its key
 
 
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """What ``error`` says first of a value of ``model``."""
+    found = _first(error, model)
+    return found if len(found) <= MOST else f"{found[: MOST // 2]} … {found[-MOST // 2 :]}"
+
+
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     loc = list(first["loc"])
     if loc[:1] == ["layout"] and loc[1:2] and loc[1] in KINDS_OF_LAYOUT:

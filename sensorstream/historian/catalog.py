@@ -257,16 +257,17 @@ class Historian:
     def types_of(self, key: str, query: sql.Composed) -> dict[str, str]:
         """What columns a query of the layout has, and their types; PostgreSQL's sentence where it refuses it, with the
         ``key`` of the layout."""
-        try:
-            with self.connection.transaction(force_rollback=True):
-                found = self.connection.execute(query, prepare=True).description or ()  # which is of one statement
-        except (psycopg.ProgrammingError, psycopg.DataError) as error:
-            if isinstance(error, psycopg.errors.InsufficientPrivilege):
-                raise
-            raise SourceError(
-                f'layout "{self.layout.name}": "{key}" is refused by the historian:'
-                f" {error.diag.message_primary or error}: correct it"
-            ) from None
+        with source_errors(self.login, f'looking at "{key}" of layout "{self.layout.name}"'):
+            try:
+                with self.connection.transaction(force_rollback=True):
+                    found = self.connection.execute(query, prepare=True).description or ()  # which is of one statement
+            except psycopg.DatabaseError as error:
+                if isinstance(error, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege):
+                    raise
+                raise SourceError(
+                    f'layout "{self.layout.name}": "{key}" is refused by the historian:'
+                    f" {error.diag.message_primary or error}: correct it"
+                ) from None
         return {column.name: kind_of(column.type_code) for column in found}
 
     def columns(self, table: str) -> dict[str, str]:

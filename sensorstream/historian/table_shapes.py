@@ -122,8 +122,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     columns_sql, rest_sql = (part.as_string(historian.connection) for part in (shown, rest))
     view = View(columns_sql, rest_sql, own=(*kind.id, *own), time=time, id=whole, keys=keys, row=as_rows, wide=wide)
     query = sql.SQL("SELECT * FROM {} LIMIT 0").format(relation(historian.schema, name, view))
-    with source_errors(historian.login, f"looking at {name}"):
-        found = historian.types_of(f"readings.{table.family}", query)
+    found = historian.types_of(f"readings.{table.family}", query)
     values = tuple(column for column in (*view_sql.NUMBERS, *view_sql.TEXTS) if column in found)
     kinds = tuple((column, found[column]) for column in (*KEYS, *values))
     return replace(table, columns=values, kinds=kinds, encoding=historian.encoding, view=view)
@@ -142,8 +141,11 @@ def _types(historian: Historian, table: PartitionTable, kind: Readings) -> dict[
             sql.SQL(f"SELECT ({text}\n) AS given FROM "),
             sql.Identifier(historian.schema, table.name), sql.SQL(" own LIMIT 0"),
         ])  # fmt: skip
-        with source_errors(historian.login, f"looking at {table.name}"):
-            (found[text],) = historian.types_of(key, query).values()
+        found[text], *more = historian.types_of(key, query).values()
+        if more:
+            raise SourceError(
+                f'layout "{historian.layout.name}": "{key}" is {1 + len(more)} columns of table {table.name}: name one'
+            )
         wanted = {"numbers": (*NUMERIC_TYPES, "boolean"), "quality": INTEGERS, "where": ("boolean",)}
         allowed = wanted.get(key.split(".")[2])
         if allowed and found[text] not in allowed:

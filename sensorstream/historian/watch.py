@@ -23,7 +23,7 @@ from . import readings_sql
 from .connection import APPLICATION, CONNECT_SECONDS, connect, in_words, reader_of, source_errors
 from .model import KEYS, PartitionTable
 
-LOOK_SECONDS = 1.0  # who waits when looked at twice is given way to
+LOOK_SECONDS = 0.5  # who waits when looked at twice is given way to
 AGAIN_SECONDS = 0.2  # the same once a run gives way: Spark may have sent another of its readers by then
 
 # Who waits for a session of ours; statistics of sessions are kept within a transaction until cleared.

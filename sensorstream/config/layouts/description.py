@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ...errors import ConfigError
-from ..parts import Name, Part, Zone
+from ..parts import Name, Part, Said, Zone
 from ..wrong_values import sentence
 
 Unit = Literal["ms", "s", "us", "ns", "timestamp", "timestamptz"]
@@ -53,7 +53,7 @@ def _one_expression(text: str) -> str:
 
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_in_a_list), Field(strict=False)]
-Expression = Annotated[Name, AfterValidator(_one_expression)]
+Expression = Annotated[Said, AfterValidator(_one_expression)]
 Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_in_a_list), Field(strict=False)]
 
 
