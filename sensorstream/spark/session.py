@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
+from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,8 @@ def start_early(config: Config) -> Starting:
 
     if SparkContext._gateway is None:
         os.environ["JAVA_HOME"] = str(java_home())
+        # Data sources are planned here by the name of Python that executors know, python3 where nothing is said.
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     if local(config):
