@@ -10,32 +10,50 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from ..config.strict_json import parsed
+from pydantic import AfterValidator, FiniteFloat, ValidationError, model_validator
+
+from ..config.parts import Part, Said, Text
+from ..config.strict_json import read
+from ..config.wrong_values import sentence
 from ..errors import ConfigError
 from ..historian import Tag
 from ..project_files import project_folder
 
 FILE = "ranges.json"
 MARGIN = 0.5  # of what was seen, on either side
-KEYS = ("lowest", "highest", "still_hours")
 
 
-@dataclass(frozen=True)
-class Range:
+def _searched(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f'"{pattern}" is no pattern: {error}') from None
+    return pattern
+
+
+class Range(Part):
     """Limits of the tags whose path fits ``pattern`` or whose unit is ``unit``; None is no limit."""
 
-    pattern: str | None = None
-    unit: str | None = None
-    lowest: float | None = None
-    highest: float | None = None
-    still_hours: float | None = None
+    pattern: Annotated[Said, AfterValidator(_searched)] | None = None
+    unit: Text | None = None
+    lowest: FiniteFloat | None = None
+    highest: FiniteFloat | None = None
+    still_hours: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if (self.pattern is None) == (self.unit is None):
+            raise ValueError("give a pattern or a unit, one of them")
+        if self.borders[0] > self.borders[1]:
+            raise ValueError(f"lowest {self.lowest:g} is above highest {self.highest:g}")
+        return self
 
     @property
     def still_ms(self) -> float | None:
@@ -67,42 +85,21 @@ def load_ranges(folder: Path | None = None) -> list[Range]:
     """
     path = (folder or project_folder("expectations")) / FILE
     try:
-        entries = parsed(path.read_text(encoding="utf-8"))["ranges"]
-        return [_range(path, number, entry) for number, entry in enumerate(entries, 1)]
+        entries = read(path).get("ranges")
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f'{path} is no list of ranges under the key "ranges": {error}') from None
     except ValueError as error:
         raise ConfigError(f"{path} {error}") from None
+    if not isinstance(entries, list):
+        raise ConfigError(f'{path} has no list of ranges under the key "ranges"')
+    return [_range(path, number, entry) for number, entry in enumerate(entries, 1)]
 
 
-def _range(path: Path, number: int, entry: Mapping[str, Any]) -> Range:
-    unknown = sorted(set(entry) - {"pattern", "unit", *KEYS})
-    if unknown:
-        raise ConfigError(f'{path}, range {number}: "{unknown[0]}" is not known: use pattern, unit, {", ".join(KEYS)}')
-    found = Range(**entry)
-    if (found.pattern is None) == (found.unit is None):
-        raise ConfigError(f"{path}, range {number}: give a pattern or a unit, one of them")
+def _range(path: Path, number: int, entry: Any) -> Range:
     try:
-        re.compile(found.pattern or "")
-    except re.error as error:
-        raise ConfigError(f'{path}, range {number}: pattern "{found.pattern}" is none: {error}') from None
-    for name in KEYS:
-        value = getattr(found, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value)):
-            raise ConfigError(f'{path}, range {number}: {name} "{str(value)[:40]}" is no number')
-    if found.borders[0] > found.borders[1]:
-        raise ConfigError(f"{path}, range {number}: lowest {found.lowest:g} is above highest {found.highest:g}")
-    return found
-
-
-def _finite(value: float) -> bool:
-    """Whether a number of JSON is one that a double holds: it knows NaN, and integers of any length."""
-    try:
-        return isfinite(value)
-    except OverflowError:
-        return False
+        return Range.model_validate(entry)
+    except ValidationError as error:
+        raise ConfigError(f"{path}, range {number}: {sentence(error, Range)}") from None
 
 
 def matcher(ranges: Sequence[Range]) -> Callable[[Tag], Range | None]:
@@ -120,23 +117,23 @@ def matcher(ranges: Sequence[Range]) -> Callable[[Tag], Range | None]:
 
 def learned(seen: Iterable[tuple[Tag, Seen]]) -> list[Range]:
     """Ranges for the units of the tags, or for the last part of the path of those without a unit, widened by half."""
-    groups: dict[Range, list[Seen]] = defaultdict(list)
+    groups: dict[tuple[str | None, str | None], list[Seen]] = defaultdict(list)
     for tag, found in seen:
         last = re.escape(tag.path.rsplit("/", 1)[-1])
-        groups[Range(unit=tag.unit) if tag.unit else Range(pattern=f"(^|/){last}$")].append(found)
+        groups[(None, tag.unit) if tag.unit else (f"(^|/){last}$", None)].append(found)
     result = []
-    for key, members in groups.items():
+    for (pattern, unit), members in groups.items():
         lowest, highest = min(one.lowest for one in members), max(one.highest for one in members)
         margin = MARGIN * ((highest - lowest) or abs(highest) or 1.0)
         low = 0.0 if lowest >= 0 > lowest - margin else _rounded(lowest - margin, down=True)
         high = None if any(one.counter for one in members) else _rounded(highest + margin, down=False)
-        result.append(Range(key.pattern, key.unit, low, high))
+        result.append(Range(pattern=pattern, unit=unit, lowest=low, highest=high))
     return sorted(result, key=lambda found: (found.unit or "", found.pattern or ""))
 
 
 def write_ranges(path: Path, ranges: Sequence[Range]) -> None:
     """Write the file; keys that say nothing are left out."""
-    rows = [{name: value for name, value in asdict(found).items() if value is not None} for found in ranges]
+    rows = [found.model_dump(exclude_none=True) for found in ranges]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"ranges": rows}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,14 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ..config.strict_json import parsed
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from ..config.strict_json import read
+from ..config.wrong_values import sentence
 from ..errors import ConfigError
 from ..project_files import project_folder
 
-SEVERITIES = ("critical", "warning", "info")
 PARAMETER = "$PARAMETER"
+
+
+class Expectation(BaseModel):
+    """What is asked of an expectation here; the rest is between the file and the library."""
+
+    model_config = ConfigDict(strict=True)
+    type: str
+    kwargs: dict[str, Any]
+    severity: Literal["critical", "warning", "info"] = "critical"
+    description: str | None = None
+    meta: dict[str, Any] | None = None
+
+    @field_validator("kwargs")
+    @classmethod
+    def _known_kinds(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        for name, value in kwargs.items():
+            if isinstance(value, dict) and not isinstance(value.get(PARAMETER, ""), str):
+                raise ValueError(f'"{name}": {PARAMETER} is a name')
+        return kwargs
 
 
 @dataclass(frozen=True)
@@ -41,8 +62,8 @@ class Suite:
 
     def at_most(self, column: str) -> float:
         """The greatest value that the suite expects of a column; without end where it expects none."""
-        asked = (e["kwargs"] for e in self.expectations if e["kwargs"].get("column") == column)
-        return min((most for kwargs in asked if (most := kwargs.get("max_value")) is not None), default=float("inf"))
+        most = (e["kwargs"].get("max_value") for e in self.expectations if e["kwargs"].get("column") == column)
+        return min((value for value in most if isinstance(value, int | float)), default=float("inf"))
 
 
 def load_suite(name: str, folder: Path | None = None) -> Suite:
@@ -55,23 +76,18 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
     """
     path = (folder or project_folder("expectations")) / f"{name}.json"
     try:
-        suite = parsed(path.read_text(encoding="utf-8"))
-        expectations = suite["expectations"]
-        for number, expectation in enumerate(expectations, 1):
-            if not isinstance(expectation["type"], str) or not isinstance(expectation["kwargs"], dict):
-                raise TypeError("type or kwargs")
-            if (severity := expectation.get("severity", "critical")) not in SEVERITIES:
-                raise ConfigError(
-                    f'{path}, expectation {number}: severity "{severity}" is none of {", ".join(SEVERITIES)}'
-                )
+        expectations = read(path).get("expectations")
     except FileNotFoundError:
         raise ConfigError(f"the suite {path} does not exist: restore it") from None
-    except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"the suite {path} is not one of Great Expectations, a list of type and kwargs: {error}"
-        ) from None
     except ValueError as error:
         raise ConfigError(f"the suite {path} {error}") from None
+    if not isinstance(expectations, list):
+        raise ConfigError(f"the suite {path} is not one of Great Expectations: it has no list of expectations")
+    for number, expectation in enumerate(expectations, 1):
+        try:
+            Expectation.model_validate(expectation)
+        except ValidationError as error:
+            raise ConfigError(f"the suite {path}, expectation {number}: {sentence(error, Expectation)}") from None
     return Suite(name, tuple(expectations))
 
 

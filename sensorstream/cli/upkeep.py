@@ -101,7 +101,7 @@ def ranges(
     path = out or project_folder("expectations") / FILE
     write_ranges(path, found)
     print(f"{len(found)} ranges learned from {window} are in {path}: look them over", file=for_people(as_json))
-    end_with({"file": str(path), "ranges": [asdict(learned) for learned in found]}, as_json)
+    end_with({"file": str(path), "ranges": [learned.model_dump() for learned in found]}, as_json)
 
 
 @command(epilog=example("ddl --for duckdb"))

@@ -68,10 +68,17 @@ def around(config: Config, folder: Path, window: Window, patterns: Sequence[str]
 
 
 def _day(store: Store, run: Run, name: str, home: str) -> Day:
-    check = store.get(f"{run.folder}/check_lake.json")
-    gaps = json.loads(check).get("notable_total", {}).get("gap", 0) if check else None
-    report = _report(run)
+    report, gaps = _report(run), gaps_in(store.get(f"{run.folder}/check_lake.json"))
     return Day(name, run.outcome.read or 0, run.outcome.rejected or 0, gaps, report and f"{home}/{report}")
+
+
+def gaps_in(check: bytes | None) -> int | None:
+    """How many gaps the lake's check of a run noted; ``None`` where it left none, or what cannot be read. Pure."""
+    try:
+        found = json.loads(check or b"")["notable_total"].get("gap", 0)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _report(run: Run | None) -> str | None:

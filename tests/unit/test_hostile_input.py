@@ -24,6 +24,7 @@ from sensorstream.config.airflow_variables import HANDED_ON, SINGLE, WHOLE
 from sensorstream.config.credentials import Login, secret_object, with_secret
 from sensorstream.config.settings import Config, Database
 from sensorstream.config.sources import load
+from sensorstream.config.tag_details import tag_details
 from sensorstream.errors import ConfigError, LakeError, SensorStreamError
 from sensorstream.exploration.from_rejected import RejectedReader
 from sensorstream.formatting import printable
@@ -37,6 +38,7 @@ from sensorstream.publishing.compaction import compact
 from sensorstream.publishing.holder import this_process
 from sensorstream.publishing.lease import JOURNAL, recover
 from sensorstream.report import index_page, run_history
+from sensorstream.report.comparison import gaps_in
 from sensorstream.report.outcome import Outcome
 from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.transform.readings import SCHEMA
@@ -362,6 +364,39 @@ def test_any_csv_is_a_recording_or_a_sentence(examples, tmp_path):
     data = st.builds(written, rows | even | headed, st.sampled_from(",;\t|"), encodings) | st.binary(max_size=80)
     zones = st.sampled_from(["UTC", "Europe/Vienna", "Pacific/Apia"]) | TEXTS
     hold(examples, test, data | bent(b"time,a\n2026-10-14T00:00:00Z,1\n2026-10-14T00:01:00Z,2\n"), zones)
+
+
+@FEW_OR_MANY
+def test_any_details_of_tags_are_told_or_a_sentence(examples, tmp_path):
+    file = tmp_path / "tags.csv"
+    words = st.sampled_from(["tagpath", "unit", "description", "", '"', "a", "a ", '"a', "bar"]) | TEXTS
+
+    def test(data: bytes) -> None:
+        file.write_bytes(data)
+        try:
+            found = tag_details(str(file))
+        except ConfigError as error:
+            a_sentence(error)
+        else:
+            assert all(path and set(told) <= {"unit", "description"} for path, told in found.items())
+
+    rows = st.lists(st.lists(words, min_size=1, max_size=4), max_size=6)
+    headed = rows.map(lambda rows: [["tagpath", "unit", "description"], *rows])
+    written = st.builds(
+        lambda rows, mark, encoding: "\n".join(mark.join(row) for row in rows).encode(encoding, errors="replace"),
+        rows | headed, st.sampled_from(",;\t"), st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]),
+    )  # fmt: skip
+    hold(examples, test, written | bent(b'tagpath,unit\na,bar\n"b,c",K\n'))
+
+
+@FEW_OR_MANY
+def test_any_check_of_an_earlier_run_has_gaps_or_none(examples):
+    def test(data: bytes) -> None:
+        assert isinstance(gaps_in(data), int | None)
+
+    kept = {"notable_total": {"gap": 3, "stuck": 1}, "findings": []}
+    hold(examples, test, damaged(kept).map(lambda v: json.dumps(v).encode()) | bent(json.dumps(kept).encode()))
+    assert gaps_in(json.dumps(kept).encode()) == 3
 
 
 @FEW_OR_MANY

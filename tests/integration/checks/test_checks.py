@@ -168,6 +168,15 @@ def test_an_expectation_that_does_not_fit_is_the_suites_fault(historian, config,
         check_source(config, DAY, expectations_dir=tmp_path)
 
 
+def test_an_expectation_that_is_none_is_not_passed_over(historian, config, tmp_path) -> None:
+    (tmp_path / "source_readings.json").write_text('{"expectations": []}')
+    right = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "tagpath"}, "description": "named"}
+    for wrong in (right | {"type": "expect_column_valeus"}, right | {"kwargs": {"column": "tagpath", "mostyl": 0.5}}):
+        (tmp_path / "source_tags.json").write_text(json.dumps({"expectations": [right | {"description": "d"}, wrong]}))
+        with pytest.raises(ConfigError, match=r'source_tags.json: "named" is refused by Great Expectations'):
+            check_source(config, DAY, expectations_dir=tmp_path)
+
+
 # -- the lake -------------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from sensorstream.planning import row_counts
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox import processes
 from sensorstream.sandbox.state import State
+from sensorstream.spark.jdbc_driver import VARIABLE, require_driver
 from sensorstream.verification import verify
 from sensorstream.windows import window_of
 from tests import slowly
@@ -395,6 +396,7 @@ def test_a_password_that_libpq_finds_does_for_both_engines(
     file.write_text(f"*:*:*:{sandbox.reader}:{sandbox.reader_password}")
     file.chmod(0o600)
     said = {"PGPASSWORD": sandbox.reader_password, "PGPASSFILE": str(file), ".pgpass": str(tmp_path)}
+    monkeypatch.setenv(VARIABLE, str(require_driver(None)))  # which is found by the home folder too
     monkeypatch.setenv("HOME" if place == ".pgpass" else place, said[place])
     for engine in ("packed", "jdbc"):
         config = make_config(dbname=database.name, engine=engine)

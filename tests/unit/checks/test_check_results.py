@@ -100,8 +100,11 @@ def test_every_expectation_is_said_in_words_and_has_a_severity(name: str) -> Non
         (None, "does not exist"),
         ("{", "is not JSON"),
         ("{}", "is not one of Great Expectations"),
-        ("[]", "is not one of Great Expectations"),
-        ('{"expectations": [{"type": "t", "kwargs": {}, "severity": "fatal"}]}', 'severity "fatal" is none of'),
+        ("[]", "holds a list, not one JSON object"),
+        (
+            '{"expectations": [{"type": "t", "kwargs": {}, "severity": "fatal"}]}',
+            'expectation 1: "severity": Input should',
+        ),
     ],
 )
 def test_a_broken_suite_is_refused_in_one_sentence(tmp_path: Path, text: str | None, message: str) -> None:

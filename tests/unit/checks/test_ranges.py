@@ -35,9 +35,9 @@ def test_ranges_are_learned_by_unit_or_last_part_of_the_path_and_read_back(tmp_p
     ("entry", "message"),
     [
         ({"pattern": "a", "unit": "b"}, "range 1: give a pattern or a unit"),
-        ({"pattern": "("}, r'range 1: pattern "\(" is none'),
-        ({"pattern": "a", "top": 3}, 'range 1: "top" is not known'),
-        ({"pattern": "a", "lowest": "3"}, 'range 1: lowest "3" is no number'),
+        ({"pattern": "("}, r'range 1: "pattern": "\(" is no pattern'),
+        ({"pattern": "a", "top": 3}, 'range 1: unknown key "top": known are'),
+        ({"pattern": "a", "lowest": "3"}, 'range 1: "lowest": Input should be a valid number'),
         ({"pattern": "a", "lowest": 3, "highest": 2}, "range 1: lowest 3 is above highest 2"),
     ],
 )
