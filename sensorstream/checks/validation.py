@@ -78,7 +78,7 @@ def _expectation(suite: Suite, number: int, given: Mapping[str, Any]) -> Any:
     numbered = {**given, "meta": {**(given.get("meta") or {}), ORDER: number}}
     try:
         return ExpectationConfiguration(**numbered).to_domain_obj()
-    except (GreatExpectationsError, ValueError, TypeError) as error:  # pydantic's errors are ValueErrors
+    except (GreatExpectationsError, ValueError, TypeError, OverflowError) as error:  # pydantic's errors are ValueErrors
         said = " ".join(str(error).split())
         raise ConfigError(f'{suite.name}.json: "{_words(given)}" is refused by Great Expectations: {said}') from None
 
