@@ -30,12 +30,12 @@ function tagTable(block) {
       const cell = document.createElement(name === "tag" ? "th" : "td"), value = values[row];
       if (name === "tag") cell.scope = "row";
       cell.className = {tag: "path", unit: "word", type: "word"}[name] || "count";
-      if (name === "tag" && pictures[value]) {
-        const link = cell.appendChild(document.createElement("a"));
-        link.href = "#" + pictures[value];
-        link.textContent = value;
+      if (name === "tag") {
+        const link = pictures[value] ? cell.appendChild(document.createElement("a")) : cell;
+        if (link !== cell) link.href = "#" + pictures[value];
+        link.append(...value.split(/(?<=\/)/).flatMap(part => [part, document.createElement("wbr")]));
+        if (notes[row]) cell.appendChild(document.createElement("small")).textContent = notes[row];
       } else cell.textContent = number(value) + (name === "good" && value !== null ? " %" : "");
-      if (name === "tag" && notes[row]) cell.appendChild(document.createElement("small")).textContent = notes[row];
       tr.append(cell);
     }
     return tr;

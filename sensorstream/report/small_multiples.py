@@ -128,7 +128,9 @@ def panel(
             mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         )
         if states:
-            axes.set_yticks(range(len(states)), [cut(" ".join(state.split()), MOST_NAME) for state in states])
+            axes.set_yticks(
+                range(len(states)), [cut(" ".join(state.split()), MOST_NAME) or "(empty)" for state in states]
+            )
         elif np.isnan(values).all():
             # Texts have a time and no height.
             axes.plot(across, np.zeros(len(across)), "|", color=KEPT, markersize=14)
