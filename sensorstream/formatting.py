@@ -50,8 +50,8 @@ def length(milliseconds: int) -> str:
     seconds = milliseconds / 1000
     for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if seconds >= size:
-            rest = int(seconds % size // part)
-            return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
+            whole, rest = divmod(round(seconds / part), size // part)
+            return f"{whole} {unit}" + (f" {rest} {smaller}" if rest else "")
     return f"{seconds:g} s"
 
 

@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import span
+from ..formatting import length
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.connection import source_errors
 from ..historian.tag_rows import matches, tag_rows
@@ -279,7 +279,7 @@ def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
         for first, last in found.sums.get(tag.path, TagSum()).clock_steps():
             start, end = found.pieces.borders(first)[0], found.pieces.borders(last)[1]
             yield Anomaly(
-                "clock step", tag.path, start, end, f"{span((end - start) / 1000)} written twice", end - start
+                "clock step", tag.path, start, end, f"{length(round(end - start))} written twice", end - start
             )
 
 
@@ -292,7 +292,7 @@ def silences(readings: pd.DataFrame, window: Window, share: float, steps: float)
     found = [*zip(late["tagpath"], late["from_ms"], late["first_ms"], strict=True)]
     found += zip(gone["tagpath"], gone["last_ms"], gone["until_ms"], strict=True)
     for path, start, end in found:
-        yield Anomaly("gap", path, int(start), int(end), f"no reading for {span((end - start) / 1000)}", end - start)
+        yield Anomaly("gap", path, int(start), int(end), f"no reading for {length(round(end - start))}", end - start)
 
 
 def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, Any]:

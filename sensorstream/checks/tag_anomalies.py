@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ..formatting import span
+from ..formatting import length
 from ..windows import Window
 from .anomalies import Anomaly
 from .gaps_and_stuck import STILL_READINGS, Stretch, alike, beyond, gaps, still
@@ -51,12 +51,12 @@ class Behaviour:
 
     def notable(self, tagpath: str, limits: Range | None) -> Iterator[Anomaly]:
         for gap in self.gaps:
-            text = f"no reading for {span(gap.value / 1000)}"
+            text = f"no reading for {length(round(gap.value))}"
             yield Anomaly("gap", tagpath, gap.start_ms, gap.end_ms, text, gap.value)
         for one in self.still:
-            length = one.end_ms - one.start_ms
-            text = f"{one.value:.6g} in {one.readings:,} readings over {span(length / 1000)}"
-            yield Anomaly("stuck", tagpath, one.start_ms, one.end_ms, text, length)
+            lasts = one.end_ms - one.start_ms
+            text = f"{one.value:.6g} in {one.readings:,} readings over {length(lasts)}"
+            yield Anomaly("stuck", tagpath, one.start_ms, one.end_ms, text, lasts)
         for one in self.beyond:
             text = f"{one.value:.6g} in {one.readings:,} readings, where {limits} is expected"
             yield Anomaly("out of range", tagpath, one.start_ms, one.end_ms, text, one.readings)

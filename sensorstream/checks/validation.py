@@ -106,7 +106,7 @@ def _finding(suite: str, result: Any) -> Finding:
     column = kwargs.get("column") or " and ".join(
         [kwargs[side] for side in ("column_A", "column_B") if side in kwargs] or kwargs.get("column_list", [])
     )
-    rows = [_plain_row(row) for row in details.get("unexpected_index_list") or []]
+    rows = _worst_first([_plain_row(row) for row in details.get("unexpected_index_list") or []], kwargs)
     paths = list(dict.fromkeys(_path(row["tagpath"]) for row in rows))
     severity: Severity = getattr(config.severity, "value", config.severity) or "critical"
     return Finding(
@@ -124,6 +124,18 @@ def _finding(suite: str, result: Any) -> Finding:
         tags_total=len(paths),
         examples=tuple(rows[:EXAMPLES]),
     )
+
+
+def _worst_first(rows: Sequence[dict[str, Any]], kwargs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By how far the column is out of its bounds; as they come where it has none, or no number."""
+    sides = [(sign, kwargs.get(side)) for side, sign in (("min_value", -1), ("max_value", 1))]
+    bounds = [(sign, bound) for sign, bound in sides if isinstance(bound, int | float)]
+
+    def beyond(row: Mapping[str, Any]) -> float:
+        value = row.get(kwargs.get("column", ""))
+        return max((sign * (value - of) for sign, of in bounds), default=0) if isinstance(value, int | float) else 0
+
+    return sorted(rows, key=beyond, reverse=True)
 
 
 def _area(paths: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ SPANS = {
 }
 BUTTONS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
 CONFIG = {"modeBarButtons": [BUTTONS], "displaylogo": False, "scrollZoom": True, "showTips": False, "responsive": True}
-ALL = ("all", None)
+ALL = ("all", "")  # no None, which a dropdown shows as nothing
 EMPTY_LAKE = "In the sandbox, make demo fills the lake; the historian can be looked at without one."
 
 
@@ -218,7 +218,7 @@ class Workbench:
         found = find(self.known, self._search.value)
         shown, selected = found[:SHOWN], [tag for tag in self._found.value if tag in found[:SHOWN]]
         self._quiet = True
-        self._found.options = shown
+        self._found.options = [(f"{tag}   ({told})" if (told := self.known.note(tag)) else tag, tag) for tag in shown]
         self._found.value = selected
         self._quiet = False
         more = f", the first {SHOWN} are shown" if len(found) > SHOWN else ""

@@ -15,7 +15,7 @@ from ..windows import Window, zone
 from .tag_search import TagList
 from .view import View
 
-COLUMNS = ("tag", "unit", "least", "greatest", "last", "not good", "silences")
+COLUMNS = ("tag", "unit", "least", "greatest", "last", "not good", "silences", "note")
 NUMBERS = ("least", "greatest", "last", "not good")  # to the right
 LONGEST = 3  # silences that are named
 MOST_LISTED = 50
@@ -55,7 +55,7 @@ def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> lis
     marks = view.marks_of(tag)
     more = "+" if marks.num_rows >= MOST_DOUBTFUL else ""  # what is not drawn is not counted
     count = f"{_inside(marks, window).num_rows:,}{more}"
-    return [tag, known.unit(tag), *numbers, count, _silences(view, tag, window, tz)]
+    return [tag, known.unit(tag), *numbers, count, _silences(view, tag, window, tz), known.note(tag)]
 
 
 def _silences(view: View, tag: str, window: Window, tz: str) -> str:

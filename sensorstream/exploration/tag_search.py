@@ -13,24 +13,27 @@ from ..config.settings import Config
 from ..errors import LakeError, SensorStreamError
 from ..historian import open_historian
 from ..lake import scan
+from ..lake.tag_metadata import note, tag_table
 
 FIELDS = ("unit", "area", "type")
 
 
 @dataclass(frozen=True)
 class TagList:
-    """Tag paths in order, each with what is known of it: ``unit``, ``description`` and ``datatype``."""
+    """Tag paths in order, each with what is known of it: ``unit``, ``description``, ``datatype`` and ``note``."""
 
     paths: tuple[str, ...]
-    facts: Mapping[str, tuple[str, str, str]]  # unit, description, datatype; empty where unknown
+    facts: Mapping[str, tuple[str, ...]]  # unit, description, datatype, note; empty where unknown
 
     @staticmethod
-    def of(table: pa.Table) -> TagList:
-        """From a table with ``tagpath``, and ``unit``, ``description`` and ``datatype`` if it has them."""
-        rows = table.to_pylist()
+    def of(table: pa.Table, timezone: str = "UTC") -> TagList:
+        """From a table with ``tagpath``, and of the lake's metadata of tags what else it has."""
         facts = {
-            row["tagpath"]: (row.get("unit") or "", row.get("description") or "", row.get("datatype") or "")
-            for row in rows
+            row["tagpath"]: (
+                *(row.get(name) or "" for name in ("unit", "description", "datatype")),
+                note(row, timezone),
+            )
+            for row in table.to_pylist()
         }
         return TagList(tuple(sorted(facts)), facts)
 
@@ -43,10 +46,14 @@ class TagList:
         return TagList(tuple(filter(found, self.paths)), self.facts)
 
     def unit(self, path: str) -> str:
-        return self.facts.get(path, ("", "", ""))[0]
+        return self.facts.get(path, ("",))[0]
 
     def datatype(self, path: str) -> str:
         return self.facts.get(path, ("", "", ""))[2]
+
+    def note(self, path: str) -> str:
+        """Whether the tag is retired, or has had several ids."""
+        return self.facts.get(path, ("",))[-1]
 
     def is_text(self, path: str) -> bool:
         return self.datatype(path) in ("string", "date")
@@ -58,7 +65,7 @@ class TagList:
 
 
 def find(tags: TagList, text: str) -> list[str]:
-    """Tag paths that hold every word of ``text`` in path, unit, description or type; capitals do not matter.
+    """Tag paths that hold every word of ``text`` in path, unit, description, type or note; capitals do not matter.
 
     ``unit:bar``, ``area:plant1/press`` and ``type:string`` look at that alone. Those whose last part begins with the
     first word come first.
@@ -77,7 +84,7 @@ def find(tags: TagList, text: str) -> list[str]:
 
 
 def _has(tags: TagList, path: str, field: str, value: str) -> bool:
-    unit, _, datatype = tags.facts[path]
+    unit, _, datatype, _ = tags.facts[path]
     if field == "area":
         return scan.area(path).casefold().startswith(value)
     return (unit if field == "unit" else datatype).casefold() == value
@@ -90,7 +97,7 @@ def tag_list(config: Config) -> TagList:
     """
     lacks = "the lake knows none of the tags that sensor_patterns name"
     try:
-        known = TagList.of(scan.tags(config)).named(config.sensor_patterns)
+        known = TagList.of(scan.tags(config), config.timezone).named(config.sensor_patterns)
         if known.paths:
             return known
     except LakeError as lake:
@@ -100,5 +107,4 @@ def tag_list(config: Config) -> TagList:
             found = historian.tags(config.sensor_patterns)
     except SensorStreamError as source:
         raise LakeError(f"{lacks}; and the historian does not help: {source}") from None
-    columns = {name: [getattr(tag, name) for tag in found] for name in ("unit", "description", "datatype")}
-    return TagList.of(pa.table({"tagpath": [tag.path for tag in found], **columns}))
+    return TagList.of(tag_table(found), config.timezone)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from ..errors import LakeError
 from ..transform.parquet import parquet
+from ..windows import zone
 from .data_files import rows_of
 from .keys import TAGS
 from .stores import Store
@@ -29,11 +30,28 @@ SCHEMA = pa.schema(
 )
 
 
+MOST_IDS = 4  # that a note names
+
+
 def tags_file(tags: Sequence[Tag]) -> bytes:
     """Every tag's metadata as one Parquet file."""
+    return parquet(tag_table(tags))
+
+
+def tag_table(tags: Sequence[Tag]) -> pa.Table:
+    """Every tag's metadata as the lake keeps it."""
     names = {"tagpath": "path"}
     columns = [pa.array([getattr(tag, names.get(f.name, f.name)) for tag in tags], f.type) for f in SCHEMA]
-    return parquet(pa.table(columns, schema=SCHEMA))
+    return pa.table(columns, schema=SCHEMA)
+
+
+def note(tag: Mapping[str, Any], timezone: str) -> str:
+    """What one should know of a tag's readings: ``retired 22 Jul 2026``, ``2 ids: 3, 61``; empty of most. Pure."""
+    ids, retired = tag.get("ids") or (), tag.get("retired")
+    more = ", …" if len(ids) > MOST_IDS else ""
+    told = [f"retired {retired.astimezone(zone(timezone)):%d %b %Y}"] if retired else []
+    told += [f"{len(ids)} ids: {', '.join(map(str, ids[:MOST_IDS]))}{more}"] if len(ids) > 1 else []
+    return "; ".join(told)
 
 
 def read_tags(store: Store) -> pa.Table:

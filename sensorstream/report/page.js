@@ -8,11 +8,12 @@ function hold(tags) {
   for (let at = 0, path = ""; at < tags.paths.length; at += 2) paths.push(path = path.slice(0, tags.paths[at]) + tags.paths[at + 1]);
   const columns = {tag: paths, count: tags.count, least: tags.least, mean: tags.mean, greatest: tags.greatest, last: tags.last,
     gaps: tags.gaps || paths.map(() => null), good: tags.good, unit: unpacked("unit"), type: unpacked("datatype")};
-  return {columns, pictures: tags.pictures, low: paths.map((path, row) => `${path} ${columns.unit[row]} ${columns.type[row]}`.toLowerCase())};
+  const notes = unpacked("note");
+  return {columns, notes, pictures: tags.pictures, low: paths.map((path, row) => `${path} ${columns.unit[row]} ${columns.type[row]} ${notes[row]}`.toLowerCase())};
 }
 
 function tagTable(block) {
-  const {columns, pictures, low} = hold(JSON.parse(block.textContent)), all = low.map((_, row) => row), few = 100;
+  const {columns, notes, pictures, low} = hold(JSON.parse(block.textContent)), all = low.map((_, row) => row), few = 100;
   const table = document.getElementById("tag-table"), body = table.tBodies[0], find = document.getElementById("find");
   const said = document.getElementById("found"), more = document.getElementById("more"), collator = new Intl.Collator("en", {numeric: true});
   let sorted = all, shown = few;
@@ -29,10 +30,11 @@ function tagTable(block) {
       const cell = document.createElement(name === "tag" ? "th" : "td"), value = values[row];
       if (name === "tag") cell.scope = "row";
       cell.className = {tag: "path", unit: "word", type: "word"}[name] || "count";
-      if (name === "tag" && pictures[value]) {
-        const link = cell.appendChild(document.createElement("a"));
-        link.href = "#" + pictures[value];
-        link.textContent = value;
+      if (name === "tag") {
+        const link = pictures[value] ? cell.appendChild(document.createElement("a")) : cell;
+        if (link !== cell) link.href = "#" + pictures[value];
+        link.append(...value.split(/(?<=\/)/).flatMap(part => [part, document.createElement("wbr")]));
+        if (notes[row]) cell.appendChild(document.createElement("small")).textContent = notes[row];
       } else cell.textContent = number(value) + (name === "good" && value !== null ? " %" : "");
       tr.append(cell);
     }

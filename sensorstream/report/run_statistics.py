@@ -21,7 +21,7 @@ from ..lake.manifest import DataFile
 from ..lake.rejected import read_rejected
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
-from ..lake.tag_metadata import read_tags
+from ..lake.tag_metadata import note, read_tags
 from ..pipeline.run_record import RunRecord
 from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window, parse_instant
@@ -40,7 +40,8 @@ MOST_TEXT = 60  # characters of a last value
 class TagFigures:
     """What the table of all tags says of one: of its numbers those that can be measured, its last number or text.
 
-    ``good`` is the share of what was read that the quality rule keeps.
+    ``good`` is the share of what was read that the quality rule keeps; ``note`` tells of one that is retired, or of
+    several ids.
     """
 
     tagpath: str
@@ -52,6 +53,7 @@ class TagFigures:
     good: float | None = None
     unit: str | None = None
     datatype: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
     lost = _by_bar(rejected, paths, edges)
     rejected_by_tag = _count(rejected)
     doubtful = _count(rejected.filter(pc.ends_with(rejected.column("reason"), "_quality")))
-    known = _metadata(store)
+    known = _metadata(store, config.timezone)
     return RunStatistics(
         timezone=config.timezone,
         width_s=width,
@@ -164,6 +166,7 @@ class _Counted:
             good=count / (count + doubtful) if count + doubtful else None,
             unit=known.get(path, {}).get("unit"),
             datatype=known.get(path, {}).get("datatype"),
+            note=known.get(path, {}).get("note"),
         )
 
 
@@ -226,8 +229,9 @@ def _by_area(by_tag: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _metadata(store: Store) -> dict[str, dict[str, Any]]:
-    """Unit and type of each tag, as far as the lake knows them."""
+def _metadata(store: Store, timezone: str) -> dict[str, dict[str, Any]]:
+    """Unit, type and note of each tag, as far as the lake knows them."""
     with suppress(LakeError):
-        return {row["tagpath"]: row for row in read_tags(store).select(["tagpath", "unit", "datatype"]).to_pylist()}
+        rows = read_tags(store).to_pylist()
+        return {row["tagpath"]: row | {"note": note(row, timezone)} for row in rows}
     return {}

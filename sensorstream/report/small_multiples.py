@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from ..config.settings import Config
 from ..errors import LakeError
-from ..formatting import plain
+from ..formatting import cut, plain
 from ..lake.scan import read_lake
 from ..windows import Window, zone
 from .anomalies import Anomaly
-from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, clipped, drawn
+from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
 from .run_statistics import NoStatistics, RunStatistics
@@ -52,7 +52,8 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
     def draw(levels: Levels) -> Picture:
         line = readings(config, window, levels.tagpath)
         return panel(levels.tagpath, _words(levels, line, config.timezone), line, config.timezone,
-                     spans=levels.unusual(), levels=levels, group="moved", unit=units.get(levels.tagpath))  # fmt: skip
+                     window=window, spans=levels.unusual(), levels=levels, group="moved",
+                     unit=units.get(levels.tagpath))  # fmt: skip
 
     units = {} if isinstance(statistics, NoStatistics) else {tag.tagpath: tag.unit for tag in statistics.tags}
 
@@ -70,7 +71,8 @@ def flagged(
         line = readings(config, window, path)
         text = _more([each.text for each in notes])
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
-                     spans=[each.span_ms for each in notes], group="flagged", unit=units.get(path))  # fmt: skip
+                     window=window, spans=[each.span_ms for each in notes], group="flagged",
+                     unit=units.get(path))  # fmt: skip
 
     try:
         return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
@@ -95,8 +97,8 @@ def readings(config: Config, window: Window, tagpath: str) -> Line:
 
 
 def panel(
-    tagpath: str, text: str, line: Line, timezone: str, *, spans: Spans = (), levels: Levels | None = None,
-    group: str = "", unit: str | None = None,
+    tagpath: str, text: str, line: Line, timezone: str, *, window: Window | None = None,
+    spans: Spans = (), levels: Levels | None = None, group: str = "", unit: str | None = None,
 ) -> Picture:  # fmt: skip
     """One tag's picture: least and greatest of every stretch as a line that breaks at gaps, ``spans`` shaded."""
     import matplotlib.dates as mdates
@@ -126,7 +128,9 @@ def panel(
             mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         )
         if states:
-            axes.set_yticks(range(len(states)), [clipped(" ".join(state.split()), MOST_NAME) for state in states])
+            axes.set_yticks(
+                range(len(states)), [cut(" ".join(state.split()), MOST_NAME) or "(empty)" for state in states]
+            )
         elif np.isnan(values).all():
             # Texts have a time and no height.
             axes.plot(across, np.zeros(len(across)), "|", color=KEPT, markersize=14)
@@ -137,6 +141,8 @@ def panel(
         axes.set_title(unit or "", loc="left", fontsize=9, parse_math=False)
         axes.tick_params(colors=NEUTRAL)
         axes.margins(x=0.01)
+        if window:  # all tags of a page from the same time to the same time
+            axes.set_xlim(*at([window.start_ms, window.end_ms]))
         left, right = (round(day * 86_400_000) for day in axes.get_xlim())
         drawing.tip = {"times": [left, right], "y": axes.get_ylim(), "unit": unit or "", "states": states}
     return drawing.picture()

@@ -21,7 +21,7 @@ COLUMNS = [field.name for field in fields(TagFigures)]
 
 @dataclass(frozen=True)
 class AllTags:
-    """What a run brought of each tag: count, least, mean, greatest, last, share of good readings, unit, type."""
+    """What a run brought of each tag: count, least, mean, greatest, last, share of good readings, unit, type, note."""
 
     tags: tuple[TagFigures, ...]
     missing: str = ""  # why there are none
@@ -72,7 +72,7 @@ def compact(columns: Mapping[str, Any], gaps: Mapping[str, int] | None, pictures
         "mean": [_few(value, 5) for value in columns["mean"]],
         "gaps": [gaps.get(one, 0) for one in paths] if gaps is not None else None,
         "good": [None if share is None else round(100 * share, 2) for share in columns["good"]],
-        **{name: indexed(columns[name]) for name in ("unit", "datatype")},
+        **{name: indexed(columns[name]) for name in ("unit", "datatype", "note")},
         "pictures": dict(pictures),
     }
 

@@ -299,6 +299,8 @@ def test_what_a_run_wrote_passes(place: str, plant, make_config) -> None:
     result = check_lake(config, plant.window, record=record)
     assert result.success and broken(result)["no sensor is stuck"] == ("plant1/furnace/unit1/temperature",)
     assert set(broken(result)) == {"no sensor is stuck", "no tag has a gap"}  # which the plant has
+    lengths = [row["longest_gap_s"] for one in result.warnings for row in one.examples if "longest_gap_s" in row]
+    assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) > 1, "the worst first"
     assert result.measured["readings"] == record.rows_written
     assert result.measured["files"] == result.measured["files read"] == record.files_written
 

@@ -159,7 +159,7 @@ def test_the_workbench_draws_what_is_picked_and_reads_again_where_one_zooms(demo
     bench = sensorstream.explore(demo)
     assert "Choose a tag" in (bench.widget, bench._status.value)[1]
     bench._search.value = "press temperature"
-    bench._found.value = bench._found.options[:2]
+    bench._found.index = (0, 1)
     assert [len(trace.x) > 1000 for trace in bench._figure.data] == [True, False, True, False]
     day = bench.window
     begin = day.start + timedelta(hours=6)
@@ -193,7 +193,7 @@ def test_kept_tags_stay_while_one_searches_on_and_may_share_one_axis(demo):
     bench._chips.value = []
     assert bench.tags == (second,)
     bench._search.value = ""
-    bench._found.value = bench._found.options[:9]
+    bench._found.index = tuple(range(9))
     assert len(bench.tags) == 8 and "1 more are not drawn" in bench._status.value
 
 
@@ -228,18 +228,25 @@ def test_only_tags_that_the_configuration_names_are_found_and_their_own_last_day
     )
 
 
+def test_a_retired_tag_and_one_of_several_ids_are_told_in_the_list_and_below_the_picture(demo, plant):
+    bench = sensorstream.explore(demo, ["plant2/packaging/unit1/pressure"], plant.window)
+    assert "2 ids: 2, 26" in (bench.widget, bench._facts.value)[1]
+    bench._search.value = "pressure retired"
+    assert [label for label, _ in bench._found.options] == ["plant1/press/old gauge/pressure   (retired 23 Jul 2026)"]
+
+
 def test_silences_are_listed_longest_first_and_looked_at_one_by_one(demo, plant):
     known = exploration.tag_list(demo)
     tags = [tag for word in ("flow", "temperature") for tag in exploration.find(known, word)][:8]
     bench = sensorstream.explore(demo, tags, plant.window)
     assert bench.widget
     (_, none), (longest, first), (_, second), *_ = bench._silences.options
-    assert none is None and first[1] - first[0] >= second[1] - second[0] and " from 2026-1" in longest
+    assert not none and first[1] - first[0] >= second[1] - second[0] and " from 2026-1" in longest
     bench._silences.value = first
     assert bench.window.start < first[0] < first[1] < bench.window.end
     bench._silences.value = second
     assert bench.window.start < second[0] < second[1] < bench.window.end
-    bench._silences.value = None
+    bench._silences.value = none
     assert bench.window == plant.window
 
 

@@ -17,8 +17,9 @@ from matplotlib.image import imread
 
 from sensorstream import report
 from sensorstream.config.settings import Config
-from sensorstream.lake.keys import rejected_key
+from sensorstream.lake.keys import TAGS, rejected_key
 from sensorstream.lake.stores import open_store
+from sensorstream.lake.tag_metadata import SCHEMA as METADATA
 from sensorstream.pipeline.run_record import run_id
 from sensorstream.report import run_page
 from sensorstream.report.comparison import Day, shifted, verdict
@@ -82,6 +83,9 @@ def test_many_tags_share_a_row_and_few_bands(config):
 
 def test_a_report_has_them_all_to_search_and_links_to_what_is_drawn(config, tmp_path):
     RECORD.save(tmp_path / "record.json")
+    gone = {"tagpath": SILENT, "ids": [7, 8], "retired": DAY.start_ms - HOUR, "created": None}
+    store = open_store(config)
+    store.put(TAGS, parquet(pa.Table.from_pylist([gone], schema=METADATA)))
     report.all_tags(report.gather(config, RECORD, PATHS)).save(tmp_path / "tags.json")
     gap = {"kind": "gap", "tagpath": RECIPE, "text": "silent", "start": DAY.start.isoformat(),
            "end": DAY.end.isoformat()}  # fmt: skip
@@ -90,6 +94,7 @@ def test_a_report_has_them_all_to_search_and_links_to_what_is_drawn(config, tmp_
     text = run_page.write(tmp_path, config, DAY, None, opened=("site.json", "file")).read_text()
     tags = json.loads(re.search(r'id="tag-data">(.*?)</script>', text)[1])
     assert tags["gaps"] == [0, 1, 0, 0] and tags["good"][3] == 50.0 and tags["last"][1] == "oak <1>"
+    assert tags["note"] == {"values": ["", "retired 13 Oct 2026; 2 ids: 7, 8"], "codes": [0, 0, 1, 0]}
     assert f'id="{tags["pictures"][RECIPE]}"' in text and "oak <1>" not in text
     assert "sensorstream.load(&#39;site.json&#39;)" in text and "500 Stale" not in text and "0 Bad" in text
 

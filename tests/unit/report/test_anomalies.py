@@ -130,7 +130,8 @@ def test_a_picture_of_a_tag_shades_what_is_worth_a_look_and_breaks_its_line_at_g
 
 
 def test_how_long_is_said_in_two_units():
-    spans = {250: "0.25 s", 12_500: "12.5 s", 90_000: "1 min 30 s", 3_900_000: "1 h 5 min", 576_000_000: "6 d 16 h"}
+    spans = {250: "0.25 s", 12_500: "12.5 s", 90_000: "1 min 30 s", 3_900_000: "1 h 5 min", 576_000_000: "6 d 16 h",
+             43_199_000: "12 h", 172_790_000: "2 d"}  # fmt: skip
     assert {span: length(span) for span in spans} == spans
 
 
