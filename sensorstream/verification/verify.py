@@ -157,9 +157,13 @@ def _look(
         what, snapshot = row_counts.pinned(historian, what)
         runs_on.start()
         with ExitStack() as until_compared:
-            with runs_on.watched("extract", progress), ThreadPoolExecutor(1) as aside:
+            receiver = until_compared.enter_context(runs_on.listening(progress is not None))
+            with (
+                ThreadPoolExecutor(1) as aside,
+                runs_on.watched("extract", progress, receiver, what.estimated_readings),
+            ):
                 counting = aside.submit(_count, historian, what)
-                held, measured = until_compared.enter_context(runs_on.staged(config, what, snapshot))
+                held, measured = until_compared.enter_context(runs_on.staged(config, what, snapshot, receiver))
                 measured.reconcile(counting.result())
             historian.release()
             places = compare_places(store, committed, held, asked, tell)

@@ -125,7 +125,10 @@ def test_a_clean_lake_is_clean_and_left_alone(place, make_lake):
     said = json.loads(out.splitlines()[-1])
     assert said["success"] and said["differences"] == said["repaired"] == said["notes"] == []
     assert said["measured"]["files"] == 3 and said["measured"]["readings in them"] == 3 * 24 + 1
-    assert lake.verify(window=WHOLE, repair=True).success
+    told = []
+    assert lake.verify(window=WHOLE, repair=True, progress=told.append).success
+    last = {step.phase: step for step in told}
+    assert last["extract"].readings >= 3 * 24 + 1 and last["compare"].share == 1
     assert objects(lake.config) == before
 
 
