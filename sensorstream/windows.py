@@ -6,7 +6,7 @@ Pure: knows neither the historian nor the lake.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
@@ -65,6 +65,21 @@ class Window:
     def end_ms(self) -> int:
         """End (exclusive) in milliseconds since 1970 UTC."""
         return round(self.end.timestamp()) * 1000
+
+    @property
+    def seconds(self) -> tuple[int, int]:
+        """Start and end (exclusive) in seconds since 1970 UTC."""
+        return self.start_ms // 1000, self.end_ms // 1000
+
+    @classmethod
+    def of_seconds(cls, start: int, end: int) -> Window:
+        """The window between two seconds since 1970 UTC."""
+        return cls(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
+
+    @classmethod
+    def around(cls, parts: Collection[Window]) -> Window:
+        """From the first start of ``parts`` to the last end."""
+        return cls(min(part.start for part in parts), max(part.end for part in parts))
 
     @property
     def name(self) -> str:

@@ -24,7 +24,6 @@ Every file is looked up; beyond ``READ_AT_MOST`` readings those of some tags are
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,7 +35,7 @@ import pyarrow.compute as pc
 
 from ..lake.concurrency import at_once
 from ..lake.keys import folder, parse_reading_key, spelled
-from ..lake.manifest import DataFile, Manifest
+from ..lake.manifest import DataFile, Manifest, by_path
 from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
@@ -100,11 +99,7 @@ def committed_files(
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []
     for month in months:
-        places: dict[str, list[DataFile]] = defaultdict(list)
-        for entry in manifest.entries(month).values():
-            if entry.tagpath in paths:
-                places[entry.tagpath].append(entry)
-        for entries in places.values():
+        for entries in by_path(manifest.entries(month, paths=paths).values()).values():
             for entry in entries:
                 if entry.interval.overlaps(window):
                     others = (other for other in entries if other.key != entry.key)

@@ -167,9 +167,8 @@ def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[tuple[Partit
             written += [_Side(tag.path, window, gateway, tuple(some)) for gateway, some in ids.items()]
     if not written:
         return (), []
-    hull = Window(min(side.window.start for side in written), max(side.window.end for side in written))
     noted = len(historian.notes)
-    tables = historian.partition_tables(_about(hull))
+    tables = historian.partition_tables(_about(Window.around([side.window for side in written])))
     del historian.notes[noted:]  # of another window
     within = _reaches(historian, tables, [(side, side.window) for side in written])
     present = _of_two([side for side in written if side in within])

@@ -236,11 +236,7 @@ def acquire(manifest: Manifest, what: str) -> Lease:
     return Lease(swap_root(manifest, replace(manifest.root, turn=lease)))
 
 
-def wait_until_free(
-    store: Store,
-    tell: Callable[[str], None] = lambda sentence: None,
-    ended: Callable[[Manifest], None] = lambda manifest: None,
-) -> Manifest:
+def wait_until_free(store: Store, ended: Callable[[Manifest], None] = lambda manifest: None) -> Manifest:
     """The manifest when nobody has a lease: waits while somebody publishes, recovers what nobody will end.
 
     ``ended`` is told of a lease that a killed run left, before it is finished or undone.
@@ -257,7 +253,6 @@ def wait_until_free(
         now = time.monotonic()
         if manifest.version != version:
             version, changed = manifest.version, now
-            tell(f"waiting for the run that publishes {lease['what']}")
         if Holder(**lease["holder"]).gone() or now - changed > LEASE_SECONDS:
             ended(manifest)
             take_over(manifest)
@@ -271,7 +266,7 @@ def wait_until_free(
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
-    manifest = wait_until_free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    manifest = wait_until_free(store, lambda manifest: did.append(taken_over(manifest)))
     if _pointers_behind(manifest):
         with acquire(manifest, "the table's pointers") as lease:
             lease.commit(manifest.root, [])

@@ -364,9 +364,8 @@ def entry_of(store: Store, file: IcebergFile) -> DataFile:
         int(from_bytes(TimestamptzType(), bounds[DATETIME])) // 1000
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
-    start, end = interval.start_ms // 1000, interval.end_ms // 1000
-    digest = key[: -len(".parquet")][-8:]
-    return DataFile(path, month, start, end, file.record_count, first, last, file.file_size_in_bytes, digest, True)
+    digest, size = key[: -len(".parquet")][-8:], file.file_size_in_bytes
+    return DataFile(path, month, *interval.seconds, file.record_count, first, last, size, digest, True)
 
 
 def _waiting(before: pa.Table, added: Iterable[DataFile], removed: Iterable[DataFile], sequence: int) -> dict[str, int]:
