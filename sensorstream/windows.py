@@ -6,7 +6,7 @@ Pure: knows neither the historian nor the lake.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
@@ -55,6 +55,11 @@ class Window:
     def to_json(self) -> dict[str, str]:
         """Start and end as ISO 8601, as records and results hold them."""
         return {"start": self.start.isoformat(), "end": self.end.isoformat()}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, str]) -> Window:
+        """The window that ``to_json`` wrote; ``ValueError`` or ``ConfigError`` where it is none."""
+        return cls(*(datetime.fromisoformat(said[side]) for side in ("start", "end")))
 
     @cached_property
     def start_ms(self) -> int:

@@ -27,11 +27,11 @@ from ..transform.staged_rows import (
     Target,
     borders_ms,
     counts_row,
+    files,
     labelled,
     prints_row,
     rejected_row,
     size_of,
-    staged,
     tally_row,
 )
 
@@ -74,7 +74,7 @@ class ShareEncoder:
         found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
         for stretch, days, prints, (readings, tally) in found:
             path = stretch.tag.path
-            done.files.extend(staged(path, readings.kept, [stretch.window], target))
+            done.files.extend(files(path, readings.kept, stretch.window, target))
             done.prints.append((path, days, prints))
             done.tally.add(tally)
             if readings.rejected.num_rows:

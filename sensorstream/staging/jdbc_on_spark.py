@@ -30,11 +30,11 @@ from ..transform.staged_rows import (
     STAGED,
     Target,
     borders_ms,
+    files,
     labelled,
     prints_row,
     rejected_row,
     size_of,
-    staged,
     tally_row,
 )
 
@@ -155,10 +155,10 @@ def stage_jdbc(
         readings, tally = clean(raw, rule)
         borders = borders_ms(window, target.timezone)
         prints = prints_row([(path, borders, fingerprints_of_raw(raw, borders))])
-        files = list(staged(path, readings.kept, [window], target))
+        made = list(files(path, readings.kept, window, target))
         if sender:
-            sender.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))
-        found = [*files, prints, tally_row(tally)]
+            sender.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(made))
+        found = [*made, prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)
