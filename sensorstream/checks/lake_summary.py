@@ -40,11 +40,11 @@ from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
-from ..transform.readings import SCHEMA, WITH_MICROS
+from ..transform.readings import SCHEMA, WITH_MICROS, inside
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .ranges import Range
-from .tag_anomalies import NOTHING, Beside, behaviour, within
+from .tag_anomalies import NOTHING, Beside, behaviour
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def files_frame(
             data = store.get(file.entry.key)
             readings = opened(data, micros=file.entry.micros) if data is not None else ""
             if not isinstance(readings, str) and readings.schema == SCHEMA:
-                parts.append(within(readings.select(JUDGED), span))
+                parts.append(inside(readings.select(JUDGED), span))
         return pa.concat_tables(parts or [SCHEMA.empty_table().select(JUDGED)])
 
     with at_once(READERS) as pool:

@@ -91,7 +91,7 @@ class LakeReader:
             if (state, path) not in self._listed:
                 self._listed[state, path] = tuple(sorted(manifest.entries(month, paths=[path]).values()))
             found += self._listed[state, path]
-        return [entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms]
+        return [entry for entry in found if entry.reaches(window)]
 
     def _parts(
         self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool

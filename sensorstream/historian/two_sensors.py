@@ -22,7 +22,7 @@ from psycopg import sql
 from ..errors import SourceError
 from ..windows import Window
 from .arrays import array, asked, hull
-from .connection import source_errors
+from .connection import scalar, source_errors
 from .gateways import Gateway, gateway_names, gateways_of
 from .model import PartitionTable, Tag
 from .readings_sql import table_name
@@ -344,8 +344,7 @@ FROM turns GROUP BY n
 def _is_indexed(historian: Historian, table: PartitionTable) -> bool:
     """Whether an id's readings can be looked up by time."""
     with _looking(historian, table.name):
-        row = historian.connection.execute(HAS_INDEX, [historian.schema, table.name]).fetchone()
-    return bool(row and row[0])
+        return bool(scalar(historian.connection, HAS_INDEX, [historian.schema, table.name]))
 
 
 def _readings(

@@ -11,9 +11,9 @@ from ..transform.parquet import decode, opened, table_of
 from ..transform.readings import SCHEMA, WITH_MICROS
 from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
+from .sound import MEND
 from .stores import Store
 
-MEND = "run verify with repair=True (command: --repair)"
 OTHER_READINGS = "holds other readings than were committed"
 
 

@@ -33,7 +33,7 @@ from ..errors import ConfigError, LakeError
 from ..windows import Window
 from .concurrency import at_once
 from .keys import BOOKS, reading_key
-from .sound import FORMAT, root_of, state_of
+from .sound import FORMAT, MEND, root_of, state_of
 from .stores import Conflict, Store
 
 ROOT = f"{BOOKS}manifest.json"
@@ -94,6 +94,10 @@ class DataFile:
     def partition(self) -> Partition:
         """Where intervals must not overlap."""
         return self.tagpath, self.month
+
+    def reaches(self, window: Window) -> bool:
+        """Whether its readings, from the first to the last, reach into ``window``."""
+        return self.first_ms < window.end_ms and self.last_ms >= window.start_ms
 
 
 @dataclass(frozen=True)
@@ -256,8 +260,7 @@ def at_one_commit(store: Store, look: Callable[[Manifest], Found]) -> Found:
 
 def damaged(store: Store, gone: StateGone) -> LakeError:
     return LakeError(
-        f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed:"
-        " run verify with repair=True (command: --repair)"
+        f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed: {MEND}"
     )
 
 

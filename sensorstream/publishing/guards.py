@@ -116,7 +116,7 @@ def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen
     for part in without((scope.part(month) for month in scope.months), spans):
         kept: dict[Window, list[DataFile]] = defaultdict(list)
         for entry in before.entries:
-            if entry.first_ms < part.end_ms and entry.last_ms >= part.start_ms:
+            if entry.reaches(part):
                 kept[entry.interval].append(entry)
         for interval, files in kept.items():
             held = sum(entry.rows for entry in files)

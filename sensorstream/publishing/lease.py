@@ -32,7 +32,7 @@ from ..errors import LakeError, NotSettled, WindowBusy
 from ..lake.concurrency import at_once
 from ..lake.keys import BOOKS, ICEBERG, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
-from ..lake.sound import NEW, SETTLING, New, journal_of
+from ..lake.sound import MEND, NEW, SETTLING, New, journal_of
 from ..lake.stores import Conflict, Store, reached_store
 from .holder import Holder, this_process
 
@@ -118,10 +118,8 @@ class Lease:
         self.store.delete([self._settling])
         self._clean([*(self.staged_key(digest) for place in places for digest, _ in place.come), *forget])
         if lost:
-            raise LakeError(
-                f"lake {self.store.place}: {len(lost)} files vanished before they were in place, {lost[0]} for one:"
-                " run verify with repair=True (command: --repair)"
-            )
+            what = f"{len(lost)} files vanished before they were in place, {lost[0]} for one"
+            raise LakeError(f"lake {self.store.place}: {what}: {MEND}")
 
     def undo(self) -> None:
         """Remove what this lease has written, and end it; what is committed stays.

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..config.settings import Config
 from ..config.strict_json import parsed
+from ..config.wrong_values import first_of
 from ..errors import ConfigError
 from ..lake.concurrency import at_once
 from ..lake.scan import FETCHES_AT_ONCE
@@ -135,8 +136,8 @@ def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
         ]
         return _checked(_recorded(RECORDS.validate_python(told), checks, "check_lake.json" in names))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return _broken(folder, f'{name} cannot be read: "{".".join(map(str, first["loc"]))}": {first["msg"]}')
+        place, why = first_of(error)
+        return _broken(folder, f'{name} cannot be read: "{place}": {why}')
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         return _broken(folder, f"{name} cannot be read: {error}")
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import LakeCheckFailed
 from ..formatting import html_table, on_a_screen
 from ..lake.keys import TAGS
+from ..lake.sound import MEND
 from .audit_objects import AtRest, Foreign
 from .compare_files import Place
 from .differences import Difference
@@ -69,11 +70,7 @@ class Verification:
         if self.success:
             return
         first, count = self.differences[0], len(self.differences)
-        remedy = (
-            "restore or remove by hand what cannot be read again"
-            if self.repair
-            else "run verify with repair=True (command: --repair)"
-        )
+        remedy = "restore or remove by hand what cannot be read again" if self.repair else MEND
         raise LakeCheckFailed(
             f"lake {self.lake} has {count:,} difference{'s' if count > 1 else ''} in {self.window['start']} to"
             f" {self.window['end']}, {first.kind} {first}: {remedy}"
