@@ -172,7 +172,7 @@ def _encoder(window: Window, target: Target) -> Callable[[tuple[pa.Scalar, ...],
         kept = checked(path, rows, window)
         found = pc.value_counts(kept.column("quality")).to_pylist()
         codes = Counter({str(code["values"]): code["counts"] for code in found})
-        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
+        tally = Tally(kept.num_rows, kept.num_rows, codes=codes)
         return pa.Table.from_pylist([*files(path, kept, window, target), tally_row(tally)], schema=STAGED)
 
     return encode_group

@@ -68,7 +68,7 @@ class ShareEncoder:
         stretches = [self.reader.share.stretches[position] for position in positions]
         borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
         batch = self.reader.batch(positions)
-        done = Encoded([], [], [], Tally.empty())
+        done = Encoded([], [], [], Tally())
         prints_of_each, readings_of_each = fingerprint_batch(batch, borders), clean_batch(batch, self.rule)
         del batch
         found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
@@ -86,7 +86,7 @@ def encode_share(
     fetch: Fetch, share: Share, rule: QualityRule, target: Target, number: int = 0
 ) -> Iterator[dict[str, object]]:
     """Fetch, clean and encode one share, the plan's ``number``: rows of ``staged_rows.STAGED``, its tally last."""
-    total = Tally.empty()
+    total = Tally()
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[PathPrints] = []
     waiting = 0

@@ -21,6 +21,7 @@ from ..historian.watch import watched
 from ..planning.make_plan import OWN_CONNECTIONS
 from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
+from ..spark.jdbc_driver import DRIVER_CLASS
 from ..spark.package import Sent, guarded, spark_schema
 from ..transform.clean import RAW, clean
 from ..transform.fingerprint import fingerprints_of_raw
@@ -41,7 +42,6 @@ from ..transform.staged_rows import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-DRIVER = "org.postgresql.Driver"
 MOST_LONG = (1 << 63) - 1
 # What is cleaned and encoded together: a tag path in a stretch of time, which the plan bounds for busy tags.
 GROUP = ("tagpath", "stretch")
@@ -102,7 +102,7 @@ def _table(
     column, first, last = bounds[plan.order]
     reader = (
         spark.read.format("jdbc")
-        .option("driver", DRIVER)
+        .option("driver", DRIVER_CLASS)
         .option("url", address(where))
         .option("user", where.user)
         .option("password", where.password or "")

@@ -53,15 +53,9 @@ READINGS = pa.schema(
     ]
 )
 
-# Fingerprints of the rows that a day, or the part of one that a stretch has, held in the historian.
-PRINTS = pa.schema(
-    [
-        ("tagpath", pa.string()),
-        ("start", pa.int64()),
-        ("rows", pa.int64()),
-        ("hash", pa.uint64()),
-    ]  # start: s since 1970
-)
+# Fingerprints of the rows that a day (its start, s since 1970), or the part of one that a stretch has, held in the
+# historian.
+PRINTS = pa.schema([("tagpath", pa.string()), ("start", pa.int64()), ("rows", pa.int64()), ("hash", pa.uint64())])
 PathPrints = tuple[str, Sequence[int], Prints]  # a tag path, the borders of pieces (ms since 1970), their fingerprints
 NO_PRINTS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
