@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 WIDTH = 110  # characters of a screen's line
@@ -89,5 +88,7 @@ def _html_row(cells: Iterable[object], tag: str = "td") -> str:
 
 
 def _html_cell(value: object, tag: str = "td") -> str:
+    from html import escape  # which the command line does without
+
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return f"<{tag} style='text-align:left'>{escape(text)}</{tag[:2]}>"

@@ -35,7 +35,7 @@ import pyarrow.compute as pc
 
 from ..lake.concurrency import at_once
 from ..lake.keys import folder, parse_reading_key, spelled
-from ..lake.manifest import DataFile, Manifest, by_path
+from ..lake.manifest import DataFile, Manifest, by_path, of_paths
 from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
@@ -198,12 +198,11 @@ def _by_tag(files: Iterable[CommittedFile]) -> dict[str, list[CommittedFile]]:
 
 def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:
     """Times of the rejected readings that runs have kept, ms since 1970, sorted, by tag path."""
-    wanted = pa.array(list(paths), pa.string())
     start, end = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
 
     def times(key: str) -> pa.Table:
         found = read_rejected(store, key, TIMES)
-        found = found.filter(pc.is_in(found.column("tagpath"), value_set=wanted))
+        found = found.filter(of_paths(found, paths))
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 

@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ..config.parts import Zone
 from ..config.strict_json import parsed
 from ..config.wrong_values import first_of
-from ..errors import ConfigError
 from ..transform.parquet import table_of
-from ..windows import zone
 
 FORMAT = 1
 MEND = "run verify with repair=True (command: --repair)"
@@ -26,14 +25,6 @@ def _key(key: str) -> str:
     if any(part == "" or part.startswith(".") for part in key.split("/")) or "\0" in key.encode().decode():
         raise ValueError("is no name of an object")
     return key
-
-
-def _zone(name: str) -> str:
-    try:
-        zone(name)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return name
 
 
 Key = Annotated[str, AfterValidator(_key)]
@@ -77,7 +68,7 @@ class _Root(Strict):
     marks: dict[str, dict[str, Any]]
     frames: int = Field(0, ge=0)
     turn: _Lease | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    timezone: Zone | None = None
     iceberg: dict[str, Key | Literal[""]] | None = None
 
 

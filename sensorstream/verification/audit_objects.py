@@ -50,12 +50,13 @@ class AtRest:
     tags: str | None = None  # what is the matter with the tags' metadata
 
 
-def at_rest(store: Store, window: Window, months: Sequence[str]) -> AtRest:
+def at_rest(store: Store, window: Window, timezone: str) -> AtRest:
     """Look when nobody has a lease; what a killed run left is finished or undone first, and reported.
 
     Raises ``WindowBusy`` as ``lease.wait_until_free`` does, ``LakeError`` if others publish all the time.
     """
     killed: list[Difference] = []
+    months = [month for month, _ in window.months(timezone)]
     for _ in range(LOOKS):
         manifest = _free(store, killed)
         lost = tuple(_lost(manifest, months))

@@ -95,13 +95,9 @@ def compare_places(
 
 
 def _compare_place(
-    store: Store,
-    where: Partition,
-    committed: Sequence[DataFile],
-    new: Sequence[pa.Table],
-    alike: set[str],
+    store: Store, where: Partition, committed: Sequence[DataFile], new: Sequence[pa.Table], alike: set[str],
     asked: Asked,
-) -> Place:
+) -> Place:  # fmt: skip
     overlaps = overlapping(committed)
     mine = [entry for entry in sorted(committed) if entry.interval.overlaps(asked.window)]
     # A file that shares time with one of the window's has to be read again with it.

@@ -126,7 +126,7 @@ def sweep(store: Store, window: Window, foreign: Sequence[Foreign], config: Conf
     """Remove ``foreign`` objects, as far as they still are that, and what the manifest's bookkeeping does not name."""
     keys = {one.key for one in foreign}
     while True:
-        rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+        rest = at_rest(store, window, config.timezone)
         gone = [*(one.key for one in rest.foreign if one.key in keys), *rest.leftovers]
         if not gone:
             return
@@ -159,7 +159,7 @@ def rebuild(store: Store, window: Window, config: Config) -> None:
     Days of such a month are noted as not known, so that the runs to come read them again.
     """
     while True:
-        rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+        rest = at_rest(store, window, config.timezone)
         if not (rest.lost or rest.table):
             return
         lost = {one.month for one in rest.lost if one.month}

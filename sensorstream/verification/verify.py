@@ -119,7 +119,7 @@ def look(
     killed: list[Difference] = []
     for _ in range(LOOKS):
         with open_historian(config) as historian:
-            rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+            rest = at_rest(store, window, config.timezone)
             killed += rest.killed
             try:
                 found = _look(config, store, window, patterns, historian, rest, runs_on, progress)

@@ -159,8 +159,8 @@ def _standing(connection: Connection[Any], layout: str, mark: str) -> int | None
 def _count(connection: Connection[Any], layout: str) -> int:
     rows = 0
     for table in _tables(connection, layout):
-        found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
-        rows += found[0] if found else 0
+        ((count,),) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+        rows += count
     return rows
 
 
