@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 WIDTH = 110  # characters of a screen's line
@@ -69,3 +69,26 @@ def cut(value: Any, most: int = WIDTH) -> Any:
     if isinstance(value, str):
         return value if len(value) <= most else f"{value[: most - 1]}…"
     return (*value[:5], "…") if isinstance(value, tuple) and len(value) > 5 else value
+
+
+def html_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of the same names as a table for a notebook; nothing where there are none."""
+    lines = [_html_row(row.values()) for row in rows]
+    return f"<table>{_html_row(rows[0], 'th')}{''.join(lines)}</table>" if rows else ""
+
+
+def html_pairs(values: Mapping[str, str]) -> str:
+    """Names and values as a table for a notebook."""
+    rows = (f"<tr>{_html_cell(name, 'th scope=row')}{_html_cell(value)}</tr>" for name, value in values.items())
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _html_row(cells: Iterable[object], tag: str = "td") -> str:
+    return f"<tr>{''.join(_html_cell(cell, tag) for cell in cells)}</tr>"
+
+
+def _html_cell(value: object, tag: str = "td") -> str:
+    from html import escape  # which the command line does without
+
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return f"<{tag} style='text-align:left'>{escape(text)}</{tag[:2]}>"

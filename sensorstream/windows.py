@@ -6,7 +6,7 @@ Pure: knows neither the historian nor the lake.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
@@ -56,6 +56,11 @@ class Window:
         """Start and end as ISO 8601, as records and results hold them."""
         return {"start": self.start.isoformat(), "end": self.end.isoformat()}
 
+    @classmethod
+    def from_json(cls, said: Mapping[str, str]) -> Window:
+        """The window that ``to_json`` wrote; ``ValueError`` or ``ConfigError`` where it is none."""
+        return cls(*(datetime.fromisoformat(said[side]) for side in ("start", "end")))
+
     @cached_property
     def start_ms(self) -> int:
         """Start in milliseconds since 1970 UTC."""
@@ -65,6 +70,21 @@ class Window:
     def end_ms(self) -> int:
         """End (exclusive) in milliseconds since 1970 UTC."""
         return round(self.end.timestamp()) * 1000
+
+    @property
+    def seconds(self) -> tuple[int, int]:
+        """Start and end (exclusive) in seconds since 1970 UTC."""
+        return self.start_ms // 1000, self.end_ms // 1000
+
+    @classmethod
+    def of_seconds(cls, start: int, end: int) -> Window:
+        """The window between two seconds since 1970 UTC."""
+        return cls(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
+
+    @classmethod
+    def around(cls, parts: Collection[Window]) -> Window:
+        """From the first start of ``parts`` to the last end."""
+        return cls(min(part.start for part in parts), max(part.end for part in parts))
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -85,8 +86,7 @@ def mail(server: MailServer, notice: Notice) -> None:
 
 def in_chat(text: str) -> str:
     """``text`` as chat services show it as it is: no link in disguise, and nobody is called by a tag's name. Pure."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return EVERYBODY.sub("@\u200b", escaped).replace("](", "]\u200b(")
+    return EVERYBODY.sub("@\u200b", escape(text, quote=False)).replace("](", "]\u200b(")
 
 
 def post(url: str, notice: Notice) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..config.credentials import login
 from ..config.settings import Config
+from ..config.wrong_values import first_of
 from ..errors import ConfigError, SensorStreamError
 from ..historian import connect
 from ..historian.patterns import refuse_bad_patterns
@@ -94,9 +95,8 @@ def parse(body: bytes, *, where: str) -> Offer:
     try:
         return Offer.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "answer"
-        raise ConfigError(f'configuration service {where}: "{key}": {first["msg"]}: the old patterns stay') from None
+        key, why = first_of(error)
+        raise ConfigError(f'configuration service {where}: "{key or "answer"}": {why}: the old patterns stay') from None
 
 
 def compiled(config: Config, patterns: Sequence[str]) -> None:

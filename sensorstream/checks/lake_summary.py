@@ -24,7 +24,6 @@ Every file is looked up; beyond ``READ_AT_MOST`` readings those of some tags are
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,16 +35,16 @@ import pyarrow.compute as pc
 
 from ..lake.concurrency import at_once
 from ..lake.keys import folder, parse_reading_key, spelled
-from ..lake.manifest import DataFile, Manifest
+from ..lake.manifest import DataFile, Manifest, by_path, of_paths
 from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..transform.parquet import table_of
 from ..transform.quality import QualityRule
-from ..transform.readings import SCHEMA, WITH_MICROS
+from ..transform.readings import SCHEMA, WITH_MICROS, inside
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .ranges import Range
-from .tag_anomalies import NOTHING, Beside, behaviour, within
+from .tag_anomalies import NOTHING, Beside, behaviour
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,11 +99,7 @@ def committed_files(
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []
     for month in months:
-        places: dict[str, list[DataFile]] = defaultdict(list)
-        for entry in manifest.entries(month).values():
-            if entry.tagpath in paths:
-                places[entry.tagpath].append(entry)
-        for entries in places.values():
+        for entries in by_path(manifest.entries(month, paths=paths).values()).values():
             for entry in entries:
                 if entry.interval.overlaps(window):
                     others = (other for other in entries if other.key != entry.key)
@@ -183,7 +178,7 @@ def files_frame(
             data = store.get(file.entry.key)
             readings = opened(data, micros=file.entry.micros) if data is not None else ""
             if not isinstance(readings, str) and readings.schema == SCHEMA:
-                parts.append(within(readings.select(JUDGED), span))
+                parts.append(inside(readings.select(JUDGED), span))
         return pa.concat_tables(parts or [SCHEMA.empty_table().select(JUDGED)])
 
     with at_once(READERS) as pool:
@@ -203,12 +198,11 @@ def _by_tag(files: Iterable[CommittedFile]) -> dict[str, list[CommittedFile]]:
 
 def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:
     """Times of the rejected readings that runs have kept, ms since 1970, sorted, by tag path."""
-    wanted = pa.array(list(paths), pa.string())
     start, end = pa.array([window.start_ms, window.end_ms]).view(SCHEMA.field("datetime").type)
 
     def times(key: str) -> pa.Table:
         found = read_rejected(store, key, TIMES)
-        found = found.filter(pc.is_in(found.column("tagpath"), value_set=wanted))
+        found = found.filter(of_paths(found, paths))
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..formatting import length
+from ..transform.readings import inside, times_ms
 from ..windows import Window
 from .anomalies import Anomaly
 from .gaps_and_stuck import STILL_READINGS, Stretch, alike, beyond, gaps, still
@@ -64,8 +65,8 @@ class Behaviour:
 
 def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:
     """What ``readings`` (the lake's columns, sorted by time) do in ``window``."""
-    readings = within(readings, window)
-    times, values = _times(readings), readings.column("value")
+    readings = inside(readings, window)
+    times, values = times_ms(readings), readings.column("value")
     there = values.is_valid().to_numpy()
     numbers, of_numbers = values.drop_null().to_numpy(), times[there]
     limits = beside.range
@@ -82,19 +83,9 @@ def _still(times: np.ndarray, numbers: np.ndarray, beside: Beside) -> list[Stret
     if constant and limits is None and (before := beside.earlier()) is not None:
         # Whether a value that never changes is stuck or is always so, the time before may tell.
         known = before.filter(before.column("value").is_valid())
-        times = np.concatenate([_times(known), times])
+        times = np.concatenate([times_ms(known), times])
         numbers = np.concatenate([known.column("value").to_numpy(), numbers])
     return still(times, numbers, longest_ms=limits)
-
-
-def within(readings: pa.Table, window: Window) -> pa.Table:
-    """Those of ``window``, of ``readings`` that are sorted by time."""
-    first, last = np.searchsorted(_times(readings), [window.start_ms, window.end_ms])
-    return readings.slice(first, last - first)
-
-
-def _times(readings: pa.Table) -> np.ndarray:
-    return readings.column("datetime").cast(pa.int64()).to_numpy()
 
 
 def _read(times: np.ndarray, beside: Beside) -> np.ndarray:

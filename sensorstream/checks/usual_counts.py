@@ -27,7 +27,7 @@ def usual_readings(config: Config, window: Window) -> Mapping[str, float]:
     if any(part != day_window(day, config.timezone) for day, part in days):
         return {}
     weeks = [[day - timedelta(weeks=week) for day, _ in days] for week in range(1, WEEKS + 1)]
-    start_of = {day: day_window(day, config.timezone).start_ms // 1000 for week in weeks for day in week}
+    start_of = {day: day_window(day, config.timezone).seconds[0] for week in weeks for day in week}
     wanted = pa.array(list(start_of.values()), pa.int64())
 
     def known(manifest: Manifest) -> dict[int, Counter[str]]:

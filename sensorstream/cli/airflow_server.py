@@ -15,7 +15,7 @@ from typing import Any
 
 from ..airflow.site import POOL
 from ..errors import ConfigError
-from ..sandbox.processes import HOST, Process, answers, free, free_port, spawn, wait_until
+from ..sandbox.processes import DIRECT, HOST, Process, answers, free, free_port, spawn, wait_until
 from ..sandbox.state import write_private
 
 USER = "admin"
@@ -28,7 +28,6 @@ COMMANDS = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def settings(home: Path, dags: Path, port: int | None = None) -> dict[str, str]:
@@ -129,7 +128,7 @@ class Server:
             {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"},
             method=method,
         )
-        with _DIRECT.open(request, timeout=60) as answer:
+        with DIRECT.open(request, timeout=60) as answer:
             return json.load(answer)
 
     def token(self) -> str:
@@ -139,7 +138,7 @@ class Server:
             json.dumps({"username": USER, "password": self.password}).encode(),
             {"Content-Type": "application/json"},
         )
-        with _DIRECT.open(request, timeout=60) as answer:
+        with DIRECT.open(request, timeout=60) as answer:
             return str(json.load(answer)["access_token"])
 
     def _ready(self) -> bool:
@@ -148,7 +147,7 @@ class Server:
         if not answers(self.port):
             return False
         try:
-            with _DIRECT.open(f"{self.address}/api/v2/monitor/health", timeout=10) as answer:
+            with DIRECT.open(f"{self.address}/api/v2/monitor/health", timeout=10) as answer:
                 health = json.load(answer)
         except (OSError, ValueError):
             return False

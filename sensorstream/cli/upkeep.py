@@ -27,9 +27,7 @@ from .options import (
     settings_of,
 )
 
-TableEngine = Literal[
-    "athena", "redshift", "snowflake", "trino", "spark", "duckdb"
-]  # those of lake.ddl, which imports pyarrow
+TableEngine = Literal["athena", "redshift", "snowflake", "trino", "spark", "duckdb"]  # of lake.ddl: it imports pyarrow
 
 commands = typer.Typer()
 command = partial(commands.command, cls=Command, rich_help_panel=UPKEEP)

@@ -50,3 +50,9 @@ def _models(kind: Any) -> Any:
         yield kind
     for part in get_args(kind):
         yield from _models(part)
+
+
+def first_of(error: ValidationError) -> tuple[str, str]:
+    """Where a value is wrong first, and in pydantic's words how."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")

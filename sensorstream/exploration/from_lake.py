@@ -23,7 +23,7 @@ from ..lake.scan import open_lake, present
 from ..lake.stores import Store
 from ..report.downsampling import Reduced, joined, reduced
 from ..transform.parquet import opened
-from ..transform.readings import SCHEMA, inside_ms
+from ..transform.readings import SCHEMA, inside
 from ..windows import Window
 from .memory import Memory
 
@@ -91,7 +91,7 @@ class LakeReader:
             if (state, path) not in self._listed:
                 self._listed[state, path] = tuple(sorted(manifest.entries(month, paths=[path]).values()))
             found += self._listed[state, path]
-        return [entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms]
+        return [entry for entry in found if entry.reaches(window)]
 
     def _parts(
         self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool
@@ -119,7 +119,7 @@ class LakeReader:
             rows = _rows_in(window, group.first_ms, group.last_ms, group.rows)
             if whole:
                 assert readings is not None
-                seen = inside_ms(readings, window.start_ms, window.end_ms)
+                seen = inside(readings, window)
                 rows, odd = seen.num_rows, gist.doubtful
                 gist = Reduced(seen, odd, gist.gaps, gist.step, rows)
             parts.append(Reduced(gist.readings, gist.doubtful, gist.gaps, gist.step, rows))

@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..lake.concurrency import at_once
+from ..lake.manifest import of_paths
 from ..lake.rejected import read_rejected, rejected_objects
 from ..lake.stores import Store
 from ..report.downsampling import MOST_DOUBTFUL
-from ..transform.readings import SCHEMA, inside_ms
+from ..transform.readings import SCHEMA, inside
 from ..windows import Window
 from .memory import Memory
 
@@ -40,7 +41,7 @@ class RejectedReader:
         found = {}
         for path in tagpaths:
             own = every.filter(pc.equal(every.column("tagpath"), path)).select(REJECTED.names).sort_by("datetime")
-            own = inside_ms(own.combine_chunks(), window.start_ms, window.end_ms)
+            own = inside(own.combine_chunks(), window)
             own = own.group_by(["datetime", "quality"], use_threads=False).aggregate(
                 [("value", "first"), ("text", "first"), ("reason", "first")]
             )  # several runs may have read and rejected the same one
@@ -54,4 +55,4 @@ class RejectedReader:
         if table is None:
             table = read_rejected(self.store, key, AS_KEPT)
             self._read.put((key, size), table)
-        return table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(tagpaths), pa.string())))
+        return table.filter(of_paths(table, tagpaths))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-import numpy as np
-import pyarrow as pa
-
+from ..formatting import length
 from ..report.downsampling import MOST_DOUBTFUL
 from ..report.level_shifts import measured
-from ..transform.readings import inside_ms
+from ..transform.readings import inside
 from ..windows import Window, zone
 from .tag_search import TagList
 from .view import View
@@ -23,7 +21,7 @@ MOST_LISTED = 50
 
 def status(view: View, window: Window, seconds: float) -> str:
     """Where it comes from, how long that took, and what is missing."""
-    silent = [tag for tag in view.rows if not _inside(view.of(tag), window).num_rows]
+    silent = [tag for tag in view.rows if not inside(view.of(tag), window).num_rows]
     parts = [f"{view.source}, {len(view.rows)} tag{'s' if len(view.rows) > 1 else ''}, read in {seconds:.2f} s"]
     if silent:
         parts.append(f"no reading in this window of {', '.join(silent)}")
@@ -46,7 +44,7 @@ def facts(view: View, known: TagList, window: Window, tz: str) -> str:
 
 
 def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> list[str]:
-    seen = _inside(view.of(tag), window)
+    seen = inside(view.of(tag), window)
     values, texts = seen.column("value").to_numpy(zero_copy_only=False), seen.column("text").drop_null()
     values = values[measured(values)]
     numbers = [f"{number:.6g}" for number in (values.min(), values.max(), values[-1])] if len(values) else ["", "", ""]
@@ -54,44 +52,36 @@ def _cells(view: View, known: TagList, tag: str, window: Window, tz: str) -> lis
         numbers[-1] = str(texts[-1])
     marks = view.marks_of(tag)
     more = "+" if marks.num_rows >= MOST_DOUBTFUL else ""  # what is not drawn is not counted
-    count = f"{_inside(marks, window).num_rows:,}{more}"
+    count = f"{inside(marks, window).num_rows:,}{more}"
     return [tag, known.unit(tag), *numbers, count, _silences(view, tag, window, tz), known.note(tag)]
 
 
 def _silences(view: View, tag: str, window: Window, tz: str) -> str:
     """The longest ones in words."""
-    gaps = [pair for pair in instants(view.gaps[tag]) if pair[0] < window.end and pair[1] > window.start]
-    gaps.sort(key=lambda pair: pair[0] - pair[1])
-    named = [f"{length(end - begin)} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}" for begin, end in gaps[:LONGEST]]
+    gaps = sorted(_seen(view, tag, window), key=lambda pair: pair[0] - pair[1])
+    named = [_told(*pair, tz) for pair in gaps[:LONGEST]]
     return ", ".join(named + ([f"{len(gaps) - LONGEST:,} more"] if gaps[LONGEST:] else [])) or "none"
 
 
 def silences(view: View, window: Window, tz: str) -> list[tuple[str, tuple[datetime, datetime]]]:
     """Those of all tags of a window, longest first: in words, and from when to when in whole seconds."""
-    found = [(pair, tag) for tag in view.gaps for pair in instants(view.gaps[tag])]
-    found = [(pair, tag) for pair, tag in found if pair[0] < window.end and pair[1] > window.start]
+    found = [(pair, tag) for tag in view.gaps for pair in _seen(view, tag, window)]
     found.sort(key=lambda one: one[0][0] - one[0][1])
     return [
         (
-            f"{length(end - begin)} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}, {tag}",
+            f"{_told(begin, end, tz)}, {tag}",
             (begin.replace(microsecond=0), end.replace(microsecond=0) + timedelta(seconds=1)),
         )
         for (begin, end), tag in found[:MOST_LISTED]
     ]
 
 
-def instants(gaps: np.ndarray) -> list[tuple[datetime, datetime]]:
-    return [(datetime.fromtimestamp(begin / 1000, UTC), datetime.fromtimestamp(end / 1000, UTC)) for begin, end in gaps]
+def _seen(view: View, tag: str, window: Window) -> list[tuple[datetime, datetime]]:
+    """A tag's silences that meet the window."""
+    pairs = (tuple(datetime.fromtimestamp(ms / 1000, UTC) for ms in gap) for gap in view.gaps[tag])
+    return [(begin, end) for begin, end in pairs if begin < window.end and end > window.start]
 
 
-def length(span: timedelta) -> str:
-    """A length of time in its two greatest units."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    return " ".join([f"{count} {unit}" for count, unit in parts if count][:2]) or "0 s"
-
-
-def _inside(readings: pa.Table, window: Window) -> pa.Table:
-    return inside_ms(readings, window.start_ms, window.end_ms)
+def _told(begin: datetime, end: datetime, tz: str) -> str:
+    took = length(round((end - begin).total_seconds()) * 1000)
+    return f"{took} from {begin.astimezone(zone(tz)):%Y-%m-%d %H:%M}"

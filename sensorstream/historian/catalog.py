@@ -20,7 +20,7 @@ from ..config.tag_details import tag_details
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from . import readings_sql, values_sql
-from .connection import BEGIN, Connection, connect, of_one_server, source_errors
+from .connection import BEGIN, Connection, connect, of_one_server, scalar, source_errors
 from .layout import ANY, INTEGERS, layout_of, refuse_other_shape, wanted_of_tags
 from .model import LeftOut, PartitionTable, Tag, tag_of
 from .patterns import matched, refuse_bad_patterns
@@ -125,10 +125,10 @@ class Historian:
         found = tuple(replace(tag, **self.details.get(tag.path, {})) for tag in tags)
         if not found:
             with source_errors(self.login, f"counting {self.tags_name}"):
-                every = self.connection.execute(sql.SQL("SELECT count(*) FROM {} tags").format(table)).fetchone()
+                every = scalar(self.connection, sql.SQL("SELECT count(*) FROM {} tags").format(table))
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
-                f"no tag path of {every[0] if every else 0:,} matches {shown}:"
+                f"no tag path of {every:,} matches {shown}:"
                 ' a pattern is searched in the whole stored path, "^plant1/" for instance'
             )
         return found
@@ -296,8 +296,7 @@ class Historian:
     def count(self, table: PartitionTable, window: Window | None = None, ids: Sequence[int] | None = None) -> int:
         """The historian's own count of the table's readings, or of those of ``window`` and ``ids``."""
         with source_errors(self.login, f"counting {table.name}"):
-            row = self.connection.execute(readings_sql.count(self.schema, table, window, ids)).fetchone()
-        return int(row[0]) if row else 0
+            return int(scalar(self.connection, readings_sql.count(self.schema, table, window, ids)))
 
     def codes(self, table: PartitionTable, where: sql.Composable) -> dict[int | None, int]:
         """How many of the table's readings that are ``where`` have each quality code."""
@@ -314,9 +313,9 @@ class Historian:
             return False
         with source_errors(self.login, f"looking for the borders of {table.name}"):
             self.connection.execute("SET LOCAL enable_seqscan = off")
-            row = self.connection.execute(query).fetchone()
+            others = scalar(self.connection, query)
             self.connection.execute("SET LOCAL enable_seqscan TO DEFAULT")
-        return bool(row and not row[0])
+        return not others
 
     def export_snapshot(self, tables: Sequence[PartitionTable]) -> str:
         """Begin the run's transaction; the name by which other connections see the very same rows.
@@ -365,8 +364,7 @@ class Historian:
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
         with source_errors(self.login, "naming the snapshot"):
-            row = self.connection.execute("SELECT pg_current_snapshot()::text").fetchone()
-        return str(row[0]) if row else ""
+            return str(scalar(self.connection, "SELECT pg_current_snapshot()::text"))
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors, sql
@@ -202,9 +202,14 @@ def _refuse_other_settings(login: Login, connection: Connection) -> None:
             )
 
 
+def scalar(connection: Connection, query: LiteralString | sql.Composed, parameters: Sequence[Any] | None = None) -> Any:
+    """The one value that a query answers; ``None`` where there is no row."""
+    row = connection.execute(query, parameters).fetchone()
+    return row[0] if row else None
+
+
 def _backend(connection: Connection) -> int:
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    return int(row[0]) if row else 0
+    return int(scalar(connection, "SELECT pg_backend_pid()"))
 
 
 _keep_sessions: set[tuple[str, int, str, str]] = set()  # poolers that were found to

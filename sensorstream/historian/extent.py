@@ -66,12 +66,9 @@ def _days(historian: Historian) -> tuple[date, date] | None:
         _ends(historian, table)
         for table in {table.name: table for table in (tables[0], tables[-1])}.values()  # of the oldest and newest time
     )
-    doing = source_errors(historian.login, "looking for its first and last reading")
-    with doing, historian.connection.transaction():
-        historian.connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
-        query = sql.SQL("SELECT min(lo), max(hi) FROM ({}) each(lo, hi)").format(each)
-        first, last = historian.connection.execute(query).fetchone() or (None, None)
-    if first is None:
+    query = sql.SQL("SELECT min(lo), max(hi) FROM ({}) each(lo, hi)").format(each)
+    first, last = _soon(historian, "looking for its first and last reading", query)
+    if first is None or last is None:
         return None
     try:
         here = zone(historian.timezone)
@@ -86,11 +83,16 @@ def ends_of(historian: Historian, table: PartitionTable) -> tuple[datetime | Non
 
     Raises ``SourceError`` where that takes longer than some seconds.
     """
-    with source_errors(historian.login, f"looking at the times of {table.name}"), historian.connection.transaction():
+    first, last = _soon(historian, f"looking at the times of {table.name}", _ends(historian, table))
+    return _moment(first), _moment(last)
+
+
+def _soon(historian: Historian, doing: str, query: sql.Composed) -> tuple[int | None, int | None]:
+    """The two times that a query answers, within ``SECONDS``."""
+    with source_errors(historian.login, doing), historian.connection.transaction():
         historian.connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
-        found = historian.connection.execute(_ends(historian, table)).fetchone() or (None, None)
-    first, last = (_moment(ms) for ms in found)
-    return first, last
+        first, last = historian.connection.execute(query).fetchone() or (None, None)
+        return first, last
 
 
 def _moment(ms: int | None) -> datetime | None:

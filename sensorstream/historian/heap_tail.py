@@ -29,7 +29,7 @@ from hashlib import md5
 from psycopg import sql
 
 from .catalog import Historian
-from .connection import source_errors
+from .connection import scalar, source_errors
 from .fingerprint_sql import piece_of
 from .model import PartitionTable
 from .readings_sql import EVERY_ROW, in_pages, table_name
@@ -306,5 +306,4 @@ def _count(historian: Historian, table: PartitionTable, where: sql.Composable) -
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
             table_name(historian.schema, table, only=True), where
         )
-        row = historian.connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+        return int(scalar(historian.connection, query))

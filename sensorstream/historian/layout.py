@@ -8,8 +8,8 @@ from ..config.layouts.description import Description, Readings, Tags
 from ..config.layouts.known import FIRST, known, names
 from ..config.settings import Config
 from ..errors import SourceError
+from .time_sql import INTEGERS
 
-INTEGERS = ("smallint", "integer", "bigint")
 NUMERIC_TYPES = (*INTEGERS, "real", "double precision", "numeric")
 ANY: tuple[str, ...] = ()  # whatever PostgreSQL shows as text
 # Of columns that are called as queries call them.

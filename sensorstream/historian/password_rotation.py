@@ -23,7 +23,7 @@ from ..config.aws import Aws
 from ..config.credentials import Login, asked, login, secret_object, with_secret
 from ..config.settings import Config, Rotation
 from ..errors import ConfigError, SourceError, WindowBusy
-from .connection import CONNECT_SECONDS, REFUSED, connect, source_errors, why_not
+from .connection import CONNECT_SECONDS, REFUSED, connect, scalar, source_errors, why_not
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PASSWORD_BYTES = 32
@@ -103,8 +103,8 @@ class Rotating:
         """Log in with the pending version, and see that the role may read what the group may."""
         rotated, pending = self._pending()
         with connect(replace(pending, secret=None)) as connection, source_errors(pending, "testing the new login"):
-            member = connection.execute("SELECT pg_has_role(%s, 'USAGE')", [self.rotation.group]).fetchone()
-        if not member or not member[0]:
+            member = scalar(connection, "SELECT pg_has_role(%s, 'USAGE')", [self.rotation.group])
+        if not member:
             raise SourceError(f'role "{rotated.role}" does not inherit from "{self.rotation.group}": grant it that')
         return rotated
 
@@ -140,8 +140,7 @@ class Rotating:
                 f"historian {admin.place} refused the administrator: check the secret of db_rotation.admin_secret_id"
             ) from None
         with connection, source_errors(admin, "changing a role's password"):
-            locked = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK]).fetchone()
-            if not locked or not locked[0]:
+            if not scalar(connection, "SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
                 raise WindowBusy(f"another rotation changes a role of {admin.place}: try again when it is done")
             yield connection
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from ..config.layouts.description import Readings
 from ..errors import SourceError
 from . import view_sql
-from .connection import source_errors
+from .connection import scalar, source_errors
 from .layout import INTEGERS, NUMERIC_TYPES, refuse_other_shape, wanted_of
 from .model import IN_MILLISECONDS, KEYS, YEAR_1990, YEAR_2100, PartitionTable, unit_of
 from .tag_rows import keys_of
@@ -95,8 +95,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     wanted |= dict.fromkeys(kind.wide.of, ()) if kind.wide else {}
     refuse_other_shape(name, columns, wanted, layout)
     types = _types(historian, table, kind)
-    row = historian.connection.execute(SYSTEM_COLUMNS, [historian.schema, name]).fetchone()
-    system = bool(row and row[0])
+    system = bool(scalar(historian.connection, SYSTEM_COLUMNS, [historian.schema, name]))
     if kind.wide:
         tags = _tags_of(kind, columns)
         if not tags:
@@ -110,10 +109,8 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
         keys = None
     else:
         as_rows, wide = None, ()
-        id_kinds = [columns[column] for column in kind.id]
-        shown, rest = view_sql.narrow(
-            kind, columns, types, view_sql.id_of(kind.id, id_kinds, INTEGERS, "own"), system=system
-        )
+        own_id = view_sql.id_of(kind.id, [columns[column] for column in kind.id])
+        shown, rest = view_sql.narrow(kind, columns, types, own_id, system=system)
         keys = None if historian.whole_ids else keys_of(historian, columns, kind.id)
     time = BareTime(
         kind.time.column, kind.time.unit, columns[kind.time.column], kind.time.zone or "", bool(kind.time.nanoseconds)

@@ -206,9 +206,7 @@ def _unrelated(
 
 def _hull(spans: Sequence[Window | None]) -> Window | None:
     known = [span for span in spans if span is not None]
-    if len(known) < len(spans):
-        return None
-    return Window(min(span.start for span in known), max(span.end for span in known))
+    return Window.around(known) if len(known) == len(spans) else None
 
 
 def _span(start: int | None, end: int | None) -> Window | None:

@@ -15,7 +15,6 @@ from ..config.layouts.description import Tags
 from .arrays import array
 from .connection import source_errors
 from .gateways import with_prefix
-from .layout import INTEGERS
 from .view_sql import Keys, id_of, number_of
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _source(historian: Historian, tags: Tags) -> sql.Composable:
 
 
 def _id(historian: Historian, tags: Tags) -> sql.Composable:
-    return id_of(tags.id, [historian.tag_kinds[name] for name in tags.id], INTEGERS, "own")
+    return id_of(tags.id, [historian.tag_kinds[name] for name in tags.id])
 
 
 def _optional(tags: Tags, name: str, kind: str) -> sql.Composable:

@@ -22,7 +22,7 @@ from psycopg import sql
 from ..errors import SourceError
 from ..windows import Window
 from .arrays import array, asked, hull
-from .connection import source_errors
+from .connection import scalar, source_errors
 from .gateways import Gateway, gateway_names, gateways_of
 from .model import PartitionTable, Tag
 from .readings_sql import table_name
@@ -167,9 +167,8 @@ def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[tuple[Partit
             written += [_Side(tag.path, window, gateway, tuple(some)) for gateway, some in ids.items()]
     if not written:
         return (), []
-    hull = Window(min(side.window.start for side in written), max(side.window.end for side in written))
     noted = len(historian.notes)
-    tables = historian.partition_tables(_about(hull))
+    tables = historian.partition_tables(_about(Window.around([side.window for side in written])))
     del historian.notes[noted:]  # of another window
     within = _reaches(historian, tables, [(side, side.window) for side in written])
     present = _of_two([side for side in written if side in within])
@@ -345,8 +344,7 @@ FROM turns GROUP BY n
 def _is_indexed(historian: Historian, table: PartitionTable) -> bool:
     """Whether an id's readings can be looked up by time."""
     with _looking(historian, table.name):
-        row = historian.connection.execute(HAS_INDEX, [historian.schema, table.name]).fetchone()
-    return bool(row and row[0])
+        return bool(scalar(historian.connection, HAS_INDEX, [historian.schema, table.name]))
 
 
 def _readings(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from ..config.layouts.description import NUMBERS, TEXTS, Readings, Wide
-from .time_sql import OWN_TIME, BareTime, milliseconds
+from .time_sql import INTEGERS, OWN_TIME, BareTime, milliseconds
 
 STRING, DATE = TEXTS
 # Of the columns of a wide table: as what each type is shown, and where.
@@ -97,17 +97,16 @@ def of_ids(view: View | None, ids: Sequence[int]) -> sql.Composable:
     ])  # fmt: skip
 
 
-def id_of(columns: Sequence[str], kinds: Sequence[str], integers: Sequence[str], prefix: str = "") -> sql.Composable:
+def id_of(columns: Sequence[str], kinds: Sequence[str]) -> sql.Composable:
     """The number of a tag: the one column of whole numbers that tells it, else a hash of what columns say.
 
     ``hashtextextended`` is PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
     """
-    if len(columns) == 1 and kinds[0] in integers:
-        return sql.Identifier(*([prefix] if prefix else []), columns[0])
+    if len(columns) == 1 and kinds[0] in INTEGERS:
+        return sql.Identifier("own", columns[0])
     found: sql.Composable = sql.SQL("0")
     for column in columns:
-        name = sql.Identifier(*([prefix] if prefix else []), column)
-        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(name, found)
+        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(sql.Identifier("own", column), found)
     return found
 
 
@@ -141,7 +140,7 @@ def narrow(
     """What stands between SELECT and FROM, and behind it."""
     columns = {"tagid": id, **_row(kind, kinds, system), **expressions(kind, types)}
     columns |= {f"key_{n}": sql.Identifier("own", name) for n, name in enumerate(kind.id)}
-    return _select(columns), _where([_given(kind.where)] if kind.where else [])
+    return _select(columns), _where(kind)
 
 
 def wide(
@@ -161,9 +160,7 @@ def wide(
     lateral = sql.SQL("CROSS JOIN LATERAL (VALUES {}) AS each({})").format(
         sql.SQL(", ").join(rows), sql.SQL(", ").join(map(sql.Identifier, each))
     )
-    return _select(columns), sql.SQL("{} {}").format(
-        lateral, _where([there, *([_given(kind.where)] if kind.where else [])])
-    )
+    return _select(columns), sql.SQL("{} {}").format(lateral, _where(kind, there))
 
 
 def wide_rows(
@@ -174,7 +171,7 @@ def wide_rows(
     for n, (column, path) in enumerate(tags.items()):
         columns[f"wide_{n}"] = _cell(column, kinds[column])
         found.append(WideColumn(number_of(path).as_string(None), f"wide_{n}", _value_of(kinds[column])))
-    return _select(columns), _where([_given(kind.where)] if kind.where else []), tuple(found)
+    return _select(columns), _where(kind), tuple(found)
 
 
 def _value_of(kind: str) -> str:
@@ -229,5 +226,6 @@ def _select(columns: Mapping[str, sql.Composable]) -> sql.Composable:
     )
 
 
-def _where(conditions: Sequence[sql.Composable]) -> sql.Composable:
+def _where(kind: Readings, *more: sql.Composable) -> sql.Composable:
+    conditions = [*more, *([_given(kind.where)] if kind.where else [])]
     return sql.Composed([sql.SQL("WHERE "), sql.SQL(" AND ").join(conditions)]) if conditions else sql.SQL("")

@@ -11,9 +11,10 @@ from ..transform.parquet import decode, opened, table_of
 from ..transform.readings import SCHEMA, WITH_MICROS
 from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
+from .sound import MEND
 from .stores import Store
 
-MEND = "run verify with repair=True (command: --repair)"
+OTHER_READINGS = "holds other readings than were committed"
 
 
 def read_entry(store: Store, entry: DataFile, manifest: Manifest | None = None) -> pa.Table:
@@ -63,7 +64,7 @@ def rows_of(store: Store, key: str, data: bytes, schema: pa.Schema, remedy: str)
 
 def why_gone(store: Store, entry: DataFile) -> str:
     """What stands where ``entry`` should, after ``StateGone``: the rest of a sentence that begins with its name."""
-    return drift(store.get(entry.key), micros=entry.micros) or "holds other readings than were committed"
+    return drift(store.get(entry.key), micros=entry.micros) or OTHER_READINGS
 
 
 def drift(data: bytes | None, *, micros: bool) -> str | None:

@@ -19,9 +19,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ from ..errors import ConfigError, LakeError
 from ..windows import Window
 from .concurrency import at_once
 from .keys import BOOKS, reading_key
-from .sound import FORMAT, root_of, state_of
+from .sound import FORMAT, MEND, root_of, state_of
 from .stores import Conflict, Store
 
 ROOT = f"{BOOKS}manifest.json"
@@ -62,7 +62,9 @@ PIECES = pa.schema(
         ("hash", pa.uint64()),  # the sum of the rows' hashes, see ``fingerprint``
     ]
 )
+ORDER = [("tagpath", "ascending"), ("start", "ascending")]
 Found = TypeVar("Found")
+Partition = tuple[str, str]  # tag path and month
 
 
 @dataclass(frozen=True, order=True)
@@ -82,16 +84,20 @@ class DataFile:
 
     @cached_property
     def interval(self) -> Window:
-        return Window(datetime.fromtimestamp(self.start, UTC), datetime.fromtimestamp(self.end, UTC))
+        return Window.of_seconds(self.start, self.end)
 
     @cached_property
     def key(self) -> str:
         return reading_key(self.tagpath, self.month, self.interval, self.digest if self.micros else None)
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Where intervals must not overlap: tag path and month."""
+    def partition(self) -> Partition:
+        """Where intervals must not overlap."""
         return self.tagpath, self.month
+
+    def reaches(self, window: Window) -> bool:
+        """Whether its readings, from the first to the last, reach into ``window``."""
+        return self.first_ms < window.end_ms and self.last_ms >= window.start_ms
 
 
 @dataclass(frozen=True)
@@ -197,11 +203,28 @@ class Manifest:
 def chosen(table: pa.Table, window: Window | None, paths: Collection[str] | None) -> pa.Table:
     """Rows of ``FILES`` or ``PIECES`` that meet ``window`` and are of ``paths``."""
     if window is not None:
-        start, end = window.start_ms // 1000, window.end_ms // 1000
-        table = table.filter(pc.and_(pc.less(table.column("start"), end), pc.greater(table.column("end"), start)))
-    if paths is not None:
-        table = table.filter(pc.is_in(table.column("tagpath"), value_set=pa.array(list(paths), pa.string())))
-    return table
+        table = table.filter(meets(table, window))
+    return table if paths is None else table.filter(of_paths(table, paths))
+
+
+def meets(table: pa.Table, window: Window) -> pa.ChunkedArray:
+    """Which rows meet ``window``."""
+    start, end = window.seconds
+    return pc.and_(pc.less(table.column("start"), end), pc.greater(table.column("end"), start))
+
+
+def of_paths(table: pa.Table, paths: Collection[str]) -> pa.ChunkedArray:
+    """Which rows are of ``paths``."""
+    return pc.is_in(table.column("tagpath"), value_set=pa.array(list(paths), pa.string()))
+
+
+def without_rows(table: pa.Table, rows: Set[tuple[str, int]]) -> pa.Table:
+    """``table`` without the rows of these tag paths and starts."""
+    maybe = of_paths(table, {path for path, _ in rows})
+    asked = table.filter(maybe)
+    keys = zip(asked.column("tagpath").to_pylist(), asked.column("start").to_pylist(), strict=True)
+    kept = asked.filter(pa.array([key not in rows for key in keys], pa.bool_()))
+    return pa.concat_tables([table.filter(pc.invert(maybe)), kept])
 
 
 def read_manifest(store: Store) -> Manifest:
@@ -237,8 +260,7 @@ def at_one_commit(store: Store, look: Callable[[Manifest], Found]) -> Found:
 
 def damaged(store: Store, gone: StateGone) -> LakeError:
     return LakeError(
-        f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed:"
-        " run verify with repair=True (command: --repair)"
+        f"lake {store.place}: the manifest names {gone}, which does not exist or is not what was committed: {MEND}"
     )
 
 
@@ -268,7 +290,7 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
         if change.removed or change.added:
             name("files", month, files, _after(manifest.files(month), change))
         if change.pieces is not None:
-            name("pieces", month, pieces, change.pieces.sort_by([("tagpath", "ascending"), ("start", "ascending")]))
+            name("pieces", month, pieces, change.pieces.sort_by(ORDER))
     with at_once(PUTS_AT_ONCE) as pool:
         written = [pool.submit(manifest.store.put, key, data) for key, data in states.items()]
         for one in written:
@@ -278,16 +300,12 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
 
 def _after(before: pa.Table, change: MonthChange) -> pa.Table:
     gone = {(entry.tagpath, entry.start) for entry in (*change.removed, *change.added)}
-    paths = pc.is_in(before.column("tagpath"), value_set=pa.array(sorted({path for path, _ in gone}), pa.string()))
-    stay, maybe = before.filter(pc.invert(paths)), before.filter(paths)
-    places = zip(maybe.column("tagpath").to_pylist(), maybe.column("start").to_pylist(), strict=True)
-    kept = maybe.filter(pa.array([place not in gone for place in places], pa.bool_()))
     schema = NAMED if any(entry.micros for entry in change.added) else FILES
     added = pa.Table.from_pylist([{n: getattr(e, n) for n in schema.names} for e in change.added], schema=schema)
-    after = pa.concat_tables([stay, kept, added], promote_options="default")
+    after = pa.concat_tables([without_rows(before, gone), added], promote_options="default")
     if "micros" in after.column_names:
         after = after.set_column(len(FILES), "micros", pc.fill_null(after.column("micros"), False))
-    return after.sort_by([("tagpath", "ascending"), ("start", "ascending")])
+    return after.sort_by(ORDER)
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -310,3 +328,17 @@ def swap_root(manifest: Manifest, root: Root) -> Manifest:
 
 def months_of(entries: Iterable[DataFile]) -> set[str]:
     return {entry.month for entry in entries}
+
+
+def by_path(entries: Iterable[DataFile]) -> defaultdict[str, list[DataFile]]:
+    found: defaultdict[str, list[DataFile]] = defaultdict(list)
+    for entry in entries:
+        found[entry.tagpath].append(entry)
+    return found
+
+
+def by_partition(entries: Iterable[DataFile]) -> defaultdict[Partition, list[DataFile]]:
+    found: defaultdict[Partition, list[DataFile]] = defaultdict(list)
+    for entry in entries:
+        found[entry.partition].append(entry)
+    return found

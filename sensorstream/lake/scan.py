@@ -32,6 +32,7 @@ from ..windows import Moment, Window, WindowLike, as_window, day_window, instant
 from .concurrency import at_once
 from .data_files import read_entry, why_gone
 from .manifest import ROOT, DataFile, Manifest, StateGone, at_one_commit, chosen, read_manifest
+from .sound import MEND
 from .stores import Store, open_store
 from .tag_metadata import read_tags
 from .wide import Take, step_ms, widened
@@ -220,7 +221,7 @@ def _entries(manifest: Manifest, config: Config, window: Window, patterns: Patte
         files = manifest.files(month)
         paths = [path for path in files.column("tagpath").unique().to_pylist() if wanted.search(path)]
         found += (DataFile(month=month, **row) for row in chosen(files, window, paths).to_pylist())
-    return sorted(entry for entry in found if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms)
+    return sorted(entry for entry in found if entry.reaches(window))
 
 
 def _entries_as_of(
@@ -234,11 +235,7 @@ def _entries_as_of(
     table, wanted = LakeTable(manifest.store, manifest.root.iceberg), _any_of(patterns)
     months = {month for month, _ in window.months(manifest.root.timezone or config.timezone)}
     found = table.files(table.as_of(instant), months=months).values()
-    return sorted(
-        entry
-        for entry in found
-        if entry.first_ms < window.end_ms and entry.last_ms >= window.start_ms and wanted.search(entry.tagpath)
-    )
+    return sorted(entry for entry in found if entry.reaches(window) and wanted.search(entry.tagpath))
 
 
 def _arrow_readings(config: Config, window: Window, patterns: Patterns, listed: Listed) -> pa.Table:
@@ -252,9 +249,7 @@ def _arrow_readings(config: Config, window: Window, patterns: Patterns, listed: 
                 if read_manifest(store).version != manifest.version:
                     raise  # another run has committed: all is looked at again
                 why = why_gone(store, entry)
-                raise LakeError(
-                    f"lake {store.place}: {entry.key} {why}: run verify with repair=True (command: --repair)"
-                ) from None
+                raise LakeError(f"lake {store.place}: {entry.key} {why}: {MEND}") from None
 
         chosen = listed(present(manifest, config), config, window, patterns)
         with at_once(FETCHES_AT_ONCE) as pool:

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ..config.parts import Zone
 from ..config.strict_json import parsed
-from ..errors import ConfigError
+from ..config.wrong_values import first_of
 from ..transform.parquet import table_of
-from ..windows import zone
 
 FORMAT = 1
+MEND = "run verify with repair=True (command: --repair)"
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # of what a calendar has, s since 1970
 
 
@@ -24,14 +25,6 @@ def _key(key: str) -> str:
     if any(part == "" or part.startswith(".") for part in key.split("/")) or "\0" in key.encode().decode():
         raise ValueError("is no name of an object")
     return key
-
-
-def _zone(name: str) -> str:
-    try:
-        zone(name)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return name
 
 
 Key = Annotated[str, AfterValidator(_key)]
@@ -75,7 +68,7 @@ class _Root(Strict):
     marks: dict[str, dict[str, Any]]
     frames: int = Field(0, ge=0)
     turn: _Lease | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    timezone: Zone | None = None
     iceberg: dict[str, Key | Literal[""]] | None = None
 
 
@@ -86,7 +79,7 @@ NEW = TypeAdapter(New)
 
 def root_of(data: bytes) -> dict[str, Any]:
     """The fields of ``manifest.Root``; ``ValueError`` where ``data`` is none that this version knows."""
-    remedy = "restore it as it was, or, where nobody can, remove it and run verify with repair=True (command: --repair)"
+    remedy = f"restore it as it was, or, where nobody can, remove it and {MEND}"
     try:
         root = _json(data)
         known = root.pop("format", None) if isinstance(root, dict) else None
@@ -105,7 +98,7 @@ def journal_of(data: bytes | None, form: TypeAdapter[Any], none: Any) -> Any:
     try:
         return none if data is None else _checked(form.validate_python, _json(data), strict=False)
     except ValueError as error:
-        raise ValueError(f"{error}: remove it, then run verify with repair=True (command: --repair)") from None
+        raise ValueError(f"{error}: remove it, then {MEND}") from None
 
 
 def state_of(key: str, data: bytes | None, *schemas: pa.Schema) -> pa.Table:
@@ -158,6 +151,5 @@ def _checked(validate: Callable[..., Any], value: Any, **how: Any) -> Any:
     try:
         return validate(value, **how)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f'is damaged at "{place[:80]}" ({first["msg"].removeprefix("Value error, ")})') from None
+        place, why = first_of(error)
+        raise ValueError(f'is damaged at "{place[:80]}" ({why})') from None

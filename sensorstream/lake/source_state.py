@@ -7,20 +7,24 @@ whose readings are known to have changed since they were read: it is to be read 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..windows import Window
-from .manifest import PIECES, chosen
+from .manifest import ORDER, PIECES, meets, of_paths, without_rows
 
 Piece = tuple[str, int, int]  # tag path, start, end (s since 1970)
 
 
 def window_of(piece: Piece) -> Window:
-    return Window(*(datetime.fromtimestamp(edge, UTC) for edge in piece[1:]))
+    return Window.of_seconds(*piece[1:])
+
+
+def named(rows: pa.Table) -> list[Piece]:
+    """The pieces that ``rows`` are of."""
+    return list(zip(*(rows.column(name).to_pylist() for name in ("tagpath", "start", "end")), strict=True))
 
 
 def whole(window: Window, timezone: str) -> list[Window]:
@@ -28,37 +32,26 @@ def whole(window: Window, timezone: str) -> list[Window]:
     return [part for _, part in window.days(timezone)]
 
 
-def put(before: pa.Table, window: Window, paths: Collection[str], new: pa.Table | None) -> pa.Table:
-    """``new`` rows in place of those that meet ``window`` and are of ``paths``; ``None`` forgets them.
+def put(before: pa.Table, window: Window, paths: Collection[str], new: pa.Table) -> pa.Table:
+    """``new`` rows in place of those that meet ``window`` and are of ``paths``.
 
     Of a piece across the border stays what is outside, as not known.
     """
-    start, end = window.start_ms // 1000, window.end_ms // 1000
-    met = chosen(before, window, paths)
-    if not met.num_rows:
-        return pa.concat_tables([before, *([new] if new is not None else [])])
-    of_paths = pc.is_in(before.column("tagpath"), value_set=pa.array(list(paths), pa.string()))
-    meets = pc.and_(pc.less(before.column("start"), end), pc.greater(before.column("end"), start))
-    kept = before.filter(pc.invert(pc.and_(of_paths, meets)))
-    across = met.filter(pc.or_(pc.less(met.column("start"), start), pc.greater(met.column("end"), end)))
-    rest = []
-    for row in across.select(["tagpath", "start", "end"]).to_pylist():
-        if row["start"] < start:
-            rest.append({**row, "end": start})
-        if row["end"] > end:
-            rest.append({**row, "start": end})
-    parts = [kept, pa.Table.from_pylist(rest, schema=PIECES)]
-    return pa.concat_tables([*parts, *([new] if new is not None else [])])
+    start, end = window.seconds
+    gone = pc.and_(meets(before, window), of_paths(before, paths))
+    across = pc.and_(gone, pc.or_(pc.less(before.column("start"), start), pc.greater(before.column("end"), end)))
+    rest = [
+        (path, *edges)
+        for path, first, last in named(before.filter(across))
+        for edges in ((first, start), (end, last))
+        if edges[0] < edges[1]
+    ]
+    return pa.concat_tables([before.filter(pc.invert(gone)), unknown(rest), new])
 
 
 def updated(before: pa.Table, new: pa.Table) -> pa.Table:
     """``before`` with the rows of ``new`` for the pieces that both have; other rows of ``new`` come along."""
-    named = set(zip(new.column("tagpath").to_pylist(), new.column("start").to_pylist(), strict=True))
-    maybe = pc.is_in(before.column("tagpath"), value_set=new.column("tagpath").combine_chunks())
-    stay, asked = before.filter(pc.invert(maybe)), before.filter(maybe)
-    places = zip(asked.column("tagpath").to_pylist(), asked.column("start").to_pylist(), strict=True)
-    kept = asked.filter(pa.array([place not in named for place in places], pa.bool_()))
-    return pa.concat_tables([stay, kept, new])
+    return pa.concat_tables([without_rows(before, {(path, start) for path, start, _ in named(new)}), new])
 
 
 def unknown(pieces: Iterable[Piece]) -> pa.Table:
@@ -69,18 +62,15 @@ def unknown(pieces: Iterable[Piece]) -> pa.Table:
 
 def same(one: pa.Table, other: pa.Table) -> bool:
     """Whether two tables of pieces hold the same rows, in any order."""
-    order: Sequence[tuple[str, str]] = [("tagpath", "ascending"), ("start", "ascending")]
-    return one.num_rows == other.num_rows and bool(one.sort_by(order).equals(other.sort_by(order)))
+    return one.num_rows == other.num_rows and bool(one.sort_by(ORDER).equals(other.sort_by(ORDER)))
 
 
 def days(paths: Iterable[str], parts: Iterable[Window], timezone: str) -> pa.Table:
     """Rows for every day of ``parts`` and each of ``paths``, of which nothing is known yet."""
-    every, found = sorted(paths), [day for part in parts for day in whole(part, timezone)]
-    starts, ends = ([edge(day) for day in found] for edge in (lambda d: d.start_ms // 1000, lambda d: d.end_ms // 1000))
+    every, found = sorted(paths), [day.seconds for part in parts for day in whole(part, timezone)]
     columns = [
         pa.array(every, pa.string()).take(pa.array(np.repeat(np.arange(len(every)), len(found)))),
-        pa.array(np.tile(np.array(starts, np.int64), len(every))),
-        pa.array(np.tile(np.array(ends, np.int64), len(every))),
+        *(pa.array(np.tile(edges, len(every))) for edges in np.array(found, np.int64).reshape(-1, 2).T),
     ]
     count = len(every) * len(found)
     return pa.table([*columns, pa.nulls(count, pa.int64()), pa.nulls(count, pa.uint64())], schema=PIECES)
@@ -132,5 +122,4 @@ class Grid:
 
     def named(self, which: np.ndarray) -> list[Piece]:
         """The pieces that a mask chooses."""
-        some = self.pieces.filter(pa.array(which)).select(["tagpath", "start", "end"])
-        return [(row["tagpath"], row["start"], row["end"]) for row in some.to_pylist()]
+        return named(self.pieces.filter(pa.array(which)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError
-from ..transform.readings import SCHEMA
+from ..transform.readings import SCHEMA, times_ms
 from ..windows import Window
 
 Take = Literal["mean", "last"]
@@ -61,7 +61,7 @@ def widened(
     columns = {"datetime": pa.array(starts).cast(TIME)}
     for tag in wanted:
         own = readings.filter(pc.equal(readings.column("tagpath"), tag))
-        place = (own.column("datetime").cast(pa.int64()).to_numpy() - window.start_ms) // step
+        place = (times_ms(own) - window.start_ms) // step
         columns[tag] = (_mean if take == "mean" else _last)(own, place, count)
     return pa.table(columns)
 

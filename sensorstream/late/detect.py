@@ -24,8 +24,8 @@ from ..historian import fingerprint_sql as prints
 from ..historian.connection import source_errors
 from ..historian.heap_tail import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
 from ..historian.readings_sql import in_time, table_name
-from ..lake.manifest import PIECES, ROOT, Manifest
-from ..lake.source_state import Grid, Piece, chosen
+from ..lake.manifest import PIECES, ROOT, Manifest, chosen
+from ..lake.source_state import Grid, Piece
 from ..transform.fingerprint import MODULUS
 from ..windows import Window, day_window, midnight, zone
 
@@ -120,7 +120,8 @@ def _known(
     listed = np.zeros(known.num_rows, bool)
     for table in tables.values():
         if table.span is not None:
-            listed |= (starts < table.span.end_ms // 1000) & (ends > table.span.start_ms // 1000)
+            start, end = table.span.seconds
+            listed |= (starts < end) & (ends > start)
     return known.filter(pa.array(listed))
 
 
@@ -193,8 +194,7 @@ def _inserted(
         found = tail(back.historian, table, mark, rows, grid.borders_ms)
         return found.inserted if isinstance(found, Tail) else found
     first, last = int(grid.borders[0]), int(grid.borders[-1])
-    starts, ends = (grid.pieces.column(name).to_numpy() for name in ("start", "end"))
-    if table.span is None or ((starts < table.span.end_ms // 1000) & (ends > table.span.start_ms // 1000)).any():
+    if table.span is None or chosen(grid.pieces, table.span, None).num_rows:
         return CannotVouch(f"the manifest has no mark of {table.name}")
     # A table that no run has read before: whatever it holds of days that were read is late.
     query = sql.SQL("SELECT tagid::int8, {}, count(*) FROM {} WHERE {} GROUP BY 1, 2")
@@ -221,8 +221,7 @@ def _never_read(back: Lookback, grid: Grid, found: Mapping[tuple[int, int], int]
             continue
         if path not in grid.number or not there[grid.number[path], place]:
             day = datetime.fromtimestamp(int(grid.borders[place]), zone(back.timezone)).date()
-            whole = day_window(day, back.timezone)
-            days.add((path, whole.start_ms // 1000, whole.end_ms // 1000))
+            days.add((path, *day_window(day, back.timezone).seconds))
     return days
 
 
@@ -258,14 +257,15 @@ def _shared_out(
     new: Collection[Piece],
 ) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:  # fmt: skip
     """Pieces that this run reads again, and those that are left for another."""
-    start, end = window.start_ms // 1000, window.end_ms // 1000
+    start, end = window.seconds
+    earliest, _ = span.seconds
     again, elsewhere = [], []
     named = [*zip(grid.named(changed | unknown), ~unknown[changed | unknown], strict=True)]
     for piece, known in (*named, *((piece, True) for piece in sorted(new))):
         path, first, last = piece
         if path in paths and start <= first and last <= end:
             continue  # the run reads it anyway
-        if path in paths and first >= span.start_ms // 1000 and last <= start:
+        if path in paths and first >= earliest and last <= start:
             again.append(piece)
         elif known:
             elsewhere.append(piece)

@@ -83,11 +83,9 @@ def read_again(late: Late, config: Config, store: Store, runs_on: Executor, *, r
 
 def scope_around(pieces: Sequence[Piece], config: Config) -> Scope:
     """The tag paths of ``pieces``, and the window from the first to the last."""
-    windows = [window_of(piece) for piece in pieces]
-    hull = Window(min(window.start for window in windows), max(window.end for window in windows))
-    months = (month for month, _ in hull.months(config.timezone))
-    paths = frozenset(path for path, *_ in pieces)
-    return Scope.of(config, hull, paths, months)
+    span = Window.around([window_of(piece) for piece in pieces])
+    months = (month for month, _ in span.months(config.timezone))
+    return Scope.of(config, span, (path for path, *_ in pieces), months)
 
 
 def parts_of(pieces: Sequence[Piece]) -> list[tuple[str, Window]]:

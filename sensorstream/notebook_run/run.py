@@ -12,15 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -226,11 +218,7 @@ def _execute(
         LastLine(folder),
     )
     # Kernels end before the thread that waits for one is waited for.
-    with (
-        ThreadPoolExecutor(1) as aside,
-        ExitStack() as kernels,
-        Progress(*columns, console=console) as progress,
-    ):
+    with ThreadPoolExecutor(1) as aside, ExitStack() as kernels, Progress(*columns, console=console) as progress:
 
         def begin(name: str, ahead: str) -> Kernel:
             kernel = Kernel(folder / f"{name}.log", ahead)

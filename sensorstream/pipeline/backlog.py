@@ -120,8 +120,7 @@ def missing_days(
     return [
         (day, part)
         for day, part in window.days(config.timezone)
-        if any(part.overlaps(one) for one in covered)
-        and not paths <= read.get((part.start_ms // 1000, part.end_ms // 1000), set())
+        if any(part.overlaps(one) for one in covered) and not paths <= read.get(part.seconds, set())
     ]
 
 

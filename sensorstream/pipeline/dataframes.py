@@ -38,7 +38,7 @@ from ..staging.staged_files import StagedOnSpark
 from ..transform.clean import Tally
 from ..transform.quality import quality_rule
 from ..transform.readings import SCHEMA
-from ..transform.staged_rows import READINGS, STAGED, Target, staged, tally_row
+from ..transform.staged_rows import READINGS, STAGED, Target, files, tally_row
 from ..windows import Window, WindowLike, as_window
 from .clock import Clock
 from .run_record import RunRecord, run_id
@@ -133,14 +133,14 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
         staging = grouped.applyInArrow(guarded(df.sparkSession, encode_group), spark_schema(STAGED))
-        with persisted(staging) as files:
-            found = measure(files)
+        with persisted(staging) as staged:
+            found = measure(staged)
             tally = found.tally
             with clock.phase("publish"):
                 paths = _paths({entry.tagpath for entry in found.entries}, tags)
                 storable(paths, prefix=config.prefix, iceberg=config.iceberg is not None)
                 scope = Scope.of(config, window, paths, (month for month, _ in window.months(config.timezone)))
-                staged_files = StagedOnSpark(files, found.entries, config)
+                staged_files = StagedOnSpark(staged, found.entries, config)
                 append = config.write_mode == "append"
                 run = run_id(window, sorted(paths))
                 done, _ = publish_files(staged_files, store, scope, look(store, scope), append=append, run=run)
@@ -172,8 +172,8 @@ def _encoder(window: Window, target: Target) -> Callable[[tuple[pa.Scalar, ...],
         kept = checked(path, rows, window)
         found = pc.value_counts(kept.column("quality")).to_pylist()
         codes = Counter({str(code["values"]): code["counts"] for code in found})
-        tally = Tally(kept.num_rows, kept.num_rows, 0, Counter(), codes)
-        return pa.Table.from_pylist([*staged(path, kept, [window], target), tally_row(tally)], schema=STAGED)
+        tally = Tally(kept.num_rows, kept.num_rows, codes=codes)
+        return pa.Table.from_pylist([*files(path, kept, window, target), tally_row(tally)], schema=STAGED)
 
     return encode_group
 

@@ -196,10 +196,7 @@ def stage_and_count(
         return tags, counts, late
 
     with ExitStack() as kept:
-        with (
-            ThreadPoolExecutor(1) as aside,
-            runs_on.watched("extract", progress, receiver, plan.estimated_readings),
-        ):
+        with ThreadPoolExecutor(1) as aside, runs_on.watched("extract", progress, receiver, plan.estimated_readings):
             looking = aside.submit(beside)
             try:
                 files, measured = kept.enter_context(runs_on.staged(config, plan, snapshot, receiver))

@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_json
-from ..formatting import on_a_screen
+from ..formatting import html_pairs, on_a_screen
 from ..transform.quality_names import with_name
 from ..windows import Window
 
@@ -73,12 +72,7 @@ class RunRecord:
         return on_a_screen("RunRecord", [f"{name:<22}{value}" for name, value in summary(self).items()], most=24)
 
     def _repr_html_(self) -> str:
-        left = "style='text-align:left'"
-        rows = "".join(
-            f"<tr><th scope='row' {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>"
-            for name, value in summary(self).items()
-        )
-        return f"<table>{rows}</table>"
+        return html_pairs(summary(self))
 
 
 def run_id(window: Window, patterns: Sequence[str]) -> str:

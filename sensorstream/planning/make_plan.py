@@ -128,8 +128,8 @@ def make_late_plan(
     paths = {path for path, _ in pieces}
     tags = {tag.path: tag for tag in historian.tags() if tag.path in paths}
     refuse_two_sensors(historian, [(tags[path], window) for path, window in pieces])
-    hull = Window(min(window.start for _, window in pieces), max(window.end for _, window in pieces))
-    tables = historian.partition_tables(hull)
+    span = Window.around([window for _, window in pieces])
+    tables = historian.partition_tables(span)
     parts = [
         Stretch(tags[path], part, rows[path] / len(cut))
         for path, window in pieces
@@ -140,7 +140,7 @@ def make_late_plan(
     shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=_per_slice(config))
     return Plan(
         host=historian.login.host,
-        window=hull,
+        window=span,
         patterns=(),
         layout=historian.layout,
         tables=tables,

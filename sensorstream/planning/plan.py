@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from ..config.layouts.description import Description
-from ..formatting import on_a_screen
+from ..formatting import html_table, on_a_screen
 from ..historian import LeftOut, PartitionTable, Tag
 from ..windows import Window
 from .slices import Order, Share
@@ -90,23 +90,13 @@ class Plan:
         return on_a_screen(head, [" ".join(map(str, piece.values())) for piece in slices], self.notes)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        def row(cells: Sequence[object], kind: str = "td") -> str:
-            shown = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-            return "<tr>" + "".join(f"<{kind} style='text-align:left'>{escape(c)}</{kind}>" for c in shown) + "</tr>"
-
-        rows = self.rows()
         names = ", ".join(table.name for table in self.tables) or "no table"
         head = (
             f"<p><b>{len(self.tags):,} tags</b>, about <b>{self.estimated_readings:,} readings</b>,"
             f" {self.window}, from {escape(names)} ({escape(self.layout.name)})</p>"
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        table = (
-            f"<table>{row(list(rows[0]), 'th')}{''.join(row(list(r.values())) for r in rows)}</table>" if rows else ""
-        )
-        return f"{head}{table}<ul>{notes}</ul>"
+        return f"{head}{html_table(self.rows())}<ul>{notes}</ul>"
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,7 @@ def shares_of_pieces(
 
 
 def _slices(number: int, reach: Reach, mine: Sequence[Stretch], pieces: int, readings: float) -> list[Slice]:
-    whole = Window(min(part.window.start for part in mine), max(part.window.end for part in mine))
+    whole = Window.around([part.window for part in mine])
     # Where busy tags have most of very many, their stretches had better be complete one after the other: pages bring
     # all at the end.
     cut = [part for part in mine if part.window != whole]

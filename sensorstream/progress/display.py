@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic_files import replace_text
-from .steps import Progress, Step
+from .steps import Progress, Step, every
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -108,23 +107,16 @@ class Line:
 @contextmanager
 def followed(folder: Path, write: Callable[[str], None]) -> Iterator[None]:
     """While the block runs, write what a notebook keeps in its run's folder, every ten seconds if it is new."""
-    over = threading.Event()
-    before = read_line(folder)
+    said = read_line(folder)
 
     def follow() -> None:
-        said = before
-        while not over.wait(LINE_SECONDS):
-            if (line := read_line(folder)) != said:
-                write(line)
-                said = line
+        nonlocal said
+        if (line := read_line(folder)) != said:
+            write(line)
+            said = line
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
+    with every(LINE_SECONDS, follow):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def write_line(folder: Path, line: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 
 from ..formatting import short, size, span
 from .worker_messages import ProgressReceiver, WorkerProgress
@@ -89,10 +89,11 @@ def watched(
     if tell is None:
         yield
         return
-    stop, begin = threading.Event(), time.monotonic()
+    begin = time.monotonic()
     known: dict[int, tuple[int, int]] = {}
 
-    def step(seen: WorkerProgress, *, over: bool = False) -> Step:
+    def step(*, over: bool = False) -> Step:
+        seen = receiver.received(phase) if receiver else WorkerProgress()
         total = sum(total for _, total in known.values())
         done = sum(done for done, _ in known.values())
         if over:
@@ -100,16 +101,28 @@ def watched(
         return Step(phase, done, total, seen.read, seen.finished, expected, seen.size, time.monotonic() - begin)
 
     def poll() -> None:
-        while not stop.wait(POLL_SECONDS):
-            known.update({stage: (done, total) for stage, done, total in tasks()})
-            if known:
-                tell(step(receiver.received(phase) if receiver else WorkerProgress()))
+        known.update({stage: (done, total) for stage, done, total in tasks()})
+        if known:
+            tell(step())
 
-    thread = threading.Thread(target=poll, daemon=True)
+    with every(POLL_SECONDS, poll):
+        yield
+    tell(step(over=True))
+
+
+@contextmanager
+def every(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` every so many seconds, in a thread, while the block runs."""
+    over = Event()
+
+    def repeat() -> None:
+        while not over.wait(seconds):
+            act()
+
+    thread = Thread(target=repeat, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        stop.set()
+        over.set()
         thread.join()
-    tell(step(receiver.received(phase) if receiver else WorkerProgress(), over=True))

@@ -6,7 +6,6 @@ ones come: a reader of the prefix can miss readings of one tag path and month fo
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from ..config.settings import Config
 from ..errors import ConfigError, NotReconciled
 from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
-from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, damaged
+from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, by_path, damaged
 from ..lake.stores import Conflict, Store, open_store
 from ..progress.steps import Progress, Step
 from ..windows import Window, month_window
@@ -178,12 +177,9 @@ def worthwhile(entries: Iterable[DataFile], size: Size, more_than: int) -> list[
 
     Every group has two files or more, so that doing it again and again comes to an end.
     """
-    found: dict[str, list[DataFile]] = defaultdict(list)
-    for entry in sorted(entries):
-        found[entry.tagpath].append(entry)
     todo: list[list[DataFile]] = []
     count = 0
-    for files in found.values():
+    for files in by_path(sorted(entries)).values():
         if len(files) > more_than:
             new = [group for group in groups(files, size) if len(group) > 1]
             todo += new
@@ -222,7 +218,7 @@ def _merge(
         except StateGone as gone:
             raise damaged(store, gone) from None
         whole = Window(files[0].interval.start, files[-1].interval.end)
-        entry, data = entry_of(files[0].place, whole, readings, micros=store.iceberg is not None)
+        entry, data = entry_of(files[0].partition, whole, readings, micros=store.iceberg is not None)
         store.put(lease.staged_key(entry.digest), data)
         return entry
 

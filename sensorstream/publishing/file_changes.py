@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ..lake.manifest import DataFile
+from ..lake.manifest import DataFile, Partition, by_partition
 from ..transform.parquet import cut, encode
 from ..transform.readings import SCHEMA, inside, times_ms
-from ..windows import Window
+from ..windows import Window, without
 from .lease import Place
 
 Committed = Mapping[str, Mapping[str, DataFile]]  # month -> key -> entry
@@ -30,9 +30,7 @@ class Changes:
 
     staged: list[DataFile] = field(default_factory=list)  # new or different
     made: dict[DataFile, bytes] = field(default_factory=dict)
-    trimmed: list[tuple[DataFile, list[Window]]] = field(
-        default_factory=list
-    )  # files across a border: what stays of them
+    trimmed: list[tuple[DataFile, list[Window]]] = field(default_factory=list)  # of a file across a border what stays
     removed: list[DataFile] = field(default_factory=list)  # of the manifest; some come again under the same key
     unchanged: int = 0
 
@@ -70,7 +68,7 @@ def over(
 
 
 def within(
-    place: tuple[str, str], olds: Sequence[DataFile], news: News, read: Callable[[DataFile], pa.Table], *, append: bool,
+    partition: Partition, olds: Sequence[DataFile], news: News, read: Callable[[DataFile], pa.Table], *, append: bool,
     max_records: int, micros: bool = False,
 ) -> Changes:  # fmt: skip
     """Readings of ``news`` brought into the files that cover their time; new files only where none does.
@@ -78,7 +76,7 @@ def within(
     Parameters
     ----------
     olds
-        Committed files of the place that meet a part of ``news``.
+        Committed files of the partition that meet a part of ``news``.
     news
         Parts in order of time; none overlaps another. An empty table means that nothing is there any more.
     append
@@ -92,43 +90,39 @@ def within(
         if append and after.num_rows == before.num_rows:
             plan.unchanged += 1
             continue
-        files = files_of(place, old.interval, after, max_records, micros=micros)
+        files = files_of(partition, old.interval, after, max_records, micros=micros)
         if set(files) == {old}:
             plan.unchanged += 1
             continue
         plan.removed.append(old)
         plan.made |= files
     for part, readings in news:
-        gaps = [part]
-        for old in olds:
-            gaps = [rest for gap in gaps for rest in gap.minus(old.interval)]
-        for gap in gaps:
-            plan.made |= files_of(place, gap, inside(readings, gap), max_records, micros=micros)
+        for gap in without([part], [old.interval for old in olds]):
+            plan.made |= files_of(partition, gap, inside(readings, gap), max_records, micros=micros)
     return plan
 
 
 def files_of(
-    place: tuple[str, str], interval: Window, readings: pa.Table, max_records: int, *, micros: bool = False
+    partition: Partition, interval: Window, readings: pa.Table, max_records: int, *, micros: bool = False
 ) -> dict[DataFile, bytes]:
     """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
     found = {}
     for part, rows in cut(times_ms(readings), interval, max_records):
         if rows.start < rows.stop:
-            entry, data = entry_of(place, part, readings.slice(rows.start, rows.stop - rows.start), micros=micros)
+            entry, data = entry_of(partition, part, readings.slice(rows.start, rows.stop - rows.start), micros=micros)
             found[entry] = data
     return found
 
 
 def entry_of(
-    place: tuple[str, str], interval: Window, readings: pa.Table, *, micros: bool = False
+    partition: Partition, interval: Window, readings: pa.Table, *, micros: bool = False
 ) -> tuple[DataFile, bytes]:
     """One file of at least one reading, and its bytes."""
     data = encode(readings, micros=micros)
     times = times_ms(readings)
     digest = hashlib.sha256(data).hexdigest()
-    start, end = interval.start_ms // 1000, interval.end_ms // 1000
     rows, first, last = readings.num_rows, int(times[0]), int(times[-1])
-    return DataFile(*place, start, end, rows, first, last, len(data), digest, micros), data
+    return DataFile(*partition, *interval.seconds, rows, first, last, len(data), digest, micros), data
 
 
 def replaced(before: pa.Table, parts: News, interval: Window) -> pa.Table:
@@ -166,11 +160,9 @@ def both(changes: Iterable[Changes]) -> Changes:
 
 def covered(new: Iterable[DataFile], removed: Iterable[DataFile]) -> set[DataFile]:
     """Those of ``new`` that come where a committed file was: readers must not meet both."""
-    old: dict[tuple[str, str], list[DataFile]] = defaultdict(list)
-    for entry in removed:
-        old[entry.place].append(entry)
+    old = by_partition(removed)
     return {
-        entry for entry in new if any(e.start < entry.end and entry.start < e.end for e in old.get(entry.place, ()))
+        entry for entry in new if any(e.start < entry.end and entry.start < e.end for e in old.get(entry.partition, ()))
     }
 
 

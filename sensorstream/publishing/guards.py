@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from ..config.settings import Config
 from ..errors import LakeError, SourceError
 from ..historian import Historian
 from ..lake.data_files import read_entry
-from ..lake.manifest import DataFile, StateGone
+from ..lake.manifest import DataFile, StateGone, by_path
 from ..lake.stores import Store
 from ..planning.plan import Plan
 from ..staging.measured import Contents, Measured
@@ -38,7 +38,7 @@ def refuse_losses(
     if config.allow_loss or config.write_mode == "append":
         return
     staged = {(entry.key, entry.digest) for entry in found.entries}
-    olds, news = _by_path(entry for entry in committed), _by_path(found.entries)
+    olds, news = by_path(committed), by_path(found.entries)
     losses = []
     for path, part in parts:
         old = [entry for entry in olds.get(path, ()) if entry.interval.overlaps(part)]
@@ -74,13 +74,6 @@ def _lost(before: Contents, after: Contents) -> str | None:
         if MOST_LEFT * now < was:
             return f"{was:,} {kind} in the lake and {now:,}"
     return None
-
-
-def _by_path(entries: Iterable[DataFile]) -> Mapping[str, Sequence[DataFile]]:
-    found: dict[str, list[DataFile]] = defaultdict(list)
-    for entry in entries:
-        found[entry.tagpath].append(entry)
-    return found
 
 
 def replaced_parts(scope: Scope) -> Iterator[tuple[str, Window]]:
@@ -123,7 +116,7 @@ def refuse_to_empty(historian: Historian, what: Plan, scope: Scope, before: Seen
     for part in without((scope.part(month) for month in scope.months), spans):
         kept: dict[Window, list[DataFile]] = defaultdict(list)
         for entry in before.entries:
-            if entry.first_ms < part.end_ms and entry.last_ms >= part.start_ms:
+            if entry.reaches(part):
                 kept[entry.interval].append(entry)
         for interval, files in kept.items():
             held = sum(entry.rows for entry in files)

@@ -32,7 +32,7 @@ from ..errors import LakeError, NotSettled, WindowBusy
 from ..lake.concurrency import at_once
 from ..lake.keys import BOOKS, ICEBERG, PROBES, STAGED, staged_key
 from ..lake.manifest import ROOT, Manifest, Root, read_manifest, swap_root
-from ..lake.sound import NEW, SETTLING, New, journal_of
+from ..lake.sound import MEND, NEW, SETTLING, New, journal_of
 from ..lake.stores import Conflict, Store, reached_store
 from .holder import Holder, this_process
 
@@ -118,10 +118,8 @@ class Lease:
         self.store.delete([self._settling])
         self._clean([*(self.staged_key(digest) for place in places for digest, _ in place.come), *forget])
         if lost:
-            raise LakeError(
-                f"lake {self.store.place}: {len(lost)} files vanished before they were in place, {lost[0]} for one:"
-                " run verify with repair=True (command: --repair)"
-            )
+            what = f"{len(lost)} files vanished before they were in place, {lost[0]} for one"
+            raise LakeError(f"lake {self.store.place}: {what}: {MEND}")
 
     def undo(self) -> None:
         """Remove what this lease has written, and end it; what is committed stays.
@@ -236,11 +234,7 @@ def acquire(manifest: Manifest, what: str) -> Lease:
     return Lease(swap_root(manifest, replace(manifest.root, turn=lease)))
 
 
-def wait_until_free(
-    store: Store,
-    tell: Callable[[str], None] = lambda sentence: None,
-    ended: Callable[[Manifest], None] = lambda manifest: None,
-) -> Manifest:
+def wait_until_free(store: Store, ended: Callable[[Manifest], None] = lambda manifest: None) -> Manifest:
     """The manifest when nobody has a lease: waits while somebody publishes, recovers what nobody will end.
 
     ``ended`` is told of a lease that a killed run left, before it is finished or undone.
@@ -257,7 +251,6 @@ def wait_until_free(
         now = time.monotonic()
         if manifest.version != version:
             version, changed = manifest.version, now
-            tell(f"waiting for the run that publishes {lease['what']}")
         if Holder(**lease["holder"]).gone() or now - changed > LEASE_SECONDS:
             ended(manifest)
             take_over(manifest)
@@ -271,7 +264,7 @@ def wait_until_free(
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
-    manifest = wait_until_free(store, ended=lambda manifest: did.append(taken_over(manifest)))
+    manifest = wait_until_free(store, lambda manifest: did.append(taken_over(manifest)))
     if _pointers_behind(manifest):
         with acquire(manifest, "the table's pointers") as lease:
             lease.commit(manifest.root, [])

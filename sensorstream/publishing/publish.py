@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..errors import WindowBusy
@@ -23,12 +22,14 @@ from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
 from ..lake.data_files import holds, read_entry
 from ..lake.manifest import (
+    PIECES,
     DataFile,
     Manifest,
     MonthChange,
     Root,
     StateGone,
     at_one_commit,
+    chosen,
     damaged,
     months_of,
     read_manifest,
@@ -83,7 +84,7 @@ class Known:
     ``pieces`` are those of the scope; without them what was known of it is forgotten.
     """
 
-    pieces: pa.Table | None = None
+    pieces: pa.Table = field(default_factory=PIECES.empty_table)
     marks: Mapping[str, Any] = field(default_factory=dict)
     stale: tuple[of_source.Piece, ...] = ()
 
@@ -106,7 +107,7 @@ def look(store: Store, scope: Scope) -> Seen:
 
 def publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, *, append: bool = False, known: Known | None = None,
-    others: Mapping[str, Beside] | None = None, run: str = "", tell: Callable[[str], None] = lambda sentence: None,
+    others: Mapping[str, Beside] | None = None, run: str = "",
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in ``scope``, or, to ``append``, add what is not there yet.
 
@@ -119,8 +120,6 @@ def publish(
         called while files are put, if at all.
     run
         The run's id, for the snapshot of an Iceberg table.
-    tell
-        Told in a sentence while another run is waited for.
 
     Returns
     -------
@@ -150,22 +149,17 @@ def publish(
         )
 
     def note(month: str, before: pa.Table) -> pa.Table:
-        new = None
-        if known and known.pieces is not None:
-            start, end = (edge // 1000 for edge in (scope.part(month).start_ms, scope.part(month).end_ms))
-            starts = known.pieces.column("start")
-            new = known.pieces.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
-        return of_source.put(before, scope.part(month), scope.paths, new)
+        part = scope.part(month)
+        return of_source.put(before, part, scope.paths, chosen(learnt.pieces, part, None))
 
-    return _publish(
-        staged, store, scope, seen, work_out, note, known or Known(), others or {}, run, tell, frame=known is None
-    )
+    learnt = known or Known()
+    return _publish(staged, store, scope, seen, work_out, note, learnt, others or {}, run, frame=known is None)
 
 
 def patch(
     staged: Staged, store: Store, scope: Scope, seen: Seen, read_again: Sequence[of_source.Piece], known: Known, *,
     after: Root, append: bool = False, others: Mapping[str, Beside] | None = None, run: str = "",
-    damaged: Collection[DataFile] = (), tell: Callable[[str], None] = lambda sentence: None,
+    damaged: Collection[DataFile] = (),
 ) -> tuple[Published, Root]:  # fmt: skip
     """Put ``staged`` in place of what the lake holds in the pieces that were ``read_again``, within the files there.
 
@@ -196,23 +190,19 @@ def patch(
     def note(month: str, before: pa.Table) -> pa.Table:
         for window, paths in alike.items():
             if part := window.clip(months[month]):
-                before = of_source.put(before, part, paths, None)
-        new = known.pieces if known.pieces is not None else before.slice(0, 0)
-        start, end = (edge // 1000 for edge in (months[month].start_ms, months[month].end_ms))
-        starts = new.column("start")
-        kept = new.filter(pc.and_(pc.greater_equal(starts, start), pc.less(starts, end)))
-        return pa.concat_tables([before, kept])
+                before = of_source.put(before, part, paths, PIECES.empty_table())
+        return pa.concat_tables([before, chosen(known.pieces, months[month], None)])
 
-    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, run, tell)
+    return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, run)
 
 
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
-    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside],
-    run: str, tell: Callable[[str], None], *, frame: bool = False,
+    note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside], run: str, *,
+    frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
     while True:
-        now = wait_until_free(store, tell)
+        now = wait_until_free(store)
         try:
             _not_busy(seen, seen_in(now, scope), scope)
             todo = work_out(now)
@@ -281,7 +271,7 @@ def _carry_out(
 def seen_in(manifest: Manifest, scope: Scope) -> Seen:
     manifest.held_to(scope.timezone)
     entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
-    known = [of_source.chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
+    known = [chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
     return Seen(
         manifest.root,
         frozenset(entry for found in entries for entry in found),
@@ -342,7 +332,7 @@ def _trim(lease: Lease, old: DataFile, rest: Sequence[Window]) -> Iterator[DataF
         raise damaged(lease.store, gone) from None
     for part in rest:
         rows = inside(readings, part)
-        for entry, data in files_of(old.place, part, rows, max(old.rows, 1), micros=old.micros).items():
+        for entry, data in files_of(old.partition, part, rows, max(old.rows, 1), micros=old.micros).items():
             lease.store.put(lease.staged_key(entry.digest), data)
             yield entry
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from ..config.masking import flat
 from ..config.settings import Config
+from ..formatting import html_pairs
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,11 @@ class Shown:
     folded: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        more = f"<details><summary>{len(self.folded)} defaults</summary>{_table(self.folded)}</details>"
-        return _table(self.rows) + (more if self.folded else "")
+        more = f"<details><summary>{len(self.folded)} defaults</summary>{html_pairs(self.folded)}</details>"
+        return html_pairs(self.rows) + (more if self.folded else "")
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self.rows.items())
-
-
-def _table(rows: Mapping[str, str]) -> str:
-    cells = "".join(
-        f"<tr><th scope='row' style='text-align:left'>{escape(name)}</th>"
-        f"<td style='text-align:left'>{escape(value)}</td></tr>"
-        for name, value in rows.items()
-    )
-    return f"<table>{cells}</table>"
 
 
 def configuration(config: Config) -> Shown:

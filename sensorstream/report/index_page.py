@@ -90,7 +90,7 @@ def render(found: Sequence[Run], config: Config, verified: Sequence[Verified], *
             timezone=timezone,
             link=lambda run: f"{base}{quote(run.folder)}/report.html" if run.reported else None,
             local=lambda at: at.astimezone(here),
-            days_of=lambda one, name="": days_words(list(one.days(timezone))) or name,
+            days_of=lambda one, name="": days_words(one.days(timezone)) or name,
             size=size,
         )
     )
@@ -124,13 +124,13 @@ def comparable(found: Sequence[Run], timezone: str) -> list[Run]:
     for run in sorted(found, key=lambda run: run.ended):
         if run.published and run.outcome.window:
             patterns = run.outcome.asked.rpartition("_")[2]
-            groups.setdefault((patterns, len(list(run.days(timezone)))), {})[run.outcome.asked] = run
+            groups.setdefault((patterns, len(run.days(timezone))), {})[run.outcome.asked] = run
     most = max(groups.values(), key=lambda group: (len(group), max(run.ended for run in group.values())), default={})
     return sorted(most.values(), key=_starts)[-MOST_POINTS:]
 
 
 def _starts(run: Run) -> datetime:
-    return run.span[0] if run.span else run.ended
+    return run.window.start if run.window else run.ended
 
 
 def trends(alike: Sequence[Run], timezone: str) -> list[Picture]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from ..config.settings import Config
 from ..config.strict_json import parsed
+from ..config.wrong_values import first_of
 from ..errors import ConfigError
 from ..lake.concurrency import at_once
 from ..lake.scan import FETCHES_AT_ONCE
 from ..lake.stores import Store
 from ..pipeline.run_record import RunRecord
-from ..windows import YEARS, Window, from_name, zone
+from ..windows import YEARS, Window, from_name
 from .outcome import NAME, Outcome, Verdict, count_warnings, counts
 from .storage import folders, of_reports, open_storage
 
@@ -55,23 +56,13 @@ class Run:
             return datetime.min.replace(tzinfo=UTC)
 
     @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """Start and end of its window; ``None`` where its folder does not tell."""
-        window = self.outcome.window
-        return (datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])) if window else None
+    def window(self) -> Window | None:
+        """Its window; ``None`` where its folder does not tell."""
+        return Window.from_json(self.outcome.window) if self.outcome.window else None
 
-    def days(self, timezone: str) -> Iterator[date]:
+    def days(self, timezone: str) -> list[date]:
         """The days, in the site's time zone, of which its window holds a part."""
-        if self.span:
-            yield from calendar_days(*self.span, timezone)
-
-
-def calendar_days(start: datetime, end: datetime, timezone: str) -> Iterator[date]:
-    """The days, in the site's time zone, of which ``[start, end)`` holds a part. Pure."""
-    day, last = (at.astimezone(zone(timezone)).date() for at in (start, end - timedelta(milliseconds=1)))
-    while day <= last:
-        yield day
-        day += timedelta(days=1)
+        return [day for day, _ in self.window.days(timezone)] if self.window else []
 
 
 def runs(config: Config) -> list[Run]:
@@ -123,10 +114,10 @@ def _has(done: Run, failed: Run) -> bool:
     """Whether the lake has from ``done`` what ``failed`` was about: the same patterns, or none that anybody could use,
     and all of its window."""
     same = done.outcome.asked.rpartition("_")[2] == failed.outcome.asked.rpartition("_")[2]
-    there, wanted = done.span, failed.span
+    there, wanted = done.window, failed.window
     if not (same or failed.outcome.exit_code == ConfigError.exit_code) or there is None or wanted is None:
         return False
-    return there[0] <= wanted[0] and wanted[1] <= there[1]
+    return there.covers(wanted)
 
 
 def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
@@ -145,8 +136,8 @@ def _ended(store: Store, folder: str, names: set[str]) -> Outcome:
         ]
         return _checked(_recorded(RECORDS.validate_python(told), checks, "check_lake.json" in names))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return _broken(folder, f'{name} cannot be read: "{".".join(map(str, first["loc"]))}": {first["msg"]}')
+        place, why = first_of(error)
+        return _broken(folder, f'{name} cannot be read: "{place}": {why}')
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         return _broken(folder, f"{name} cannot be read: {error}")
 
@@ -161,7 +152,7 @@ def _checked(found: Outcome) -> Outcome:
         if at is None or datetime.fromisoformat(at).tzinfo is None or datetime.fromisoformat(at).year not in YEARS:
             raise ValueError(f"{at} is no instant")
     if found.window:
-        _in_a_calendar(Window(*(datetime.fromisoformat(found.window[side]) for side in ("start", "end"))))
+        _in_a_calendar(Window.from_json(found.window))
     numbers = (found.read, found.rejected, found.written, found.bytes_written, found.seconds)
     known = [number for number in numbers if number is not None]
     if len(known) not in (0, len(numbers)) or not all(0 <= number < MOST for number in (found.warnings, *known)):

@@ -24,7 +24,7 @@ from ..lake.stores import Store, open_store
 from ..lake.tag_metadata import note, read_tags
 from ..pipeline.run_record import RunRecord
 from ..transform.readings import SCHEMA, inside, times_ms
-from ..windows import Window, parse_instant
+from ..windows import Window
 from .level_shifts import Levels, Tally, levels_of, measured, most_moved
 
 # Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
@@ -103,7 +103,7 @@ def gather(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunSta
 
 
 def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> RunStatistics:
-    window = Window(*(parse_instant(record.window[side], config.timezone) for side in ("start", "end")))
+    window = Window.from_json(record.window)
     paths = sorted(set(tagpaths))
     store = open_store(config)
     by_tag: dict[str, list[DataFile]] = {path: [] for path in paths}

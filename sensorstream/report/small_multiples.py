@@ -9,12 +9,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from ..config.settings import Config
 from ..errors import LakeError
 from ..formatting import cut, plain
 from ..lake.scan import read_lake
+from ..transform.readings import times_ms
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, drawn
@@ -84,7 +84,7 @@ def flagged(
 def readings(config: Config, window: Window, tagpath: str) -> Line:
     """One tag in the lake, its numbers or, where it has none, its texts."""
     found = read_lake(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
-    times, values = found.column("datetime").cast(pa.int64()).to_numpy(), found.column("value").to_numpy()
+    times, values = times_ms(found), found.column("value").to_numpy()
     numbers = measured(values)
     odd = len(values) - found.column("value").null_count - int(numbers.sum())
     if not numbers.any():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replace_json
-from ..formatting import plain
+from ..formatting import html_table, plain
 from .run_statistics import NoStatistics, RunStatistics, TagFigures
 
 NAME = "tags.json"
@@ -36,15 +36,10 @@ class AllTags:
     def _repr_html_(self) -> str:
         if self.missing:
             return f"<p>No table of tags, {escape(self.missing)}</p>"
-        left = "style='text-align:left'"
-        head = "".join(f"<th {left}>{name}</th>" for name in COLUMNS)
-        rows = "".join(
-            f"<tr>{''.join(f'<td {left}>{escape(_shown(value))}</td>' for value in asdict(tag).values())}</tr>"
-            for tag in self.tags[:MOST_SHOWN]
-        )
+        rows = [{name: _shown(value) for name, value in asdict(tag).items()} for tag in self.tags[:MOST_SHOWN]]
         more = len(self.tags) - MOST_SHOWN
         rest = f"<p>and {more:,} more: the report has all of them, to search and to sort</p>" if more > 0 else ""
-        return f"<table><tr>{head}</tr>{rows}</table>{rest}"
+        return html_table(rows) + rest
 
 
 def all_tags(statistics: RunStatistics) -> AllTags:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ..config.settings import Config
 from ..lake.scan import area, measure
+from ..transform.readings import times_ms
 from ..windows import zone
 from .charts import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
@@ -84,9 +85,9 @@ def _numeric(readings: pa.Table) -> dict[str, tuple[np.ndarray, np.ndarray, np.n
         own = readings.filter(pa.compute.equal(readings.column("tagpath").cast(pa.string()), name))
         own = own.filter(own.column("value").is_valid())
         if own.num_rows:
-            times, quality = own.column("datetime").cast(pa.int64()), own.column("quality")
             values = own.column("value").to_numpy()
-            found[name] = (times.to_numpy(), np.where(measured(values), values, np.nan), quality.to_numpy())
+            drawn_values = np.where(measured(values), values, np.nan)
+            found[name] = (times_ms(own), drawn_values, own.column("quality").to_numpy())
         if len(found) == MOST_TAGS:
             break
     return found

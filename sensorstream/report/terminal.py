@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,8 +171,9 @@ def show_verification(found: Verification, console: Console) -> None:
 
 def show_values(values: Sequence[Value], console: Console) -> None:
     """Print a configuration: key, value, origin."""
+    from .config_table import written
+
     table = Table("key", "value", "from", box=SIMPLE, pad_edge=False)
     for value in values:
-        text = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
-        table.add_row(*map(shown, (value.key, text, value.origin)))
+        table.add_row(*map(shown, (value.key, written(value.value), value.origin)))
     console.print(table)

@@ -14,7 +14,6 @@ from ..config.settings import Config
 from ..pipeline.run_record import run_id
 from ..verification.result import Verification, summary
 from ..windows import Window
-from .run_history import calendar_days
 from .storage import VERIFIED, of_reports, open_storage, remote
 
 
@@ -35,8 +34,7 @@ class Verified:
         return datetime.fromisoformat(self.ended)
 
     def days(self, timezone: str) -> list[date]:
-        start, end = (datetime.fromisoformat(self.window[side]) for side in ("start", "end"))
-        return list(calendar_days(start, end, timezone))
+        return [day for day, _ in Window.from_json(self.window).days(timezone)]
 
 
 RESULTS = TypeAdapter(Verified)
@@ -46,7 +44,6 @@ def keep(config: Config, found: Verification) -> None:
     """Put what was found beside the runs; where no runs are kept there is no page to tell of it."""
     if not remote(config) and not Path(config.reports_path).is_dir():
         return
-    window = Window(*(datetime.fromisoformat(found.window[side]) for side in ("start", "end")))
     first = f"{found.differences[0].kind} {found.differences[0]}" if found.differences else None
     kept = Verified(
         found.window, datetime.now(UTC).isoformat(timespec="seconds"), list(found.patterns), len(found.differences),
@@ -54,7 +51,9 @@ def keep(config: Config, found: Verification) -> None:
     )  # fmt: skip
     with of_reports():
         text = json.dumps(asdict(kept), ensure_ascii=False)
-        open_storage(config).put(f"{VERIFIED}{run_id(window, found.patterns)}.json", text.encode())
+        open_storage(config).put(
+            f"{VERIFIED}{run_id(Window.from_json(found.window), found.patterns)}.json", text.encode()
+        )
 
 
 def kept(config: Config) -> list[Verified]:

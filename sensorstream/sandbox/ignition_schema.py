@@ -56,7 +56,7 @@ def index_partition(connection: Connection[Any], table: str) -> None:
 def reading_tables(connection: Connection[Any], pattern: str = READING_TABLES) -> list[str]:
     """Tables on the connection's own schema whose name matches, in name order."""
     rows = connection.execute(
-        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname ~ %s"
+        "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ %s"
         " AND relnamespace = current_schema()::regnamespace ORDER BY 1",
         [pattern],
     )

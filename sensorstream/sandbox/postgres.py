@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from sensorstream.errors import SourceError
-from sensorstream.sandbox.processes import HOST, Process, as_user, free, free_port, spawn, wait_until
+from sensorstream.sandbox.processes import HOST, Process, as_user, free, free_port, spawn
 from sensorstream.sandbox.state import DATABASE, State, write_private
 
 ADMIN = "postgres"
@@ -59,17 +59,14 @@ def start(root: Path, state: State) -> None:
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     command = [str(programs / "postgres"), "-D", str(data), "-p", str(server.ports["sql"]), *settings]
     server.process = spawn(command, log=log, folder=data, environ=ENVIRON, user=user)
-    ready = wait_until(lambda: not server.alive() or _accepts(state), START_SECONDS)
-    if not ready or not server.alive():
+    if not server.comes_up(lambda: _accepts(state), START_SECONDS):
         raise SourceError(f"the sandbox's PostgreSQL did not start: see {log}, or remove {root} to begin anew")
     _ensure_roles(state)
 
 
 def stop(state: State) -> None:
     """Stop the server; open connections are closed."""
-    if state.postgres.process is not None:
-        state.postgres.process.stop(signal.SIGINT)
-        state.postgres.process = None
+    state.postgres.stop(signal.SIGINT)
 
 
 def remove(state: State) -> None:

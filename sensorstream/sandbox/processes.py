@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 HOST = "127.0.0.1"
 # Below the kernel's range for outgoing connections, so that a port stays free until its server binds it.
 PORTS = range(20_000, 32_000)
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands between us and the loopback
 START_TOLERANCE_SECONDS = 0.05
 
 # Servers start side by side: a port that one was given is not given again.

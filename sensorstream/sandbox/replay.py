@@ -144,15 +144,13 @@ def occurrences(times: list[int]) -> list[int]:
 
 def _driver(connection: Connection[Any], name: str) -> tuple[int, int]:
     """Ids of the driver and of its one scan class, made where they are missing."""
-    found = connection.execute("SELECT min(id) FROM sqlth_drv WHERE name = %s", [name]).fetchone()
-    driver_id = found[0] if found else None
+    ((driver_id,),) = connection.execute("SELECT min(id) FROM sqlth_drv WHERE name = %s", [name])
     if driver_id is None:
         driver_id = _next_id(connection, "sqlth_drv", FIRST_DRIVER)
         connection.execute("INSERT INTO sqlth_drv VALUES (%s, %s, 'default')", [driver_id, name])
     elif driver_id < FIRST_DRIVER:
         raise ConfigError(f'driver "{name}" is the simulated plant\'s own: choose another name for the replay')
-    found = connection.execute("SELECT min(id) FROM sqlth_scinfo WHERE drvid = %s", [driver_id]).fetchone()
-    scan_id = found[0] if found else None
+    ((scan_id,),) = connection.execute("SELECT min(id) FROM sqlth_scinfo WHERE drvid = %s", [driver_id])
     if scan_id is None:
         scan_id = _next_id(connection, "sqlth_scinfo", FIRST_SCAN)
         connection.execute("INSERT INTO sqlth_scinfo VALUES (%s, '_exempt_', %s)", [scan_id, driver_id])
@@ -161,8 +159,8 @@ def _driver(connection: Connection[Any], name: str) -> tuple[int, int]:
 
 def _next_id(connection: Connection[Any], table: str, first: int) -> int:
     query = sql.SQL("SELECT greatest(max(id) + 1, %s) FROM {}").format(sql.Identifier(table))
-    row = connection.execute(query, [first]).fetchone()
-    return int(row[0]) if row else first
+    ((number,),) = connection.execute(query, [first])
+    return int(number)
 
 
 def _extend_scan(connection: Connection[Any], scan_id: int, start_ms: int, end_ms: int) -> None:

@@ -80,9 +80,7 @@ def _literals(column: Column, marks: set[str], delimiter: str) -> tuple[list[str
     """The numbers as Python writes them."""
     made = []
     remark = None
-    seen: dict[
-        bool, str
-    ] = {}  # cells that could be read in two ways, by whether their mark was taken as the decimal one
+    seen: dict[bool, str] = {}  # cells that can be read in two ways, by whether their mark was taken as the decimal one
     for i, written in enumerate(column.cells):
         cell = _unspaced(written)
         if "," not in cell and "." not in cell:

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import sys
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
 from sensorstream.errors import ConfigError, LakeError
-from sensorstream.sandbox.processes import HOST, free, free_port, spawn, wait_until
+from sensorstream.sandbox.processes import DIRECT, HOST, free, free_port, spawn
 from sensorstream.sandbox.state import BUCKET, REGION, State
 
 PORTS = {
@@ -27,7 +26,6 @@ PORTS = {
 }
 ADMIN_GRPC_OFFSET = 10_000  # its worker takes the admin's second port to be there
 START_SECONDS = 30
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands between us and the loopback
 
 
 def start(root: Path, state: State) -> None:
@@ -55,18 +53,13 @@ def start(root: Path, state: State) -> None:
             "AWS_SECRET_ACCESS_KEY": state.secret_key,
         },
     )
-    ready = wait_until(
-        lambda: not server.alive() or (_volumes_known(data, state) and _bucket_answers(state)), START_SECONDS
-    )
-    if not ready or not server.alive():
+    if not server.comes_up(lambda: _volumes_known(data, state) and _bucket_answers(state), START_SECONDS):
         raise LakeError(f"the sandbox's S3 server did not start: see {log}, or remove {root} to begin anew")
 
 
 def stop(state: State) -> None:
     """Stop the server."""
-    if state.s3.process is not None:
-        state.s3.process.stop()
-        state.s3.process = None
+    state.s3.stop()
     _remove_sockets(state.s3.ports)
 
 
@@ -104,7 +97,7 @@ def _command(data: Path, ports: dict[str, int]) -> list[str]:
 def _volumes_known(data: Path, state: State) -> bool:
     """Tell whether the master knows what is stored: after a crash it learns that seconds after the bucket answers."""
     try:
-        with _DIRECT.open(f"http://{HOST}:{state.s3.ports['master']}/dir/status", timeout=5) as answer:
+        with DIRECT.open(f"http://{HOST}:{state.s3.ports['master']}/dir/status", timeout=5) as answer:
             centers = json.load(answer)["Topology"]["DataCenters"] or []
     except (OSError, ValueError):
         return False

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox.processes import HOST, answers, free, free_port, spawn, wait_until
+from sensorstream.sandbox.processes import HOST, answers, free, free_port, spawn
 from sensorstream.sandbox.state import State
 
 START_SECONDS = 60
@@ -23,13 +23,10 @@ def start(root: Path, state: State) -> None:
     log = root / "secrets.log"
     command = [sys.executable, "-P", "-m", "moto.server", "-H", HOST, "-p", str(server.ports["http"])]
     server.process = spawn(command, log=log, folder=root, environ=os.environ)
-    ready = wait_until(lambda: not server.alive() or answers(server.ports["http"]), START_SECONDS)
-    if not ready or not server.alive():
+    if not server.comes_up(lambda: answers(server.ports["http"]), START_SECONDS):
         raise ConfigError(f"the sandbox's Secrets Manager did not start: see {log}")
 
 
 def stop(state: State) -> None:
     """Stop the server."""
-    if state.secrets.process is not None:
-        state.secrets.process.stop()
-        state.secrets.process = None
+    state.secrets.stop()

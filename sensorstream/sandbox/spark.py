@@ -10,13 +10,12 @@ import json
 import os
 import shutil
 import sysconfig
-import urllib.request
 import venv
 from collections.abc import Mapping
 from pathlib import Path
 
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox.processes import HOST, free, free_port, spawn, wait_until
+from sensorstream.sandbox.processes import DIRECT, HOST, free, free_port, spawn, wait_until
 from sensorstream.sandbox.state import Server, State
 
 MASTER = "Spark master"
@@ -25,7 +24,6 @@ PORTS = ("spark", "ui")
 CORES, MEMORY = 1, "1g"  # of a worker
 START_SECONDS = 90
 PACKAGE = "sensorstream"
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def start(root: Path, state: State, java: Path) -> None:
@@ -56,9 +54,8 @@ def start(root: Path, state: State, java: Path) -> None:
 def stop(state: State) -> None:
     """Stop the cluster, the workers first."""
     for name in (*WORKERS, MASTER):
-        if (server := state.spark.get(name)) and server.process is not None:
-            server.process.stop()
-            server.process = None
+        if server := state.spark.get(name):
+            server.stop()
 
 
 def make_python(folder: Path) -> Path:
@@ -123,7 +120,7 @@ def _alive(state: State) -> bool:
 def workers(page: str) -> int:
     """How many workers the master knows whose web page that is."""
     try:
-        with _DIRECT.open(f"{page}/json/", timeout=5) as answer:
+        with DIRECT.open(f"{page}/json/", timeout=5) as answer:
             return int(json.load(answer)["aliveworkers"])
     except (OSError, ValueError, KeyError):
         return 0

@@ -6,14 +6,15 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sensorstream.errors import ConfigError
-from sensorstream.sandbox.processes import HOST, Process
+from sensorstream.sandbox.processes import HOST, Process, wait_until
 
 CONFIG, CLUSTER = "config.json", "cluster.json"  # configurations of the pipeline
 DATABASE = "historian"
@@ -143,6 +144,16 @@ class Server:
     def alive(self) -> bool:
         """Tell whether the server's process runs."""
         return self.process is not None and self.process.alive()
+
+    def comes_up(self, ready: Callable[[], bool], patience_seconds: float) -> bool:
+        """Wait until it is ``ready``; whether it is, and runs."""
+        return wait_until(lambda: not self.alive() or ready(), patience_seconds) and self.alive()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the server, if it was started."""
+        if self.process is not None:
+            self.process.stop(how)
+            self.process = None
 
 
 def _server(kept: dict[str, Any]) -> Server:

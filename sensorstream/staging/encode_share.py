@@ -27,11 +27,11 @@ from ..transform.staged_rows import (
     Target,
     borders_ms,
     counts_row,
+    files,
     labelled,
     prints_row,
     rejected_row,
     size_of,
-    staged,
     tally_row,
 )
 
@@ -68,13 +68,13 @@ class ShareEncoder:
         stretches = [self.reader.share.stretches[position] for position in positions]
         borders = [borders_ms(stretch.window, target.timezone) for stretch in stretches]
         batch = self.reader.batch(positions)
-        done = Encoded([], [], [], Tally.empty())
+        done = Encoded([], [], [], Tally())
         prints_of_each, readings_of_each = fingerprint_batch(batch, borders), clean_batch(batch, self.rule)
         del batch
         found = zip(stretches, borders, prints_of_each, readings_of_each, strict=True)
         for stretch, days, prints, (readings, tally) in found:
             path = stretch.tag.path
-            done.files.extend(staged(path, readings.kept, [stretch.window], target))
+            done.files.extend(files(path, readings.kept, stretch.window, target))
             done.prints.append((path, days, prints))
             done.tally.add(tally)
             if readings.rejected.num_rows:
@@ -86,7 +86,7 @@ def encode_share(
     fetch: Fetch, share: Share, rule: QualityRule, target: Target, number: int = 0
 ) -> Iterator[dict[str, object]]:
     """Fetch, clean and encode one share, the plan's ``number``: rows of ``staged_rows.STAGED``, its tally last."""
-    total = Tally.empty()
+    total = Tally()
     rejected: list[tuple[str, pa.Table]] = []
     prints: list[PathPrints] = []
     waiting = 0

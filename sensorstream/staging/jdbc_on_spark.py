@@ -21,6 +21,7 @@ from ..historian.watch import watched
 from ..planning.make_plan import OWN_CONNECTIONS
 from ..planning.plan import Plan
 from ..progress.worker_messages import ProgressSender
+from ..spark.jdbc_driver import DRIVER_CLASS
 from ..spark.package import Sent, guarded, spark_schema
 from ..transform.clean import RAW, clean
 from ..transform.fingerprint import fingerprints_of_raw
@@ -30,18 +31,17 @@ from ..transform.staged_rows import (
     STAGED,
     Target,
     borders_ms,
+    files,
     labelled,
     prints_row,
     rejected_row,
     size_of,
-    staged,
     tally_row,
 )
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-DRIVER = "org.postgresql.Driver"
 MOST_LONG = (1 << 63) - 1
 # What is cleaned and encoded together: a tag path in a stretch of time, which the plan bounds for busy tags.
 GROUP = ("tagpath", "stretch")
@@ -102,7 +102,7 @@ def _table(
     column, first, last = bounds[plan.order]
     reader = (
         spark.read.format("jdbc")
-        .option("driver", DRIVER)
+        .option("driver", DRIVER_CLASS)
         .option("url", address(where))
         .option("user", where.user)
         .option("password", where.password or "")
@@ -155,10 +155,10 @@ def stage_jdbc(
         readings, tally = clean(raw, rule)
         borders = borders_ms(window, target.timezone)
         prints = prints_row([(path, borders, fingerprints_of_raw(raw, borders))])
-        files = list(staged(path, readings.kept, [window], target))
+        made = list(files(path, readings.kept, window, target))
         if sender:
-            sender.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(files))
-        found = [*files, prints, tally_row(tally)]
+            sender.about("extract", path, start).add(read=tally.read, finished=tally.read, size=size_of(made))
+        found = [*made, prints, tally_row(tally)]
         if readings.rejected.num_rows:
             found.append(rejected_row([(path, readings.rejected)]))
         return pa.Table.from_pylist(found, schema=STAGED)

@@ -68,7 +68,7 @@ def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[DataFile, bytes]
     columns = list(DataFile.__dataclass_fields__)
     contents: dict[str, Contents] = {}
     entries: list[DataFile] = []
-    total = Tally.empty()
+    total = Tally()
     small: dict[str, list[Any]] = {"rejected": [], "prints": [], "counts": []}
     for row in rows:
         if row["kind"] == "file":

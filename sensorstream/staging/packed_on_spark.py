@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from ..config.settings import Config
 from ..extract.share_reader import Fetch
 from ..planning.plan import Plan
+from ..planning.slices import Share
 from ..progress.worker_messages import ProgressSender
 from ..spark.package import Sent, guarded, spark_schema
 from ..transform.quality import QualityRule
@@ -32,29 +33,36 @@ def stage_packed(
     target: Target,
     sender: ProgressSender | None = None,
 ) -> DataFrame:
-    """A lazy DataFrame of ``staged_rows.STAGED``: one Spark task a share."""
+    """A lazy DataFrame of ``staged_rows.STAGED``."""
     fetch = Fetch.of(plan, config, snapshot, sender)
-    shares = Sent(spark, plan.shares)
 
-    def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column(0).to_pylist():
-                yield from batches(encode_share(fetch, shares.value[number], rule, target, number))
+    def stage(share: Share, number: int) -> Iterator[pa.RecordBatch]:
+        return batches(encode_share(fetch, share, rule, target, number))
 
-    count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), spark_schema(STAGED))
+    return _task_each(spark, plan, stage, STAGED)
 
 
 def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
     """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each share as committed when it begins."""
     fetch = Fetch.of(plan, config, None)
+
+    def clean(share: Share, number: int) -> Iterator[pa.RecordBatch]:
+        for table in clean_share(fetch, share, rule):
+            yield from table.to_batches(max_chunksize=BATCH_READINGS)
+
+    return _task_each(spark, plan, clean, READINGS)
+
+
+def _task_each(
+    spark: SparkSession, plan: Plan, work: Callable[[Share, int], Iterator[pa.RecordBatch]], schema: pa.Schema
+) -> DataFrame:
+    """A lazy DataFrame of what ``work`` makes of each share and its number, one Spark task a share."""
     shares = Sent(spark, plan.shares)
 
     def task(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                for table in clean_share(fetch, shares.value[number], rule):
-                    yield from table.to_batches(max_chunksize=BATCH_READINGS)
+                yield from work(shares.value[number], number)
 
     count = len(plan.shares)
-    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), spark_schema(READINGS))
+    return spark.range(0, count, 1, max(count, 1)).mapInArrow(guarded(spark, task), spark_schema(schema))

@@ -82,9 +82,8 @@ class StagedOnSpark:
             self.staged.mapInArrow(guarded(self.staged.sparkSession, put), "rows long").collect()
         except BaseException as error:
             _wait_for_tasks(self.staged.sparkSession)
-            if SNAPSHOT_GONE.search(
-                str(error)
-            ):  # they would be made again, of a snapshot that the historian no longer keeps
+            # They would be made again, of a snapshot that the historian no longer keeps.
+            if SNAPSHOT_GONE.search(str(error)):
                 raise LakeError(
                     "executors of Spark were lost with files that were not in the lake yet:"
                     " nothing of the run is published, run again"
@@ -94,12 +93,15 @@ class StagedOnSpark:
     def _put_by_this_process(self, wanted: Mapping[tuple[str, str, int], str]) -> None:
         """The same for a folder, which is this machine's: what an executor wrote to its own would be lost."""
         store = open_store(self.config)
-        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
-        for path, month, start, data in files.toLocalIterator():
+        for path, month, start, data in self._files.toLocalIterator():
             if key := wanted.get((path, month, start)):
                 store.put(key, bytes(data))
                 if self.sender:
                     self.sender.about("publish", key).add(size=len(data))
+
+    @property
+    def _files(self) -> DataFrame:
+        return self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
 
     def data(self, entries: Sequence[DataFile]) -> dict[DataFile, bytes]:
         from pyspark.sql import functions as F
@@ -107,8 +109,7 @@ class StagedOnSpark:
         if not entries:
             return {}
         by_place = {(entry.tagpath, entry.month, entry.start): entry for entry in entries}
-        files = self.staged.filter("kind = 'file'").select("tagpath", "month", "start", "data")
-        some = files.filter(F.col("tagpath").isin(sorted({entry.tagpath for entry in entries})))
+        some = self._files.filter(F.col("tagpath").isin(sorted({entry.tagpath for entry in entries})))
         found = {}
         for row in some.toArrow().to_pylist():
             if entry := by_place.get((row["tagpath"], row["month"], row["start"])):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
@@ -53,21 +53,17 @@ class Clean:
 class Tally:
     """Counts of readings that add up over paths and slices."""
 
-    read: int
-    written: int
-    deduplicated: int
-    rejected: Counter[str]
-    codes: Counter[str]
+    read: int = 0
+    written: int = 0
+    deduplicated: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     digits: int = 0  # written with the digits of a number that a double cannot hold
-
-    @staticmethod
-    def empty() -> Tally:
-        return Tally(0, 0, 0, Counter(), Counter())
 
     @staticmethod
     def of(*, read: int, written: int, code: int) -> Tally:
         """Readings of one quality code, none of them rejected."""
-        return Tally(read, written, read - written, Counter(), Counter({str(code): read}))
+        return Tally(read, written, read - written, codes=Counter({str(code): read}))
 
     def add(self, other: Tally) -> None:
         self.read += other.read
@@ -95,7 +91,7 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     """
     raw = raw.combine_chunks()
     paths = np.repeat(np.arange(len(counts)), counts)
-    tallies = [Tally.empty() for _ in counts]
+    tallies = [Tally() for _ in counts]
     codes = pc.dictionary_encode(raw.column("dataintegrity"), null_encoding="encode").combine_chunks()
     known: list[int | None] = codes.dictionary.to_pylist()
     reasons = [rule.reason(code) for code in known] + [UNREADABLE] * len(known)
@@ -172,13 +168,16 @@ def _one_a_time(raw: pa.Table, paths: np.ndarray, rows: np.ndarray) -> np.ndarra
     doubled = ~last
     doubled[1:] |= ~last[:-1]
     some = rows[doubled]
-    ranked = raw.take(pa.array(some)).append_column("path", pa.array(paths[doubled]))
-    ranked = ranked.append_column("bits", _bits(ranked.column("value")))
-    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
     # Nulls first and the last row of a time wins, so a value beats none.
-    order = pc.sort_indices(ranked, sort_keys=[(key, "ascending", "at_start") for key in keys])
-    rows[doubled] = some[order.to_numpy()]
+    rows[doubled] = some[_ranked(raw.take(pa.array(some)), paths[doubled], "at_start").to_numpy()]
     return rows[last]
+
+
+def _ranked(raw: pa.Table, paths: np.ndarray, nulls: str) -> pa.Array:
+    """The order of rows by path and time, and of one time by what else they hold."""
+    ranked = raw.append_column("path", pa.array(paths)).append_column("bits", _bits(raw.column("value")))
+    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
+    return pc.sort_indices(ranked, sort_keys=[(key, "ascending", nulls) for key in keys])
 
 
 def _bits(values: pa.ChunkedArray) -> pa.Array:
@@ -221,6 +220,4 @@ def _rejected(raw: pa.Table, paths: np.ndarray, reason: pa.Array) -> pa.Table:
     found = pa.table([raw.column("tagid"), *_readings(raw).columns, reason], schema=REJECTED)
     if later(raw.column("t_stamp").to_numpy(), paths).all():
         return found
-    ranked = raw.append_column("path", pa.array(paths)).append_column("bits", _bits(raw.column("value")))
-    keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
-    return found.take(pc.sort_indices(ranked, sort_keys=[(key, "ascending") for key in keys]))
+    return found.take(_ranked(raw, paths, "at_end"))

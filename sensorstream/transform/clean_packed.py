@@ -147,13 +147,5 @@ def _raw(
     tagid: NDArray[Any], source: NDArray[Any], times: NDArray[Any], value: pa.Array, text: pa.Array, quality: pa.Array,
     unreadable: pa.Array,
 ) -> pa.Table:  # fmt: skip
-    columns = [
-        pa.array(tagid, pa.int64()),
-        pa.array(source, pa.int32()),
-        pa.array(times),
-        value,
-        text,
-        quality,
-        unreadable,
-    ]
-    return pa.table(columns, schema=RAW)
+    keys = [pa.array(tagid, pa.int64()), pa.array(source, pa.int32()), pa.array(times)]
+    return pa.table([*keys, value, text, quality, unreadable], schema=RAW)

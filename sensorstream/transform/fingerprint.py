@@ -21,7 +21,7 @@ correction of both copies. Rows of several tables, pages or ids of one path add 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,17 +39,6 @@ MODULUS = 1 << 64
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """How many rows, and the sum of their hashes modulo 2**64; fingerprints of disjoint rows add up."""
-
-    count: int = 0
-    hash: int = 0
-
-    def __add__(self, other: Fingerprint) -> Fingerprint:
-        return Fingerprint(self.count + other.count, (self.hash + other.hash) % MODULUS)
-
-
-@dataclass(frozen=True)
 class Prints:
     """Fingerprints of consecutive pieces of time: of each how many rows, and the sum of their hashes."""
 
@@ -62,11 +51,6 @@ class Prints:
 
     def __add__(self, other: Prints) -> Prints:
         return Prints(self.counts + other.counts, self.hashes + other.hashes)
-
-
-def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[int, int], Fingerprint]:
-    """What ``fingerprint_sql.fingerprints`` returns, by tag id and piece."""
-    return {(tagid, piece): Fingerprint(count, int(total) % MODULUS) for tagid, piece, count, total in rows}
 
 
 def plain_hashes(t_stamp: NDArray[np.int64], value: NDArray[np.float64]) -> Hashes:

@@ -53,15 +53,9 @@ READINGS = pa.schema(
     ]
 )
 
-# Fingerprints of the rows that a day, or the part of one that a stretch has, held in the historian.
-PRINTS = pa.schema(
-    [
-        ("tagpath", pa.string()),
-        ("start", pa.int64()),
-        ("rows", pa.int64()),
-        ("hash", pa.uint64()),
-    ]  # start: s since 1970
-)
+# Fingerprints of the rows that a day (its start, s since 1970), or the part of one that a stretch has, held in the
+# historian.
+PRINTS = pa.schema([("tagpath", pa.string()), ("start", pa.int64()), ("rows", pa.int64()), ("hash", pa.uint64())])
 PathPrints = tuple[str, Sequence[int], Prints]  # a tag path, the borders of pieces (ms since 1970), their fingerprints
 NO_PRINTS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)
 REJECTED_OF_RUN = pa.schema([("tagpath", pa.string()), *REJECTED])
@@ -114,12 +108,6 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
             }
 
 
-def staged(tagpath: str, kept: pa.Table, windows: Iterable[Window], target: Target) -> Iterator[dict[str, object]]:
-    """The files of one tag path; none reaches over a border of ``windows``."""
-    for window in windows:
-        yield from files(tagpath, kept, window, target)
-
-
 def size_of(files: Iterable[Mapping[str, object]]) -> int:
     """Bytes of staged files."""
     return sum(len(data) for file in files if isinstance(data := file["data"], bytes))
@@ -136,12 +124,9 @@ def rejected_row(blocks: Sequence[tuple[str, pa.Table]]) -> dict[str, object]:
 
     They are compressed together: many small batches cost 0.3 ms each, and on the way back again.
     """
-    sink = pa.BufferOutputStream()
     sizes = json.dumps([(path, found.num_rows) for path, found in blocks])
     together = pa.concat_tables(found for _, found in blocks).combine_chunks().replace_schema_metadata({BLOCKS: sizes})
-    with pa.ipc.new_stream(sink, together.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(together)
-    return {"kind": "rejected", "small": sink.getvalue().to_pybytes()}
+    return {"kind": "rejected", "small": _stream(together)}
 
 
 def read_rejected(streams: Iterable[bytes]) -> pa.Table:
@@ -174,15 +159,19 @@ def prints_row(prints: Sequence[PathPrints]) -> dict[str, object]:
     names = pa.array([path for path, *_ in prints], pa.string())
     there = np.flatnonzero(counts)
     columns = [names.take(pa.array(paths[there])), starts[there] // 1000, counts[there], hashes[there]]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, PRINTS, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(pa.table(columns, schema=PRINTS))
-    return {"kind": "prints", "small": sink.getvalue().to_pybytes()}
+    return {"kind": "prints", "small": _stream(pa.table(columns, schema=PRINTS))}
 
 
 def read_prints(streams: Iterable[bytes]) -> pa.Table:
     """What ``prints_row`` wrote."""
     return pa.Table.from_batches([batch for data in streams for batch in pa.ipc.open_stream(data)], PRINTS)
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def counts_row(counts: Sequence[PageCount]) -> dict[str, object]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from ..errors import LakeError
-from ..lake.data_files import drift
+from ..lake.data_files import OTHER_READINGS, drift
 from ..lake.keys import READINGS, TAGS, Foreign, spelled
 from ..lake.manifest import FILES, NAMED, PIECES, ROOT, DataFile, Manifest, StateGone, read_manifest
 from ..lake.sound import state_of
@@ -50,16 +50,15 @@ class AtRest:
     tags: str | None = None  # what is the matter with the tags' metadata
 
 
-def at_rest(
-    store: Store, window: Window, months: Sequence[str], tell: Callable[[str], None] = lambda sentence: None
-) -> AtRest:
+def at_rest(store: Store, window: Window, timezone: str) -> AtRest:
     """Look when nobody has a lease; what a killed run left is finished or undone first, and reported.
 
     Raises ``WindowBusy`` as ``lease.wait_until_free`` does, ``LakeError`` if others publish all the time.
     """
     killed: list[Difference] = []
+    months = [month for month, _ in window.months(timezone)]
     for _ in range(LOOKS):
-        manifest = _free(store, tell, killed)
+        manifest = _free(store, killed)
         lost = tuple(_lost(manifest, months))
         try:
             foreign = tuple(_foreign(manifest, window, whole_months(months, lost)))
@@ -71,13 +70,13 @@ def at_rest(
     raise LakeError(f"lake {store.place}: the manifest changed {LOOKS} times while it was read: try again")
 
 
-def _free(store: Store, tell: Callable[[str], None], killed: list[Difference]) -> Manifest:
+def _free(store: Store, killed: list[Difference]) -> Manifest:
     try:
-        return wait_until_free(store, tell, lambda manifest: killed.extend(_killed(manifest)))
+        return wait_until_free(store, lambda manifest: killed.extend(_killed(manifest)))
     except LakeError:
         if killed and read_manifest(store).root.turn is None:
             # What was to come in its place has vanished: such files will be found missing.
-            return wait_until_free(store, tell)
+            return wait_until_free(store)
         raise
 
 
@@ -161,7 +160,7 @@ def committed_bytes(store: Store, entry: DataFile) -> tuple[bytes | None, str | 
     if why := drift(data, micros=entry.micros):
         return None, why
     if data is None or hashlib.sha256(data).hexdigest() != entry.digest:
-        return None, "holds other readings than were committed"
+        return None, OTHER_READINGS
     return data, None
 
 

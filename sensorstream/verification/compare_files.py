@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from ..lake.concurrency import at_once
-from ..lake.manifest import DataFile
+from ..lake.manifest import DataFile, Partition, by_partition
 from ..lake.stores import Store
+from ..progress.steps import Progress, Step
 from ..publishing.patch import portions
 from ..staging.staged_files import Staged
 from ..transform.parquet import decode
@@ -21,8 +21,6 @@ from .audit_objects import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
 
 READERS = 8  # threads; each holds the files of one tag path and month
-
-Where = tuple[str, str]  # tag path, month
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Asked:
 class Place:
     """What was found at a tag path and month. ``damaged`` files (what is the matter with each) are not compared."""
 
-    where: Where
+    where: Partition
     files: int
     readings: int
     size: int  # bytes
@@ -64,8 +62,8 @@ class Place:
 
 
 def compare_places(
-    store: Store, committed: Mapping[Where, Sequence[DataFile]], staged: Staged | None, asked: Asked,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    store: Store, committed: Mapping[Partition, Sequence[DataFile]], staged: Staged | None, asked: Asked,
+    progress: Progress | None,
 ) -> list[Place]:  # fmt: skip
     """Read every committed file of the window, and compare where other files were staged.
 
@@ -77,31 +75,29 @@ def compare_places(
         What the source holds; ``None`` if no table covers the window.
     """
     kept = {(entry.key, entry.digest) for entries in committed.values() for entry in entries}
-    news: dict[Where, list[DataFile]] = defaultdict(list)
-    alike: set[str] = set()
-    for entry in staged.entries if staged else ():
-        if (entry.key, entry.digest) in kept:
-            alike.add(entry.key)
-        else:
-            news[entry.place].append(entry)
+    entries = staged.entries if staged else ()
+    alike = {entry.key for entry in entries if (entry.key, entry.digest) in kept}
+    news = by_partition(entry for entry in entries if entry.key not in alike)
     every = sorted({*committed, *news})
     found: list[Place] = []
     for some in portions(every, news):
         data = staged.data([entry for where in some for entry in news[where]]) if staged else {}
 
-        def one(where: Where, data: dict[DataFile, bytes] = data) -> Place:
+        def one(where: Partition, data: dict[DataFile, bytes] = data) -> Place:
             new = [decode(data[entry]) for entry in sorted(news[where])]
             return _compare_place(store, where, committed.get(where, ()), new, alike, asked)
 
         with at_once(READERS) as pool:
             found += pool.map(one, some)
-        tell(len(found), len(every))
+        if progress:
+            progress(Step("compare", len(found), len(every)))
     return found
 
 
 def _compare_place(
-    store: Store, where: Where, committed: Sequence[DataFile], new: Sequence[pa.Table], alike: set[str], asked: Asked
-) -> Place:
+    store: Store, where: Partition, committed: Sequence[DataFile], new: Sequence[pa.Table], alike: set[str],
+    asked: Asked,
+) -> Place:  # fmt: skip
     overlaps = overlapping(committed)
     mine = [entry for entry in sorted(committed) if entry.interval.overlaps(asked.window)]
     # A file that shares time with one of the window's has to be read again with it.

@@ -38,8 +38,8 @@ def pieces_notes(
         yield f"{waiting.total():,} days of {_named(waiting)} to be read again by a run to come"
     whole = [part for month in scope.months for part in of_source.whole(scope.part(month), scope.timezone)]
     whole = [part for part in whole if any(cover.covers(part) for cover in covered)]
-    parts = {(part.start_ms // 1000, part.end_ms // 1000) for part in whole}
-    differ = {(place.where[0], day.start_ms // 1000) for place in places for day in place.days}
+    parts = {part.seconds for part in whole}
+    differ = {(place.where[0], day.seconds[0]) for place in places for day in place.days}
     compared = [
         row
         for row in known.to_pylist()

@@ -20,7 +20,7 @@ from ..lake import source_state as of_source
 from ..lake.concurrency import at_once
 from ..lake.data_files import drift
 from ..lake.keys import DIGEST, READINGS, TAGS
-from ..lake.manifest import DataFile, Manifest, MonthChange
+from ..lake.manifest import DataFile, Manifest, MonthChange, by_path
 from ..lake.source_state import Piece
 from ..lake.stores import Conflict, Store
 from ..lake.tag_metadata import tags_file
@@ -99,25 +99,23 @@ def to_read_again(found: Found, historian: Historian, config: Config) -> tuple[l
     intervals = [*(entry.interval for entry in broken), *(day for _, day in days)]
     if not intervals:
         return [], set()
-    hull = Window(min(part.start for part in intervals), max(part.end for part in intervals))
-    covered = coverage(historian.partition_tables(hull), hull)
+    span = Window.around(intervals)
+    covered = coverage(historian.partition_tables(span), span)
     again: list[Piece] = []
     gone: set[DataFile] = set()
     wanted: dict[str, list[Window]] = defaultdict(list)
     for path, day in days:
         wanted[path].append(day)
-    by_path: dict[str, list[DataFile]] = defaultdict(list)
-    for entry in broken:
-        by_path[entry.tagpath].append(entry)
-    for path in sorted({*wanted, *by_path} & tags):
-        parts = []
-        for part in joined([entry.interval for entry in by_path[path]], touching=False):
+    broken_of = by_path(broken)
+    for path in sorted({*wanted, *broken_of} & tags):
+        mine, parts = [entry.interval for entry in broken_of[path]], []
+        for part in joined(mine, touching=False):
             if any(cover.covers(part) for cover in covered):
                 parts.append(part)
-                gone |= {entry for entry in by_path[path] if part.covers(entry.interval)}
+                gone |= {entry for entry in broken_of[path] if part.covers(entry.interval)}
         clipped = [clip for day in wanted[path] for cover in covered if (clip := day.clip(cover))]
-        free = without(joined(clipped, touching=True), [entry.interval for entry in by_path[path]])
-        again += [(path, part.start_ms // 1000, part.end_ms // 1000) for part in sorted([*parts, *free])]
+        free = without(joined(clipped, touching=True), mine)
+        again += [(path, *part.seconds) for part in sorted([*parts, *free])]
     return again, gone
 
 
@@ -128,7 +126,7 @@ def sweep(store: Store, window: Window, foreign: Sequence[Foreign], config: Conf
     """Remove ``foreign`` objects, as far as they still are that, and what the manifest's bookkeeping does not name."""
     keys = {one.key for one in foreign}
     while True:
-        rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+        rest = at_rest(store, window, config.timezone)
         gone = [*(one.key for one in rest.foreign if one.key in keys), *rest.leftovers]
         if not gone:
             return
@@ -161,7 +159,7 @@ def rebuild(store: Store, window: Window, config: Config) -> None:
     Days of such a month are noted as not known, so that the runs to come read them again.
     """
     while True:
-        rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+        rest = at_rest(store, window, config.timezone)
         if not (rest.lost or rest.table):
             return
         lost = {one.month for one in rest.lost if one.month}
@@ -210,7 +208,7 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
     """Files of a month that hold readings of their interval, none of which shares time with another."""
     named = [spelled(key) for key, _ in store.list(READINGS.rstrip("/")) if f"/month={month}/" in key]
 
-    def entry(one: Foreign) -> DataFile | None:
+    def file_there(one: Foreign) -> DataFile | None:
         data = store.get(one.key)
         if one.tagpath is None or one.interval is None or data is None:
             return None
@@ -223,15 +221,11 @@ def _files_there(store: Store, month: str) -> list[DataFile]:
             return None
         if not len(times) or times[0] < one.interval.start_ms or times[-1] >= one.interval.end_ms:
             return None
-        start, end = one.interval.start_ms // 1000, one.interval.end_ms // 1000
         digest = hashlib.sha256(data).hexdigest()
         first, last = int(times[0]), int(times[-1])
-        found = DataFile(one.tagpath, month, start, end, len(times), first, last, len(data), digest, micros)
+        found = DataFile(one.tagpath, month, *one.interval.seconds, len(times), first, last, len(data), digest, micros)
         return found if found.key == one.key else None
 
     with at_once(READS_AT_ONCE) as pool:
-        found = [one for one in pool.map(entry, named) if one]
-    by_path: dict[str, list[DataFile]] = defaultdict(list)
-    for one in found:
-        by_path[one.tagpath].append(one)
-    return [one for entries in by_path.values() for one in set(entries) - overlapping(entries)]
+        found = by_path(entry for entry in pool.map(file_there, named) if entry)
+    return [entry for entries in found.values() for entry in set(entries) - overlapping(entries)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 from ..errors import LakeCheckFailed
-from ..formatting import on_a_screen
+from ..formatting import html_table, on_a_screen
 from ..lake.keys import TAGS
+from ..lake.sound import MEND
 from .audit_objects import AtRest, Foreign
 from .compare_files import Place
 from .differences import Difference
@@ -68,11 +70,7 @@ class Verification:
         if self.success:
             return
         first, count = self.differences[0], len(self.differences)
-        remedy = (
-            "restore or remove by hand what cannot be read again"
-            if self.repair
-            else "run verify with repair=True (command: --repair)"
-        )
+        remedy = "restore or remove by hand what cannot be read again" if self.repair else MEND
         raise LakeCheckFailed(
             f"lake {self.lake} has {count:,} difference{'s' if count > 1 else ''} in {self.window['start']} to"
             f" {self.window['end']}, {first.kind} {first}: {remedy}"
@@ -101,16 +99,11 @@ class Verification:
         return on_a_screen(f"Verification: {head}, {summary(self)}", rows, self.notes)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         rows = self.rows()
         head = "no difference" if self.success else f"{len(self.differences):,} differences"
-        cells = ["".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row.values()) for row in rows]
-        titles = "".join(f"<th style='text-align:left'>{name}</th>" for name in (rows[0] if rows else ()))
-        table = f"<table><tr>{titles}</tr>{''.join(f'<tr>{row}</tr>' for row in cells[:MOST_SHOWN])}</table>"
         more = f"<p>and {len(rows) - MOST_SHOWN:,} more</p>" if len(rows) > MOST_SHOWN else ""
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        return f"<p><b>{head}</b>, {escape(summary(self))}</p>{table if rows else ''}{more}<ul>{notes}</ul>"
+        return f"<p><b>{head}</b>, {escape(summary(self))}</p>{html_table(rows[:MOST_SHOWN])}{more}<ul>{notes}</ul>"
 
 
 def summary(found: Verification) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -15,17 +15,17 @@ from ..errors import LakeError
 from ..historian import Historian, coverage, open_historian
 from ..lake import source_state as of_source
 from ..lake.keys import storable
-from ..lake.manifest import DataFile, Manifest, StateGone
+from ..lake.manifest import StateGone, by_partition
 from ..lake.stores import Store, reached_store
 from ..planning import make_plan, row_counts
 from ..planning.plan import Plan
-from ..progress.steps import Progress, Step
+from ..progress.steps import Progress
 from ..publishing import lease
 from ..publishing.publish import Scope, seen_in
 from ..staging import Executor, executor
 from ..windows import Window, WindowLike, as_window, without
 from .audit_objects import AtRest, at_rest, whole_months
-from .compare_files import Asked, Where, compare_places
+from .compare_files import Asked, compare_places
 from .differences import Difference
 from .notes import appended_notes, no_tags, pieces_notes, uncovered
 from .repair import rebuild
@@ -119,7 +119,7 @@ def look(
     killed: list[Difference] = []
     for _ in range(LOOKS):
         with open_historian(config) as historian:
-            rest = at_rest(store, window, [month for month, _ in window.months(config.timezone)])
+            rest = at_rest(store, window, config.timezone)
             killed += rest.killed
             try:
                 found = _look(config, store, window, patterns, historian, rest, runs_on, progress)
@@ -143,15 +143,11 @@ def _look(
     others = {path for month in months for path in manifest.files(month)["tagpath"].unique().to_pylist()}
     others |= {one.tagpath for one in rest.foreign if one.tagpath is not None}
     paths = tags | historian.matching(others - tags, patterns)
-    scope = Scope(window, paths, months, config.timezone, config.max_records_per_file)
+    scope = Scope.of(config, window, paths, months)
     before = seen_in(manifest, scope)
-    committed = _by_place(manifest, months, paths)
+    committed = by_partition(e for month in months for e in manifest.entries(month, paths=paths).values())
     covered = without(coverage(what.tables, window), [part for month, part in every.items() if month not in months])
     asked = Asked(window, tuple(day for _, day in window.days(config.timezone)), tuple(covered), tags)
-
-    def tell(done: int, total: int) -> None:
-        if progress:
-            progress(Step("compare", done, total))
 
     if covered:
         what, snapshot = row_counts.pinned(historian, what)
@@ -166,10 +162,10 @@ def _look(
                 held, measured = until_compared.enter_context(runs_on.staged(config, what, snapshot, receiver))
                 measured.reconcile(counting.result())
             historian.release()
-            places = compare_places(store, committed, held, asked, tell)
+            places = compare_places(store, committed, held, asked, progress)
     else:
         measured = None
-        places = compare_places(store, committed, None, asked, tell)
+        places = compare_places(store, committed, None, asked, progress)
     after = lease.wait_until_free(store)
     seen = seen_in(after, scope)
     if seen.entries != before.entries or not of_source.same(seen.pieces, before.pieces):
@@ -204,12 +200,4 @@ def _count(historian: Historian, what: Plan) -> int:
     """The historian's own count."""
     found = sum(row_counts.counts(historian, what).values())
     historian.leave()
-    return found
-
-
-def _by_place(manifest: Manifest, months: Sequence[str], paths: frozenset[str]) -> dict[Where, list[DataFile]]:
-    found: dict[Where, list[DataFile]] = defaultdict(list)
-    for month in months:
-        for entry in manifest.entries(month, paths=paths).values():
-            found[entry.place].append(entry)
     return found

@@ -153,7 +153,7 @@ def use(lake) -> None:
         lambda: read_lake(config, WINDOW),
         lambda: places(config),
         lambda: last_day(config),
-        lambda: at_rest(store, WINDOW, ["2026-10"]),
+        lambda: at_rest(store, WINDOW, "UTC"),
         lambda: compact(config, ["2026-10"]),
         lambda: recover(store),
     ):
@@ -195,7 +195,7 @@ def test_any_journal_of_a_killed_run_is_undone_or_a_sentence(examples, lake):
     holder = {**vars(this_process()), "born": "long ago"}
 
     def test(phase: str, journals: tuple[bytes, bytes]) -> None:
-        for command in (lambda: recover(store), lambda: at_rest(store, WINDOW, ["2026-10"])):
+        for command in (lambda: recover(store), lambda: at_rest(store, WINDOW, "UTC")):
             as_it_was(lake)
             turn = {"id": "0" * 32, "what": "w", "phase": phase, "holder": holder, "beat": 0}
             store.put(ROOT, json.dumps(json.loads(objects[ROOT]) | {"turn": turn}).encode())

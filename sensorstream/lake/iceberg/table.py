@@ -39,6 +39,7 @@ from ...errors import LakeError
 from ...transform.parquet import parquet, table_of
 from ..keys import ICEBERG, parse_reading_key
 from ..manifest import STATES, DataFile
+from ..sound import MEND
 from ..stores import Store
 from .store_io import StoreIO
 
@@ -161,7 +162,7 @@ class LakeTable:
         except (OSError, ValueError, EOFError, KeyError) as error:
             raise LakeError(
                 f"lake {self.store.place}: the Iceberg table's {key.removeprefix(self.store.url)}, or what it names, is"
-                f" not what was written ({error}): run verify with repair=True (command: --repair)"
+                f" not what was written ({error}): {MEND}"
             ) from error
 
     def _objects(self, snapshot: Snapshot) -> set[str]:
@@ -248,9 +249,7 @@ class _Commit(_SnapshotProducer["_Commit"]):
     def _manifests(self) -> list[ManifestFile]:
         kept, gone = self._kept_and_gone()
         if missing := self.removed.keys() - {entry.data_file.file_path for entry in gone}:
-            raise LakeError(
-                f"the Iceberg table does not have {min(missing)}: run verify with repair=True (command: --repair)"
-            )
+            raise LakeError(f"the Iceberg table does not have {min(missing)}: {MEND}")
         come = [self._entry(ManifestEntryStatus.ADDED, file) for file in self._added_data_files]
         found = [self._written(entries) for entries in (come, gone) if entries] + kept
         if len(found) <= MANIFESTS_TO_MERGE:
@@ -364,9 +363,8 @@ def entry_of(store: Store, file: IcebergFile) -> DataFile:
         int(from_bytes(TimestamptzType(), bounds[DATETIME])) // 1000
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
-    start, end = interval.start_ms // 1000, interval.end_ms // 1000
-    digest = key[: -len(".parquet")][-8:]
-    return DataFile(path, month, start, end, file.record_count, first, last, file.file_size_in_bytes, digest, True)
+    digest, size = key[: -len(".parquet")][-8:], file.file_size_in_bytes
+    return DataFile(path, month, *interval.seconds, file.record_count, first, last, size, digest, True)
 
 
 def _waiting(before: pa.Table, added: Iterable[DataFile], removed: Iterable[DataFile], sequence: int) -> dict[str, int]:

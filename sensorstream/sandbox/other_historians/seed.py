@@ -159,19 +159,14 @@ def _standing(connection: Connection[Any], layout: str, mark: str) -> int | None
 def _count(connection: Connection[Any], layout: str) -> int:
     rows = 0
     for table in _tables(connection, layout):
-        found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
-        rows += found[0] if found else 0
+        ((count,),) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+        rows += count
     return rows
 
 
 def _tables(connection: Connection[Any], layout: str) -> list[str]:
     """The tables of readings of a system that are there."""
-    rows = connection.execute(
-        "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ %s"
-        " AND relnamespace = current_schema()::regnamespace ORDER BY 1",
-        [SYSTEMS[layout][0]],
-    )
-    return [name for (name,) in rows]
+    return reading_tables(connection, SYSTEMS[layout][0])
 
 
 def _every_table(connection: Connection[Any], layout: str) -> list[str]:
@@ -179,12 +174,7 @@ def _every_table(connection: Connection[Any], layout: str) -> list[str]:
 
 
 def _those(connection: Connection[Any], names: tuple[str, ...]) -> list[str]:
-    rows = connection.execute(
-        "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relname = ANY(%s)"
-        " AND relnamespace = current_schema()::regnamespace ORDER BY 1",
-        [list(names)],
-    )
-    return [name for (name,) in rows]
+    return reading_tables(connection, f"^({'|'.join(names)})$")
 
 
 def _drop(connection: Connection[Any], tables: list[str]) -> None:

@@ -19,9 +19,10 @@ from sensorstream.historian import readings_sql
 from sensorstream.historian.fingerprint_sql import SETTINGS, fingerprints, row_hash
 from sensorstream.historian.model import PartitionTable
 from sensorstream.transform.clean_packed import clean_parts, fingerprint_batch
-from sensorstream.transform.fingerprint import Fingerprint, Prints, by_piece, read_fingerprints, row_hashes
+from sensorstream.transform.fingerprint import Prints, by_piece, row_hashes
 from sensorstream.transform.quality import QualityRule
 from sensorstream.windows import Window
+from tests.fingerprints import Fingerprint, read_fingerprints
 
 HOUR = 3_600_000
 BORDERS = [-HOUR, 0, HOUR, 25 * HOUR, 48 * HOUR]  # pieces are as long as they like: days with a change of the clock

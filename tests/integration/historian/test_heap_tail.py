@@ -20,7 +20,7 @@ from sensorstream.historian.heap_tail import CannotVouch, Mark, Tail
 from sensorstream.historian.model import PartitionTable
 from sensorstream.sandbox import postgres
 from sensorstream.sandbox.state import State
-from sensorstream.transform.fingerprint import Fingerprint, read_fingerprints
+from tests.fingerprints import Fingerprint, read_fingerprints
 
 DAY = 86_400_000
 BORDERS = [n * DAY for n in range(6)]

@@ -28,11 +28,12 @@ from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.state import State
 from sensorstream.transform.clean import RAW, clean
 from sensorstream.transform.clean_packed import clean_parts, fingerprint_batch
-from sensorstream.transform.fingerprint import Fingerprint, fingerprints_of_raw, read_fingerprints
+from sensorstream.transform.fingerprint import fingerprints_of_raw
 from sensorstream.transform.quality import QualityRule
 from sensorstream.verification.verify import verify
 from sensorstream.windows import window_of
 from tests.conftest import Database, numbers
+from tests.fingerprints import Fingerprint, read_fingerprints
 from tests.historians import small_historian
 from tests.integration.staging.test_engines_agree import CODES, KINDS
 from tests.oracle import Row, bits, objects, readings_of
