@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import length
 from ..historian import Historian, PartitionTable, Tag
-from ..historian.connection import source_errors
+from ..historian.connection import scalar, source_errors
 from ..historian.tag_rows import matches, tag_rows
 from ..historian.values_sql import unreadable_columns
 from ..transform.quality import QualityRule
@@ -197,10 +197,8 @@ def summarise(
             if not unique:
                 for tagid, doubled in connection.execute(queries.doubled(schema, table, window, ids)):
                     sums[path_of[tagid]].doubled += doubled
-            if nullable:
-                found = connection.execute(queries.keyless(schema, table, window)).fetchone()
-                if found and found[0]:
-                    keyless[table.name] = found[0]
+            if nullable and (rows := scalar(connection, queries.keyless(schema, table, window))):
+                keyless[table.name] = rows
     conflicting = _conflicting(historian, tables, tags, sums, kept)
     return Summary(window, pieces, sums, keyless, codes, frozenset(unordered), conflicting)
 

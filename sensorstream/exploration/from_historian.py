@@ -21,6 +21,7 @@ from ..config.settings import Config
 from ..errors import ConfigError
 from ..historian import PartitionTable, Tag, open_historian, readings_sql, values_sql
 from ..historian.connection import Connection, let_go, snapshot_connection, source_errors
+from ..historian.statistics import planned
 from ..historian.two_sensors import refuse_two_sensors
 from ..lake.scan import labelled
 from ..planning.make_plan import OWN_CONNECTIONS
@@ -121,19 +122,16 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
         # Where no index finds a stretch of a tag, as of one of several columns, to read it whole costs less.
         found_at_once = all(table.own_keys[0] and (not table.time or table.time.plain) for table in asked.tables)
         limit = most if found_at_once else MOST_WHOLE
-        sampled = sum(_estimate(connection, asked, table, tag) for table in asked.tables) > limit
+        expected = (
+            planned(connection, asked.schema, table, readings_sql.in_window(table, asked.window, tag.ids))
+            for table in asked.tables
+        )
+        sampled = sum(expected) > limit
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
     kept = reduced(found.kept, points)
     if sampled:  # between the samples of two stretches there is no silence, but where one between them is empty
         kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * _width(asked) / GAP_FACTOR)))
     return FromSource(kept, found.rejected, sampled)
-
-
-def _estimate(connection: Connection, asked: Asked, table: PartitionTable, tag: Tag) -> int:
-    wanted = readings_sql.in_window(table, asked.window, tag.ids)
-    query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}")
-    ((plan,),) = connection.execute(query.format(readings_sql.table_name(asked.schema, table), wanted)).fetchall()
-    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:

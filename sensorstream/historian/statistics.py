@@ -10,7 +10,7 @@ from psycopg import sql
 from ..windows import Window
 from . import readings_sql
 from .catalog import Historian
-from .connection import source_errors
+from .connection import Connection, scalar, source_errors
 from .model import PartitionTable
 from .time_sql import within
 
@@ -70,13 +70,8 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
                 [*name, known, parent],
             )
         }
-        planned = execute(
-            sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}").format(
-                readings_sql.table_name(historian.schema, table),
-                within(table.time, window.start_ms, window.end_ms, about=True),
-            )
-        ).fetchone()
-    in_window = int(planned[0][0]["Plan"]["Plan Rows"]) if planned else 0
+        about = within(table.time, window.start_ms, window.end_ms, about=True)
+        in_window = planned(historian.connection, historian.schema, table, about)
     common, frequencies, _ = columns.get(own_id or "", (None, None, None))
     shares = dict(zip(common or (), frequencies or (), strict=True))
     borders = columns.get(own_time, (None, None, None))[2] or ()
@@ -90,6 +85,13 @@ def statistics(historian: Historian, table: PartitionTable, window: Window) -> S
         shares=shares,
         borders_ms=tuple(borders),
     )
+
+
+def planned(connection: Connection, schema: str, table: PartitionTable, where: sql.Composable) -> int:
+    """How many rows of a table the planner expects to be ``where``."""
+    query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} WHERE {}")
+    plan = scalar(connection, query.format(readings_sql.table_name(schema, table), where))
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def count_by_tag(historian: Historian, table: PartitionTable, window: Window, ids: Sequence[int]) -> dict[int, int]:
