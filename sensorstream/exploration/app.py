@@ -135,7 +135,7 @@ class Workbench:
 
         # Not what is drawn beyond the window, so that a zoom is at hand.
         view = self.reader.look(self.tags, self.window, POINTS, self.source)
-        return series(view.readings, self.config)
+        return series(view.readings, self.config, units={tag: self.known.unit(tag) for tag in self.tags})
 
     # -- the widget -----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,12 @@ class Fit(anywidget.AnyWidget):
     };
     """
     _css = """
-    .sensorstream-explore { --ink: var(--jp-content-font-color1, #767676); }
+    .sensorstream-explore {
+      --ink: var(--jp-content-font-color1, #767676);
+      /* Seen on both themes; the one that comes along is dark on dark. */
+      --jp-widgets-dropdown-arrow: url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' \
+viewBox='0 0 18 18'%3E%3Cpath fill='none' stroke='%23888' stroke-width='2' d='M5 7l4 4 4-4'/%3E%3C/svg%3E");
+    }
     .sensorstream-explore .js-plotly-plot text { fill: var(--ink) !important; }
     .sensorstream-explore .js-plotly-plot .hoverlayer text { fill: #fff !important; }
     .sensorstream-explore select { font-family: var(--jp-code-font-family, monospace); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,19 +23,22 @@ POINTS = 1200  # of a line; more than a screen has in width
 MOST_TAGS = 8
 
 
-def series(readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,)) -> Picture:
+def series(
+    readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,), units: Mapping[str, str] | None = None
+) -> Picture:
     """Each numeric tag of ``readings`` over time, one below the other.
 
     A line breaks where a value cannot be drawn. Gaps are shaded; a reading whose quality code is not in ``good`` is a
     mark at the foot.
     """
     title = "Readings over time"
-    return drawn(title, lambda: _series(title, _numeric(readings), config, good))
+    return drawn(title, lambda: _series(title, _numeric(readings), config, good, units or {}))
 
 
 def _series(
-    title: str, chosen: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], config: Config, good: tuple[int, ...]
-) -> Picture:
+    title: str, chosen: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], config: Config, good: tuple[int, ...],
+    units: Mapping[str, str],
+) -> Picture:  # fmt: skip
     import matplotlib.dates as mdates
 
     gaps = {name: silences(times, usual_step(times)) for name, (times, _, _) in chosen.items()}
@@ -52,7 +56,9 @@ def _series(
                 axes.axvspan(*mdates.date2num(np.array([begin, end], "datetime64[ms]")), color=GRID, lw=0)
             doubtful = at[~np.isin(quality, good)]
             axes.plot(doubtful, np.zeros(len(doubtful)), "|", color=REJECTED, transform=axes.get_xaxis_transform())
-            axes.set_title(name, loc="left", fontsize=9.5, parse_math=False)
+            axes.set_title(
+                f"{name}, {units[name]}" if units.get(name) else name, loc="left", fontsize=9.5, parse_math=False
+            )
             axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zone(config.timezone), maxticks=8))
             axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zone(config.timezone)))
             axes.margins(x=0)

@@ -145,7 +145,10 @@ def test_tags_are_searched_and_sorted_and_pictures_tell_values_also_under_the_po
     tab.get_by_label("Find").fill("press TEMPERATURE")
     chosen = rows.locator("th").all_inner_texts()
     assert 0 < len(chosen) < every and all("press" in path and "temperature" in path for path in chosen)
+    tab.get_by_label("Find").fill("retired")
+    assert "old gauge" in rows.all_inner_texts()[0] and "retired 23 Jul 2026" in rows.all_inner_texts()[0]
     tab.get_by_label("Find").fill("")
+    assert tab.get_by_label("All tags").evaluate("each => each.scrollWidth - each.clientWidth") == 0, "a column is cut"
     for order, best in (("ascending", min), ("descending", max)):
         tab.get_by_role("button", name="count").click()
         counts = [int(text.replace(",", "")) for text in rows.locator("td:nth-child(2)").all_inner_texts()]
