@@ -30,6 +30,7 @@ from .tables import Listing, around, begun_before, existing_tables, listed_table
 from .tag_rows import matches, tag_kinds, tag_rows
 from .time_sql import in_order
 from .watch import Watch, kind_of, watched
+from .zone_check import refuse_other_zones
 
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
 
@@ -193,6 +194,7 @@ class Historian:
         a standby that does not know the whole window yet.
         """
         refuse_lagging(self.connection, self.login, window)
+        refuse_other_zones(self, window)
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)

@@ -111,9 +111,9 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     else:
         as_rows, wide = None, ()
         id_kinds = [columns[column] for column in kind.id]
-        shown, rest = view_sql.narrow(
-            kind, columns, types, view_sql.id_of(kind.id, id_kinds, INTEGERS, "own"), system=system
-        )
+        whole_numbers = INTEGERS if historian.whole_ids else ()  # else a hash here as well: of 7 that of '7'
+        number = view_sql.id_of(kind.id, id_kinds, whole_numbers, "own")
+        shown, rest = view_sql.narrow(kind, columns, types, number, system=system)
         keys = None if historian.whole_ids else keys_of(historian, columns, kind.id)
     time = BareTime(
         kind.time.column, kind.time.unit, columns[kind.time.column], kind.time.zone or "", bool(kind.time.nanoseconds)
