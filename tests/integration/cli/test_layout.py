@@ -45,6 +45,7 @@ def test_the_page_leads_from_an_empty_file_to_a_checked_lake(logger, make_config
     config = make_config(dbname=logger.name, layout=SAID, timezone="Europe/Vienna")
     code, out, _ = told(capsys, config, tmp_path, "layout", "check")
     assert code == 0 and "log_2026_10: 2026-10-13 22:01:00 to 2026-10-14 13:00:00" in out and "3 tags" in out
+    assert "903 readings on 2026-10-14, the newest day" in out
     record = ingest(config, "2026-10-14")
     assert (record.rows_read, record.rows_rejected) == (903, {"bad_quality": 1})
     found = {path: (ms, text) for path, ms, _, text, _ in readings_of(config)}
