@@ -136,3 +136,10 @@ def test_the_first_text_that_there_is_counts_and_a_time_that_is_none_is_no_failu
     config = make_config(dbname=database.name, layout={"readings": said, "tags": {"table": "name"}})
     ingest(config, "2026-10-14")
     assert [text for *_, text, _ in readings_of(config)] == ["2026-01-02 00:00:00", "alone"]
+
+
+def test_a_table_of_two_kinds_of_readings_is_refused(logger, make_config):
+    one = SAID["readings"]
+    layout = SAID | {"readings": [one | {"texts": []}, {k: v for k, v in one.items() if k != "numbers"}]}
+    with pytest.raises(SourceError, match=r'^table log_2026_10 fits "tables" of two objects of "readings": narrow one'):
+        plan(make_config(dbname=logger.name, layout=layout), "2026-10-14")

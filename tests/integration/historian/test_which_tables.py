@@ -125,6 +125,13 @@ def test_a_table_without_a_month_in_its_name_gets_a_hint(database, make_config, 
     assert [table.name for table in plan(config, DAY).tables] == ["readings_2026_10"]
 
 
+def test_a_table_by_weeks_is_told_of(database, make_config, generic):
+    generic("sensor_2026_10")
+    generic("sensor_2026_42")
+    (note,) = [note for note in plan(make_config(dbname=database.name), DAY).notes if "sensor_2026_42" in note]
+    assert note.startswith("sensor_2026_42 has the columns of readings but no month in its name: left out")
+
+
 def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):
     generic("sensor_2026_10")
     database.execute("CREATE TABLE log_2019_01 (t_stamp timestamp)")
