@@ -26,11 +26,15 @@ def tag_details(file: str) -> dict[str, dict[str, str]]:
         raise ConfigError(f'{named} is not UTF-8: save it as "CSV UTF-8"') from None
     except OSError as error:
         raise ConfigError(f"{named} cannot be read: {error.strerror}") from None
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="", strict=True)
+    delimiter = max(",;\t", key=(text.splitlines() or [""])[0].count)
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=delimiter, restval="", strict=True, skipinitialspace=True
+    )
     found: dict[str, dict[str, str]] = {}
     try:
-        columns = rows.fieldnames or []
+        columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+        if twice := next((name for name in columns if name and columns.count(name) > 1), None):
+            raise ConfigError(f'{named} has the column "{twice}" twice in its first line: leave one')
         if "tagpath" not in columns or not {*TOLD} & {*columns}:
             has = ", ".join(columns) or "nothing"
             raise ConfigError(f"{named} needs the columns tagpath and unit or description in its first line, not {has}")

@@ -84,7 +84,7 @@ class LakeReader:
     def _entries(self, manifest: Manifest, path: str, window: Window) -> list[DataFile]:
         """Files of one tag that meet the window; a state file never changes, so its answer is kept."""
         found: list[DataFile] = []
-        for month, _ in window.months(self.config.timezone):
+        for month, _ in window.months(manifest.root.timezone or self.config.timezone):
             state = manifest.root.files.get(month)
             if state is None:
                 continue

@@ -18,7 +18,7 @@ from ..config.layouts.description import Description, Readings
 from ..config.settings import Config
 from ..config.tag_details import tag_details
 from ..errors import ConfigError, SourceError
-from ..windows import Window
+from ..windows import Window, zone
 from . import readings_sql, values_sql
 from .connection import BEGIN, Connection, connect, of_one_server, scalar, source_errors
 from .layout import ANY, INTEGERS, layout_of, refuse_other_shape, wanted_of_tags
@@ -30,6 +30,7 @@ from .tables import Listing, around, begun_before, existing_tables, listed_table
 from .tag_rows import matches, tag_kinds, tag_rows
 from .time_sql import in_order
 from .watch import Watch, kind_of, watched
+from .zone_check import refuse_other_zones
 
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
 
@@ -193,6 +194,7 @@ class Historian:
         a standby that does not know the whole window yet.
         """
         refuse_lagging(self.connection, self.login, window)
+        refuse_other_zones(self, window)
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)
@@ -218,7 +220,8 @@ class Historian:
         for table in self._listing().unlisted:
             if (listing := self.layout.readings[table.family].tables.listing) is None:
                 why = f"{table.name} has the columns of readings but no month in its name"
-                remedy = f'rename it, or show it in a view "{table.name}_{window.start:%Y_%m}"'
+                month = f"{window.start.astimezone(zone(self.timezone)):%Y_%m}"
+                remedy = f'rename it, or show it in a view "{table.name}_{month}"'
                 found.append(LeftOut(table.name, f"{why}: left out, {remedy}", certain=False))
             elif table.span is None or table.span.overlaps(around(window)):
                 why = f"{table.name} is not listed in {listing.called} and"

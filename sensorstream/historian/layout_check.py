@@ -51,6 +51,7 @@ class LayoutLook:
     untagged: int
     several: tuple[str, ...]  # tag paths that several ids have
     notes: tuple[str, ...]
+    timezone: str  # the site's, of which ``day`` is one
 
     @property
     def sentences(self) -> list[str]:
@@ -62,8 +63,8 @@ class LayoutLook:
             those = f"{len(self.several):,} of them, {self.several[0]} for one"
             found.append(f"{those}, have several ids, whose readings become one series: is each a single sensor?")
         if self.day:
-            start = self.day.start.date()
-            found.append(f"{self.readings:,} readings on {start}, the newest day")
+            newest = self.day.start.astimezone(zone(self.timezone)).date()
+            found.append(f"{self.readings:,} readings on {newest}, the newest day")
             if self.silent:
                 named = ", ".join(self.silent[:MOST_NAMED]) + (", …" if len(self.silent) > MOST_NAMED else "")
                 found.append(f"{len(self.silent):,} tags have no reading on that day: {named}")
@@ -137,6 +138,7 @@ def check_layout(config: Config) -> LayoutLook:
             untagged=sum(count for number, count in counts.items() if number not in ids),
             several=tuple(tag.path for tag in tags if len(tag.ids) > 1),
             notes=(*historian.notes, *(one.why for one in historian.left_out(always()))),
+            timezone=config.timezone,
         )
 
 

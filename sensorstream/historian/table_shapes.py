@@ -109,8 +109,9 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
         keys = None
     else:
         as_rows, wide = None, ()
-        own_id = view_sql.id_of(kind.id, [columns[column] for column in kind.id])
-        shown, rest = view_sql.narrow(kind, columns, types, own_id, system=system)
+        # Where tags' ids are no whole numbers, a hash here as well: of 7 that of '7'.
+        number = view_sql.id_of(kind.id, [columns[name] for name in kind.id], hashed=not historian.whole_ids)
+        shown, rest = view_sql.narrow(kind, columns, types, number, system=system)
         keys = None if historian.whole_ids else keys_of(historian, columns, kind.id)
     time = BareTime(
         kind.time.column, kind.time.unit, columns[kind.time.column], kind.time.zone or "", bool(kind.time.nanoseconds)

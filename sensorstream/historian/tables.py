@@ -11,6 +11,7 @@ from psycopg import sql
 
 from ..config.layouts.description import Listing as LayoutListing
 from ..config.layouts.description import Readings, Tables
+from ..errors import SourceError
 from ..windows import Window
 from .connection import Connection
 from .model import PartitionTable, span_of
@@ -46,9 +47,19 @@ class Listing:
 
     @classmethod
     def joined(cls, several: Sequence[Listing]) -> Listing:
-        """Those of several kinds of tables; one that is read is left out by no other kind."""
+        """Those of several kinds of tables; one that is read is left out by no other kind.
+
+        Raises ``SourceError`` for a table of two kinds: what is counted and noted of a table goes by its name.
+        """
         tables = tuple(table for one in several for table in one.tables)
-        read = {table.name for table in tables}
+        read: set[str] = set()
+        for table in tables:
+            if table.name in read:
+                raise SourceError(
+                    f'table {table.name} fits "tables" of two objects of "readings": narrow one of them, or show the'
+                    " table in a view of another name for it"
+                )
+            read.add(table.name)
         unlisted = tuple(table for one in several for table in one.unlisted if table.name not in read)
         return cls(
             tables, unlisted, any(one.by_name for one in several), tuple(n for one in several for n in one.notes)
@@ -89,7 +100,7 @@ def named_tables(
     others = [
         PartitionTable(name)
         for name, found in columns.items()
-        if found == kind.columns and name not in known and not kind.tables.form(name)
+        if found == kind.columns and name not in known and _named(name, kind, family, tz) is None
     ]
     return Listing(_roots(tables, ancestors), _unrelated(others, chosen, ancestors))
 

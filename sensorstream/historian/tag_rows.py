@@ -15,6 +15,7 @@ from ..config.layouts.description import Tags
 from .arrays import array
 from .connection import source_errors
 from .gateways import with_prefix
+from .patterns import matched
 from .view_sql import Keys, id_of, number_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ def matches(historian: Historian, rows: sql.Composable, patterns: Sequence[str])
         return sql.SQL("tagpath ~ ANY({})").format(wanted)
     query = "tagpath IN (SELECT tagpath FROM {} AS every WHERE tagpath ~ ANY({}) OR stored ~ ANY({}))"
     return sql.SQL(query).format(rows, wanted, wanted)
+
+
+def unmatched(historian: Historian, patterns: Sequence[str]) -> list[str]:
+    """Those of ``patterns`` that select no tag."""
+    query = sql.SQL(
+        "SELECT pattern FROM unnest({}) pattern WHERE NOT EXISTS"
+        " (SELECT FROM {} tags WHERE tagpath ~ pattern OR stored ~ pattern)"
+    )
+
+    def found_by(some: Sequence[str]) -> list[str]:
+        asked = query.format(array(some, "text"), tag_rows(historian))
+        return [pattern for (pattern,) in historian.connection.execute(asked)]
+
+    with source_errors(historian.login, "looking for the tags"):
+        return matched(historian.connection, patterns, found_by)
 
 
 def keys_of(historian: Historian, kinds: Mapping[str, str], columns: Sequence[str]) -> Keys | None:

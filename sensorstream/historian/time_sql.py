@@ -22,6 +22,7 @@ NUMBERS = (*INTEGERS, *DOUBLES, "numeric")
 KINDS = {"timestamp": ("timestamp without time zone",), "timestamptz": ("timestamp with time zone",)}
 PER_MS = {"us": 1_000, "ns": 1_000_000}
 SOON = 9_000_000_000_000  # seconds or milliseconds; what lies beyond, either way, is a time of no calendar
+REST_SECONDS = 3  # so far may nanoseconds reach, which are less than one: what an int4 holds
 OWN_TIME = "own_time"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ABOUT = timedelta(days=2)  # the offset of a zone does not reach over so much
@@ -70,12 +71,12 @@ def milliseconds(time: Time, kind: str) -> sql.Composable:
         return column if kind == "bigint" else sql.SQL("{}::int8").format(column)
     per_ms = PER_MS.get(time.unit, 1)
     if kind in INTEGERS and time.unit == "s":
-        more = (
-            sql.SQL(" + floor({} / 1e6)::int8").format(sql.Identifier(time.nanoseconds))
-            if time.nanoseconds
-            else sql.SQL("")
-        )
-        ms = sql.SQL("{}::int8 * 1000{}").format(column, more)
+        ms = sql.SQL("{}::int8 * 1000").format(column)
+        if time.nanoseconds:
+            rest = sql.Identifier(time.nanoseconds)
+            ms = sql.SQL("CASE WHEN {0} BETWEEN -{1} AND {1} THEN {2} + floor({0} / 1e6)::int8 END").format(
+                rest, sql.SQL(str(REST_SECONDS * 10**9)), ms
+            )
     elif kind in INTEGERS:  # division cuts towards zero
         return sql.SQL("({0} / {1} - ({0} % {1} < 0)::int)::int8").format(column, sql.SQL(str(per_ms)))
     elif kind == "numeric":
@@ -104,9 +105,8 @@ def within(time: BareTime | None, start_ms: int, end_ms: int, *, about: bool = F
         return borders if sure or about else sql.SQL("{} AND {}").format(borders, exact)
     per_ms = PER_MS.get(time.unit, 1)
     if time.kind in INTEGERS and time.unit == "s":
-        seconds = [
-            ms // 1000 if time.nanoseconds else -(-ms // 1000) for ms in (start_ms, end_ms + 999 * time.nanoseconds)
-        ]
+        beside = REST_SECONDS if time.nanoseconds else 0
+        seconds = [-(-start_ms // 1000) - beside, -(-end_ms // 1000) + beside + time.nanoseconds]
         borders = sql.SQL("{0} >= {1} AND {0} < {2}").format(column, *map(sql.Literal, seconds))
         return sql.SQL("{} AND {}").format(borders, exact) if time.nanoseconds and not about else borders
     if time.kind in INTEGERS:

@@ -97,12 +97,12 @@ def of_ids(view: View | None, ids: Sequence[int]) -> sql.Composable:
     ])  # fmt: skip
 
 
-def id_of(columns: Sequence[str], kinds: Sequence[str]) -> sql.Composable:
-    """The number of a tag: the one column of whole numbers that tells it, else a hash of what columns say.
+def id_of(columns: Sequence[str], kinds: Sequence[str], *, hashed: bool = False) -> sql.Composable:
+    """The number of a tag: the one column of whole numbers that tells it, else, or ``hashed``, a hash of what columns say.
 
     ``hashtextextended`` is PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
     """
-    if len(columns) == 1 and kinds[0] in INTEGERS:
+    if len(columns) == 1 and kinds[0] in INTEGERS and not hashed:
         return sql.Identifier("own", columns[0])
     found: sql.Composable = sql.SQL("0")
     for column in columns:

@@ -6,7 +6,7 @@ Looks only; the next run reads the changed days again, and ``ingest`` of a missi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -23,7 +23,7 @@ from ..lake.scan import open_lake
 from ..lake.source_state import window_of
 from ..lake.stores import open_store
 from ..late.detect import look, lookback
-from ..windows import Window, WindowLike, as_window, day_window, zone
+from ..windows import Window, WindowLike, as_window, day_window, without, zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,8 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
     last = scan.last_day(config)
     after = day_window(last.end.astimezone(zone(config.timezone)).date(), config.timezone)
     with open_historian(config) as historian:
-        back = at_one_commit(open_lake(config), lambda now: lookback(historian, config, now, after, ()))
+        held, here = open_lake(config), config.timezone
+        back = at_one_commit(held, lambda now: lookback(historian, config, now.held_to(here), after, ()))
         historian.export_snapshot(back.tables)
         paths = frozenset(tag.path for tag in historian.tags(config.sensor_patterns))
         late = look(back, after, paths, detector or config.late_detector)
@@ -79,9 +80,9 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
 def missing_days(
     config: Config, window: WindowLike, patterns: Sequence[str] | None = None
 ) -> list[tuple[date, Window]]:
-    """Days of ``window`` that the historian has tables for, and of which a tag was never read, in order.
+    """Days of ``window`` that the historian has tables for, and of which a tag was never read or is to be read again.
 
-    A day that was read is not missing, whether or not it held a reading.
+    A day that was read, at once or in parts, is not missing, whether or not it held a reading.
 
     Parameters
     ----------
@@ -107,21 +108,28 @@ def missing_days(
         paths = {tag.path for tag in historian.tags(config.patterns(patterns))}
         covered = coverage(historian.partition_tables(window), window)
 
-    def known(manifest: Manifest) -> dict[tuple[int, int], set[str]]:
+    def known(manifest: Manifest) -> dict[Window, set[str]]:
         found = defaultdict(set)
         for month, _ in window.months(config.timezone):
-            pieces = manifest.pieces(month)
+            pieces = manifest.held_to(config.timezone).pieces(month)
             rows = pieces.filter(pc.is_valid(pieces.column("rows"))).select(["tagpath", "start", "end"])
             for row in rows.to_pylist():
                 found[row["start"], row["end"]].add(row["tagpath"])
-        return found
+        return {window_of(("", *piece)): some for piece, some in found.items()}
 
     read = at_one_commit(open_store(config), known)
     return [
         (day, part)
         for day, part in window.days(config.timezone)
-        if any(part.overlaps(one) for one in covered) and not paths <= read.get(part.seconds, set())
+        if any(part.overlaps(one) for one in covered) and _unread(part, paths, read)
     ]
+
+
+def _unread(part: Window, paths: set[str], read: Mapping[Window, set[str]]) -> bool:
+    """Whether of any of ``paths`` some of ``part`` was never read, at once or piece by piece."""
+    pieces = {piece: some for piece, some in read.items() if piece.overlaps(part)}
+    left = paths.difference(*(some for piece, some in pieces.items() if piece.covers(part)))
+    return any(without([part], (piece for piece, some in pieces.items() if path in some)) for path in left)
 
 
 def _day(window: Window, config: Config) -> str:

@@ -10,6 +10,7 @@ from ..config.settings import Config
 from ..historian import Historian, PartitionTable, Tag
 from ..historian.statistics import Statistics, count_by_tag, statistics
 from ..historian.tables import NEIGHBOUR
+from ..historian.tag_rows import unmatched
 from ..historian.two_sensors import refuse_two_sensors
 from ..windows import Window
 from .plan import Plan, Workers
@@ -60,6 +61,10 @@ def make_plan(
         of = f"{len(unknown):,} of {len(historian.details):,} tag paths"
         historian.notes.append(f'"tag_details" names {of} that the historian does not have, {unknown[0]} for one')
     tags = tuple(tag for tag in historian.tags(patterns) if only(tag.path))
+    if len(patterns) > 1 and (without := unmatched(historian, patterns)):
+        historian.notes.append(
+            f'{len(without):,} of {len(patterns):,} patterns match no tag path, "{without[0]}" for one'
+        )
     refuse_two_sensors(historian, [(tag, window) for tag in tags])
     tables = historian.partition_tables(window)
     left_out = historian.left_out(window)

@@ -20,6 +20,7 @@ from .level_shifts import measured
 GAP_FACTOR = 20  # a silence is this many times the usual step
 MOST_DOUBTFUL = 1000  # marks of a tag; more are one line anyway
 MOST_GAPS = 500
+FEWEST = 4  # points, of two stretches: of one the library takes no extremes
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,10 @@ def min_max(values: np.ndarray, points: int) -> np.ndarray:
 def _extremes(times: np.ndarray, values: np.ndarray, points: int) -> np.ndarray:
     from tsdownsample import MinMaxDownsampler
 
+    points = max(points, FEWEST)
     if len(values) <= points:
         return np.arange(len(values))
-    inner = MinMaxDownsampler().downsample(times, values, n_out=max(points // 2, 1) * 2)
+    inner = MinMaxDownsampler().downsample(times, values, n_out=points // 2 * 2)
     return np.concatenate([[0], inner.astype(np.int64), [len(values) - 1]])
 
 

@@ -125,9 +125,12 @@ def _when(one: Anomaly, here: tzinfo) -> str:
 
 def _span(start: datetime, end: datetime, here: tzinfo) -> str:
     """``6 h, Sat 31 Oct 04:00 to 10:00``."""
-    first, last = (round_minute(at).astimezone(here) for at in (start, end))
+    start, end = round_minute(start), round_minute(end)
+    first, last = start.astimezone(here), end.astimezone(here)
     form = "%H:%M" if first.date() == last.date() else "%a %d %b %H:%M"
-    return f"{length(round((last - first).total_seconds()) * 1000)}, {first:%a %d %b %H:%M} to {last:{form}}"
+    # Of the instants: Python takes times of one zone away from each other as its clocks show them.
+    seconds = round((end - start).total_seconds())
+    return f"{length(seconds * 1000)}, {first:%a %d %b %H:%M} to {last:{form}}"
 
 
 def round_minute(at: datetime) -> datetime:

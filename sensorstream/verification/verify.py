@@ -135,7 +135,7 @@ def _look(
     runs_on: Executor, progress: Progress | None,
 ) -> Found | None:  # fmt: skip
     """``None`` if others have published meanwhile."""
-    manifest = rest.manifest
+    manifest = rest.manifest.held_to(config.timezone)
     what = make_plan.make_plan(historian, config, window, patterns, workers=runs_on.workers)
     tags = frozenset(storable((tag.path for tag in what.tags), prefix=config.prefix))
     every = dict(window.months(config.timezone))

@@ -155,7 +155,10 @@ def test_a_clean_plant_raises_nothing_day_after_day(days, database, make_config)
 def test_half_of_the_usual_readings_is_noticed_a_week_later(database, make_config) -> None:
     plant = seed(database.owner, replace(CLEAN, days=9))
     config = make_config(dbname=database.name)
-    ingest(config, window_of("UTC", start=f"{plant.start:%Y-%m-%d}", end="2026-10-29"))
+    for start, end in (
+        (f"{plant.start:%Y-%m-%d}", "2026-10-23T06:00"), ("2026-10-23T06:00", "2026-10-29"),
+    ):  # fmt: skip
+        ingest(config, window_of("UTC", start=start, end=end))
     database.execute(f"DELETE FROM {TABLE} {WHERE} AND t_stamp / 60000 % 5 > 1")
     found = broken(check_source(config, DAY))
     assert found == {"a tag has about as many readings as on the same weekdays before": (ENERGY,)}

@@ -45,6 +45,7 @@ def test_the_page_leads_from_an_empty_file_to_a_checked_lake(logger, make_config
     config = make_config(dbname=logger.name, layout=SAID, timezone="Europe/Vienna")
     code, out, _ = told(capsys, config, tmp_path, "layout", "check")
     assert code == 0 and "log_2026_10: 2026-10-13 22:01:00 to 2026-10-14 13:00:00" in out and "3 tags" in out
+    assert "903 readings on 2026-10-14, the newest day" in out
     record = ingest(config, "2026-10-14")
     assert (record.rows_read, record.rows_rejected) == (903, {"bad_quality": 1})
     found = {path: (ms, text) for path, ms, _, text, _ in readings_of(config)}
@@ -135,3 +136,10 @@ def test_the_first_text_that_there_is_counts_and_a_time_that_is_none_is_no_failu
     config = make_config(dbname=database.name, layout={"readings": said, "tags": {"table": "name"}})
     ingest(config, "2026-10-14")
     assert [text for *_, text, _ in readings_of(config)] == ["2026-01-02 00:00:00", "alone"]
+
+
+def test_a_table_of_two_kinds_of_readings_is_refused(logger, make_config):
+    one = SAID["readings"]
+    layout = SAID | {"readings": [one | {"texts": []}, {k: v for k, v in one.items() if k != "numbers"}]}
+    with pytest.raises(SourceError, match=r'^table log_2026_10 fits "tables" of two objects of "readings": narrow one'):
+        plan(make_config(dbname=logger.name, layout=layout), "2026-10-14")

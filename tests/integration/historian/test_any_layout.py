@@ -60,6 +60,7 @@ TIMES = {
 KEYS = {
     "number": ([("tag", "int", "bigint")], [(1,), (70000,)]),
     "text": ([("tag", "varchar(9)", "varchar(9)")], [("a'b",), ("ü %",)]),
+    "number and numeric": ([("tag", "int", "numeric")], [(1,), (70000,)]),
     "other type": ([("tag", "varchar(9)", "text")], [("x",), ("y",)]),
     "uuid and number": ([("device", "uuid", "uuid"), ("key", "int", "int")], [(UUID(int=1), 2), (UUID(int=2), 1)]),
 }

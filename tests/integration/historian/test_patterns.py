@@ -30,3 +30,11 @@ def test_a_pattern_that_backtracks_ends_by_a_time_out_of_its_own_and_is_named(da
         with pytest.raises(ConfigError, match="too long"):
             historian.matching([NEVER_TWICE], [ENDLESS])
         assert historian.connection.execute("SHOW statement_timeout").fetchone() == ("1h",)
+
+
+def test_a_pattern_of_several_that_selects_no_tag_is_named(database, make_config):
+    small_historian(database, [], {1: "plant/a", 2: "plant/b"})
+    config = make_config(dbname=database.name)
+    asked = ["^plant/", "^plnat/", "b$", "c$"]
+    assert '2 of 4 patterns match no tag path, "^plnat/" for one' in plan(config, DAY, asked).notes
+    assert not any("match no tag" in note for note in plan(config, DAY, ["a$", "b$"]).notes)

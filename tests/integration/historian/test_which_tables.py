@@ -117,10 +117,19 @@ def test_a_table_without_a_month_in_its_name_gets_a_hint(database, make_config, 
         ' "readings_2026_10"'
     )
     assert says in plan(config, DAY).notes
+    november = plan(make_config(dbname=database.name, timezone="Asia/Tokyo"), "2026-11-01").notes
+    assert says.replace("2026_10", "2026_11") in november
     with pytest.raises(SourceError, match="no partition table covers .*" + re.escape(f"({says})")):
         ingest(config, DAY)
     database.execute("CREATE VIEW readings_2026_10 AS SELECT * FROM readings")
     assert [table.name for table in plan(config, DAY).tables] == ["readings_2026_10"]
+
+
+def test_a_table_by_weeks_is_told_of(database, make_config, generic):
+    generic("sensor_2026_10")
+    generic("sensor_2026_42")
+    (note,) = [note for note in plan(make_config(dbname=database.name), DAY).notes if "sensor_2026_42" in note]
+    assert note.startswith("sensor_2026_42 has the columns of readings but no month in its name: left out")
 
 
 def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):

@@ -17,6 +17,7 @@ WANTED = {"a/p": {"unit": "bar", "description": "oil, before the filter"}, "a/t"
     [
         'tagpath,unit,description\na/p,bar,"oil, before the filter"\na/t,°C,\na/x,,\n',
         "\ufefftagpath;area;description;unit\r\na/p;1;oil, before the filter; bar\r\na/t;2;;°C\r\na/x\r\n;;;\r\n",
+        'tagpath, unit, description\ra/p, bar, "oil, before the filter"\ra/t,°C\ra/x\r',
         "unit\tdescription\ttagpath\nbar\toil, before the filter\ta/p\n\n°C\t\ta/t\n\t\ta/x",
     ],
 )
@@ -33,6 +34,7 @@ def test_units_and_descriptions_are_read_as_excel_and_people_write_them(tmp_path
         (b"", " needs the columns tagpath and unit or description in its first line, not nothing"),
         (b"tagpath,area\n", " needs the columns tagpath and unit or description in its first line, not tagpath, area"),
         (b"tagpath,unit\na,bar\nb,bar\na,mbar\n", ' has tag path "a" twice, again in line 4: leave one'),
+        (b"tagpath,unit,unit\na,bar,mbar\n", ' has the column "unit" twice in its first line: leave one'),
         (b"tagpath,unit\n,bar\n", " line 2 names no tag path: fill it, or remove the line"),
         (b"tagpath,description\na,oil, hot\n", " line 2 has more cells than its first: put \"\" around one with ','"),
         (b'tagpath,unit\na,"bar\n', " line 2 is no CSV: unexpected end of data"),

@@ -35,6 +35,14 @@ def test_gaps_and_what_stands_still_are_said_with_the_worst_of_them_in_the_sites
     ]
 
 
+def test_a_stretch_over_the_change_of_clocks_is_told_with_the_hours_that_went_by():
+    nights = {"in autumn": datetime(2026, 10, 24, 22, tzinfo=UTC), "in spring": datetime(2027, 3, 27, 23, tzinfo=UTC)}
+    assert [text for path, start in nights.items() for text in said(stretch("gap", path, 6, start=start))] == [
+        "1 tag has a gap of 6 h, Sun 25 Oct 00:00 to 05:00: in autumn",
+        "1 tag has a gap of 6 h, Sun 28 Mar 00:00 to 07:00: in spring",
+    ]
+
+
 def test_half_of_all_tags_silent_at_once_are_an_outage_and_many_gaps_by_themselves_are_none():
     together = [stretch("gap", f"tag{n}", 3, start=NOON + timedelta(minutes=n % 3)) for n in range(40)]
     outage = "Outage: 40 of 60 tags are silent at once for 2 h 58 min, Sat 31 Oct 12:02 to 15:00"
