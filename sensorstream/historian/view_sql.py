@@ -98,7 +98,7 @@ def of_ids(view: View | None, ids: Sequence[int]) -> sql.Composable:
 
 
 def id_of(columns: Sequence[str], kinds: Sequence[str], *, hashed: bool = False) -> sql.Composable:
-    """The number of a tag: the one column of whole numbers that tells it, else, or ``hashed``, a hash of what columns say.
+    """The number of a tag: the one column of whole numbers that tells it, else, or ``hashed``, a hash of its columns.
 
     ``hashtextextended`` is PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
     """
