@@ -239,7 +239,8 @@ def text_of(moment: datetime, tz: str) -> str:
 
 def window_seen(span: Sequence[Any], tz: str) -> Window:
     """The window, whole seconds outwards, that a range of the time axis shows."""
-    start, end = sorted(_moment(text, tz) for text in span)
+    # An hour that clocks show twice is seen twice, one over the other.
+    (start, _), (_, end) = sorted(_moments(text, tz) for text in span)
     start = start.replace(microsecond=0)
     end = end.replace(microsecond=0) + timedelta(seconds=1 if end.microsecond or end == start else 0)
     return Window(start, max(end, start + timedelta(seconds=1)))
@@ -251,9 +252,13 @@ def padded(window: Window, share: float = 0.25) -> Window:
     return Window(window.start - more, window.end + more)
 
 
-def _moment(text: Any, tz: str) -> datetime:
+def _moments(text: Any, tz: str) -> tuple[datetime, datetime]:
+    """The first and the last instant at which clocks of ``tz`` show that."""
     moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).replace(" ", "T"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone(tz))).astimezone(UTC)
+    ways = [
+        (moment if moment.tzinfo else moment.replace(tzinfo=zone(tz), fold=fold)).astimezone(UTC) for fold in (0, 1)
+    ]
+    return min(ways), max(ways)
 
 
 def _unit(tag: str, known: TagList) -> str:

@@ -218,7 +218,7 @@ def store_to_write(config: Config) -> Store:
         from ..lake.iceberg import import_beside
 
         import_beside()
-    manifest = read_manifest(store).of_its_kind()
+    manifest = read_manifest(store).held_to(config.timezone)
     if manifest.version is None:
         store.probe()
     _refuse_foreign_commits(manifest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
@@ -36,6 +37,7 @@ REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.n
 
 UNREADABLE = "unreadable"  # why a reading is rejected, whatever its quality code
 DIGITS = r"^-?[0-9]+(\.[0-9]+)?$"
+HELD_DIGITS = 15  # of a number that is a double's shortest text as well
 
 ALIKE = 1 << 16  # readings, more than most files of a day or a month have
 
@@ -130,8 +132,13 @@ def _with_digits(readings: pa.Table) -> np.ndarray:
     value, text = readings.column("value"), readings.column("text")
     found = np.flatnonzero(pc.and_(value.is_valid(), text.is_valid()).to_numpy())
     found = found[pc.match_substring_regex(text.take(pa.array(found)), DIGITS).to_numpy().astype(bool)]
-    same = pc.equal(text.take(pa.array(found)).cast(pa.float64()), value.take(pa.array(found)))
-    return found[same.to_numpy().astype(bool)]
+    values, texts = value.take(pa.array(found)), text.take(pa.array(found))
+    # Of a layout whose texts are its numbers each has its own; 15 digits every double holds.
+    many = pc.utf8_length(pc.utf8_ltrim(pc.replace_substring_regex(texts, "[-.]", ""), "0"))
+    maybe = pc.and_(pc.equal(texts.cast(pa.float64()), values), pc.greater(many, HELD_DIGITS))
+    maybe = pc.and_(maybe, pc.not_equal(texts, values.cast(pa.string()))).to_numpy().astype(bool)
+    pairs = zip(texts.filter(pa.array(maybe)).to_pylist(), values.filter(pa.array(maybe)).to_pylist(), strict=True)
+    return found[maybe][[Decimal(digits) not in (Decimal(number), Decimal(repr(number))) for digits, number in pairs]]
 
 
 def later(times: np.ndarray, paths: np.ndarray) -> np.ndarray:

@@ -205,6 +205,8 @@ def test_times_are_drawn_and_zoomed_as_the_clocks_of_the_configured_zone_show_th
         assert figure.local(np.array([window.start_ms, window.end_ms - 1]), berlin)[0] == f"{day}T00:00:00.000"
         shown = [figure.text_of(window.start, berlin).replace("T", " "), figure.text_of(window.end, berlin)]
         assert figure.window_seen(shown, berlin) == window
+    twice = figure.window_seen(["2026-10-25 02:10", "2026-10-25 02:40"], berlin)
+    assert twice == window_of("UTC", start="2026-10-25T00:10", end="2026-10-25T01:40")
 
 
 def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown_all_the_same(plant, make_config):

@@ -88,8 +88,9 @@ def test_the_same_readings_make_the_same_bytes():
     assert one == two and decode(one).num_rows == 2
 
 
-def test_of_texts_beside_a_value_only_its_own_digits_are_counted_as_such():
-    numbers = [2.0**53, 0.1, 1.0, 2.0**53]
+def test_of_texts_beside_a_value_only_digits_that_its_double_cannot_hold_are_counted_as_such():
+    numbers = [2.0**53, 0.1, 1.0, 2.0**53, 21.5, 0.1 + 0.2, 1e22, 2.0**60]
     texts = ["9007199254740993", "0.1000000000000000055", "192.168.100.100.1", None]
-    columns = [[1] * 4, [0] * 4, [1, 2, 3, 4], numbers, texts, [192] * 4, [False] * 4]
+    texts += ["21.50", "0.30000000000000004", "10000000000000000000000", "1152921504606846976"]  # a layout's own
+    columns = [[1] * 8, [0] * 8, range(8), numbers, texts, [192] * 8, [False] * 8]
     assert clean(pa.table(columns, schema=RAW), QualityRule(None, ()))[1].digits == 2
