@@ -105,9 +105,11 @@ def test_when_all_connections_are_ended_one_sentence_says_what_was_lost(engine, 
     )
 
 
-@pytest.mark.parametrize("name", ["transaction_timeout", "idle_in_transaction_session_timeout"])
-def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, slow, make_config, monkeypatch):
-    slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {name} = '700ms'")
+@pytest.mark.parametrize(
+    ("name", "after"), [("transaction_timeout", "700ms"), ("idle_in_transaction_session_timeout", "250ms")]
+)  # a run says something every half second
+def test_a_time_out_of_the_role_that_ends_a_run_is_named(name, after, slow, make_config, monkeypatch):
+    slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {name} = '{after}'")
     before(monkeypatch, slow, row_counts, "pinned")
     with pytest.raises(SourceError, match=rf"the connection was lost \(.*timeout\): raise {name} of the role"):
         ingest(make_config(dbname=slow.database.name), slowly.WINDOW)
