@@ -65,7 +65,8 @@ class Cluster:
         words = [command, "--config-source", "file", "--config-path", str(path), *window]
         words += ["--json"] if command == "ingest" else []
         program = [sys.executable, "-c", f"{before}\nfrom sensorstream.cli.main import main; main()"]
-        environ = dict(os.environ)
+        # Spark in this process may have named its Python.
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("PYSPARK_")}
         if submit:
             program = [f"{Path(sys.executable).parent}/spark-submit", "--master", str(self.state.spark_master)]
             program += ["--conf", "spark.driver.host=127.0.0.1", str(HERE / "sensorstream" / "submit.py")]
