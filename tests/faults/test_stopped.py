@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,8 @@ SIGNALS = {signal.SIGTERM: (143, "stopped by SIGTERM, as systemd"), signal.SIGHU
 def start(command: str, config: Path, *words: str, **keys: object) -> subprocess.Popen:
     line = [sys.executable, "-m", "sensorstream", command, "--config", str(config), *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | keys
-    return subprocess.Popen(line, **pipes)
+    listen = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # which nohup tells its children not to
+    return subprocess.Popen(line, preexec_fn=listen, **pipes)
 
 
 def until(holds, seconds: float = 120) -> None:
