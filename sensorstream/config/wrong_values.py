@@ -17,11 +17,11 @@ KINDS_OF_LAYOUT = ("name", "description")  # which pydantic puts behind its key
 
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """What ``error`` says first of a value of ``model``."""
-    found = _first(error, model)
+    found = _in_words(error, model)
     return found if len(found) <= MOST else f"{found[: MOST // 2]} … {found[-MOST // 2 :]}"
 
 
-def _first(error: ValidationError, model: type[BaseModel]) -> str:
+def _in_words(error: ValidationError, model: type[BaseModel]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     loc = list(first["loc"])
     if loc[:1] == ["layout"] and loc[1:2] and loc[1] in KINDS_OF_LAYOUT:
