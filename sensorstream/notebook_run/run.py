@@ -21,10 +21,9 @@ from ..config.settings import OVERRIDES, Config
 from ..config.sources import load
 from ..errors import LakeError, SensorStreamError
 from ..extras import needs
-from ..pipeline.preview import plan as make_plan
 from ..pipeline.run_record import RunRecord, run_id
 from ..progress.display import read_line
-from ..report import index_page, run_page, storage
+from ..report import storage
 from ..report.terminal import address, say, show_found, show_plan, show_record, show_run
 from ..signals import stopped
 from ..windows import Window, window_of
@@ -124,6 +123,8 @@ def run(
         except SensorStreamError as error:  # the run's own failure says more of what to do
             say(console, str(error), head="report")
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
+    from ..report import run_page
+
     record = replace(_record(folder), report=report)
     record.save(folder / RECORD)
     (show_record if verbose else show_run)(record, console)
@@ -156,6 +157,8 @@ def _write_report(
     folder: Path, config: Config, window: Window, failure: SensorStreamError | None, patterns: Sequence[str] | None,
     settings: Sequence[Value] | None, opened: tuple[str | None, str],
 ) -> None:  # fmt: skip
+    from ..report import run_page
+
     try:
         run_page.write(folder, config, window, failure, patterns=patterns, settings=settings, opened=opened)
     except (OSError, ValueError) as error:  # also of a notebook that half is there of
@@ -168,6 +171,8 @@ def _write_report(
 
 def _keep(config: Config, folder: Path, name: str, report: str, console: Console) -> None:
     """The run's folder to where reports are kept, and the page of all runs with it."""
+    from ..report import index_page
+
     storage.keep(config, folder, name)
     index = index_page.build(config)
     for name, place in (("report", report), ("all runs", index.place)):
@@ -238,6 +243,8 @@ def _execute(
                 progress.console.print(run_page.check_summary(folder, name), style="green", soft_wrap=True)
 
         checks = begin("checks", TO_CHECK)
+        from ..report import run_page  # half a second, which the kernel of the checks has not waited for
+
         paths = {name: find(name) for name in STEPS}
         tasks = {
             name: progress.add_task(name.replace("_", " "), total=code_cells(path), start=False)
@@ -249,6 +256,8 @@ def _execute(
         execute("check_source", checks)
         checks.forget()
         if verbose:
+            from ..pipeline.preview import plan as make_plan
+
             show_plan(make_plan(config, window, parameters["patterns"]), progress.console)
         checked: list[Future[None]] = []
 

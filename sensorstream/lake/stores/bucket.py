@@ -58,8 +58,8 @@ class Bucket:
         return _client(self._config, self._chain, silence_seconds, **more)
 
     def check(self) -> None:
-        # A wrong address shall not cost a minute before it is named.
-        self._do("listing", lambda: next(iter(obstore.list(self._store, chunk_size=1)), None), self.patience / 12)
+        # A wrong address shall not cost a minute before it is named; nor shall a page of all that the lake holds.
+        self._do("listing", lambda: next(iter(obstore.list(self._store, PROBES)), None), self.patience / 12)
 
     def probe(self) -> None:
         if self.assumed or self._proven:
