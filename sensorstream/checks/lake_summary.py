@@ -33,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lake.concurrency import at_once
+from ..lake.concurrency import ahead, at_once
 from ..lake.keys import folder, parse_reading_key, spelled
 from ..lake.manifest import DataFile, Manifest, by_path, of_paths
 from ..lake.rejected import read_rejected, rejected_objects
@@ -53,7 +53,7 @@ READ_AT_MOST = 50_000_000  # readings
 COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
 TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
 JUDGED = ["datetime", "value"]
-LISTERS, READERS = 16, 4  # threads; a reader holds these columns of one tag in memory
+REQUESTS = 16  # at one time
 
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
 DTYPES = {
@@ -152,13 +152,17 @@ def files_frame(
     tags, tags_before = _by_tag(files), _by_tag(earlier)
     chosen = to_read(tags, READ_AT_MOST)
 
-    def read(path: str) -> tuple[list[dict[str, Any]], list[Anomaly]]:
+    def fetch(path: str) -> list[bytes | None]:
+        wanted = tags[path] if path in chosen else ()
+        return [store.get(file.entry.key) if file.entry.key in stored else None for file in wanted]
+
+    def read(path: str, fetched: Sequence[bytes | None]) -> tuple[list[dict[str, Any]], list[Anomaly]]:
         rows = [_row(file, stored.get(file.entry.key)) for file in tags[path]]
         if path not in chosen:
             return rows, []
         parts = []
-        for file, row in zip(tags[path], rows, strict=True):
-            if (data := store.get(file.entry.key) if file.entry.key in stored else None) is not None:
+        for file, row, data in zip(tags[path], rows, fetched, strict=True):
+            if data is not None:
                 readings = opened(data, micros=file.entry.micros)
                 row |= facts(data, readings, rule, timezone)
                 if not (
@@ -181,8 +185,7 @@ def files_frame(
                 parts.append(inside(readings.select(JUDGED), span))
         return pa.concat_tables(parts or [SCHEMA.empty_table().select(JUDGED)])
 
-    with at_once(READERS) as pool:
-        found = list(pool.map(read, tags))
+    found = [read(path, data) for path, data in zip(tags, ahead(fetch, tags, REQUESTS), strict=True)]
     known = {file.entry.key for file in files}
     rows = [row for of_tag, _ in found for row in of_tag]
     rows += [foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
@@ -206,7 +209,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 
-    with at_once(READERS) as pool:
+    with at_once(REQUESTS) as pool:
         found = list(pool.map(times, [key for key, _ in rejected_objects(store, window, lookback_days)]))
     if not found:
         return {}
@@ -219,7 +222,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
 
 def stored_objects(store: Store, folders: Sequence[str]) -> dict[str, int]:
     """Keys in ``folders`` with their sizes in bytes."""
-    with at_once(LISTERS) as pool:
+    with at_once(REQUESTS) as pool:
         listed = pool.map(lambda place: list(store.list(place)), folders)
         return {key: size for objects in listed for key, size in objects}
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -17,3 +22,16 @@ def at_once(requests: int) -> Iterator[ThreadPoolExecutor]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def ahead(function: Callable[[Item], Result], items: Iterable[Item], requests: int) -> Iterator[Result]:
+    """What ``function`` gives of each item, in order: so many threads ask, just ahead of who takes the answers, so that
+    few wait in memory, and the one that takes them need not share its processor with others like it."""
+    with at_once(requests) as pool:
+        asked: deque[Future[Result]] = deque()
+        for item in items:
+            asked.append(pool.submit(function, item))
+            if len(asked) > requests:
+                yield asked.popleft().result()
+        while asked:
+            yield asked.popleft().result()

@@ -240,20 +240,23 @@ def _execute(
             execute_notebook(paths[name], folder / f"{name}.ipynb", parameters, kernel=kernel, on_cell=advance)
             progress.update(tasks[name], completed=progress.tasks[tasks[name]].total)
             if verbose and name != "ingest":
+                from ..report import run_page
+
                 progress.console.print(run_page.check_summary(folder, name), style="green", soft_wrap=True)
 
         checks = begin("checks", TO_CHECK)
-        from ..report import run_page  # half a second, which the kernel of the checks has not waited for
-
         paths = {name: find(name) for name in STEPS}
         tasks = {
             name: progress.add_task(name.replace("_", " "), total=code_cells(path), start=False)
             for name, path in paths.items()
         }
+        checking = aside.submit(execute, "check_source", checks)
+        from ..report import run_page
+
         run_page.prepare(config)
         # The second last: with three at once on two cores, the checks would be ready later.
         ingest = begin("ingest", TO_INGEST)
-        execute("check_source", checks)
+        checking.result()
         checks.forget()
         if verbose:
             from ..pipeline.preview import plan as make_plan

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..errors import LakeError, SensorStreamError
-from ..lake.concurrency import at_once
+from ..lake.concurrency import ahead
 from ..lake.data_files import MEND, rows_of
 from ..lake.keys import rejected_key
 from ..lake.manifest import DataFile
@@ -114,8 +114,10 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
             size[entry.tagpath] += entry.size
     width = bar_width(window)
     edges = np.append(np.arange(window.start_ms, window.end_ms, width * 1000), window.end_ms)
-    with at_once(FETCHES_AT_ONCE) as pool:
-        counted = list(pool.map(lambda path: _counted(store, path, by_tag[path], edges, window), paths))
+    fetched = ahead(lambda path: [store.get(entry.key) for entry in by_tag[path]], paths, FETCHES_AT_ONCE)
+    counted = [
+        _counted(store, path, by_tag[path], data, edges, window) for path, data in zip(paths, fetched, strict=True)
+    ]
     kept = np.array([one.counts for one in counted], np.int64).reshape(-1, len(edges) - 1)
     rejected = read_rejected(store, rejected_key(record.run_id), REJECTED)
     lost = _by_bar(rejected, paths, edges)
@@ -170,12 +172,15 @@ class _Counted:
         )
 
 
-def _counted(store: Store, path: str, files: Sequence[DataFile], edges: np.ndarray, window: Window) -> _Counted:
+def _counted(
+    store: Store, path: str, files: Sequence[DataFile], fetched: Iterable[bytes | None], edges: np.ndarray,
+    window: Window,
+) -> _Counted:  # fmt: skip
     first = max(min((entry.first_ms for entry in files), default=0), window.start_ms)
     last = min(max((entry.last_ms for entry in files), default=window.end_ms), window.end_ms - 1)
     counts, tally, newest = np.zeros(len(edges) - 1, np.int64), Tally(path, first, last), None
-    for entry in files:
-        if (readings := _readings(store, entry, window)) is None or not readings.num_rows:
+    for entry, data in zip(files, fetched, strict=True):
+        if (readings := _readings(store, entry, data, window)) is None or not readings.num_rows:
             continue
         times, values = times_ms(readings), readings.column("value")
         # Sorted within a file, so borders are looked up instead of readings counted.
@@ -187,8 +192,7 @@ def _counted(store: Store, path: str, files: Sequence[DataFile], edges: np.ndarr
     return _Counted(counts, tally, newest)
 
 
-def _readings(store: Store, entry: DataFile, window: Window) -> pa.Table | None:
-    data = store.get(entry.key)
+def _readings(store: Store, entry: DataFile, data: bytes | None, window: Window) -> pa.Table | None:
     return None if data is None else inside(rows_of(store, entry.key, data, DRAWN, MEND), window)
 
 
@@ -198,7 +202,7 @@ def _moved(
     """Those that left their usual level, also where what was stuck is left out; that needs all readings at once."""
     moved: list[Levels] = []
     for levels in most_moved(found)[:MOST_LOOKED_AT]:
-        parts = [_readings(store, entry, window) for entry in files[levels.tagpath]]
+        parts = [_readings(store, entry, store.get(entry.key), window) for entry in files[levels.tagpath]]
         readings = pa.concat_tables([part for part in parts if part is not None])
         times, values = times_ms(readings), readings.column("value").to_numpy()
         there = measured(values)
