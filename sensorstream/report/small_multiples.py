@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..config.settings import Config
 from ..errors import LakeError
@@ -50,13 +52,14 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
     """The tags whose level left the usual furthest: every reading in grey, the level in blue, the unusual shaded."""
 
     def draw(levels: Levels) -> Picture:
-        line = readings(config, window, levels.tagpath)
+        line = lines()[levels.tagpath]
         return panel(levels.tagpath, _words(levels, line, config.timezone), line, config.timezone,
                      window=window, spans=levels.unusual(), levels=levels, group="moved",
                      unit=units.get(levels.tagpath))  # fmt: skip
 
     units = {} if isinstance(statistics, NoStatistics) else {tag.tagpath: tag.unit for tag in statistics.tags}
 
+    lines = cache(lambda: read_lines(config, window, [levels.tagpath for levels in statistics.moved]))
     if isinstance(statistics, NoStatistics):
         return [drawn("Levels that moved most", lambda: draw(statistics.moved[0]), group="moved")]
     return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
@@ -68,12 +71,13 @@ def flagged(
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
 
     def draw(path: str, notes: Sequence[Anomaly]) -> Picture:
-        line = readings(config, window, path)
+        line = lines()[path]
         text = _more([each.text for each in notes])
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
                      window=window, spans=[each.span_ms for each in notes], group="flagged",
                      unit=units.get(path))  # fmt: skip
 
+    lines = cache(lambda: read_lines(config, window, tags))
     try:
         return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
     except LakeError as error:
@@ -81,9 +85,14 @@ def flagged(
         return [], str(error)
 
 
-def readings(config: Config, window: Window, tagpath: str) -> Line:
-    """One tag in the lake, its numbers or, where it has none, its texts."""
-    found = read_lake(config, window.start, window.end, [rf"\A{re.escape(tagpath)}\Z"])
+def read_lines(config: Config, window: Window, tagpaths: Collection[str]) -> dict[str, Line]:
+    """Tags in the lake, all in one reading of it."""
+    found = read_lake(config, window.start, window.end, [rf"\A{re.escape(path)}\Z" for path in tagpaths] or r"\A\Z")
+    return {path: _line(found.filter(pc.equal(found.column("tagpath"), path))) for path in tagpaths}
+
+
+def _line(found: pa.Table) -> Line:
+    """The numbers of one tag or, where it has none, its texts."""
     times, values = times_ms(found), found.column("value").to_numpy()
     numbers = measured(values)
     odd = len(values) - found.column("value").null_count - int(numbers.sum())

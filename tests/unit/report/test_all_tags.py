@@ -25,7 +25,7 @@ from sensorstream.report import run_page
 from sensorstream.report.comparison import Day, shifted, verdict
 from sensorstream.report.lines_to_copy import in_duckdb, in_python
 from sensorstream.report.run_statistics import REJECTED
-from sensorstream.report.small_multiples import readings
+from sensorstream.report.small_multiples import read_lines
 from sensorstream.report.tag_figures import front_coded
 from sensorstream.transform.parquet import parquet
 from sensorstream.windows import window_of
@@ -100,7 +100,7 @@ def test_a_report_has_them_all_to_search_and_links_to_what_is_drawn(config, tmp_
 
 
 def test_text_tags_of_few_texts_are_drawn_as_states(config):
-    line = readings(config, DAY, RECIPE)
+    line = read_lines(config, DAY, [RECIPE])[RECIPE]
     assert line.states == ("elm", "oak <1>") and line.values.tolist()[:3] == [0, 1, 0]
 
 
