@@ -18,6 +18,7 @@ from ..lake.concurrency import ahead
 from ..lake.data_files import MEND, rows_of
 from ..lake.keys import rejected_key
 from ..lake.manifest import DataFile
+from ..lake.recent_files import kept_or_fetched
 from ..lake.rejected import read_rejected
 from ..lake.scan import FETCHES_AT_ONCE, area, entries
 from ..lake.stores import Store, open_store
@@ -114,7 +115,7 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
             size[entry.tagpath] += entry.size
     width = bar_width(window)
     edges = np.append(np.arange(window.start_ms, window.end_ms, width * 1000), window.end_ms)
-    fetched = ahead(lambda path: [store.get(entry.key) for entry in by_tag[path]], paths, FETCHES_AT_ONCE)
+    fetched = ahead(lambda path: [kept_or_fetched(store, entry) for entry in by_tag[path]], paths, FETCHES_AT_ONCE)
     counted = [
         _counted(store, path, by_tag[path], data, edges, window) for path, data in zip(paths, fetched, strict=True)
     ]
@@ -202,7 +203,7 @@ def _moved(
     """Those that left their usual level, also where what was stuck is left out; that needs all readings at once."""
     moved: list[Levels] = []
     for levels in most_moved(found)[:MOST_LOOKED_AT]:
-        parts = [_readings(store, entry, store.get(entry.key), window) for entry in files[levels.tagpath]]
+        parts = [_readings(store, entry, kept_or_fetched(store, entry), window) for entry in files[levels.tagpath]]
         readings = pa.concat_tables([part for part in parts if part is not None])
         times, values = times_ms(readings), readings.column("value").to_numpy()
         there = measured(values)

@@ -15,6 +15,7 @@ from ..config.settings import Config
 from ..errors import LakeError
 from ..lake.concurrency import at_once
 from ..lake.manifest import DataFile
+from ..lake.recent_files import put_and_keep
 from ..lake.stores import Store, open_store
 from ..progress.worker_messages import ProgressSender
 from ..spark.package import guarded, here
@@ -138,7 +139,7 @@ class StagedHere:
         task_progress = self.sender.about("publish") if self.sender else None
 
         def one(entry: DataFile) -> None:
-            self.store.put(keys[entry], self.files[entry])
+            put_and_keep(self.store, keys[entry], entry, self.files[entry])
             if task_progress:
                 task_progress.add(size=entry.size)
 
