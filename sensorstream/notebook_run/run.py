@@ -123,12 +123,9 @@ def run(
         except SensorStreamError as error:  # the run's own failure says more of what to do
             say(console, str(error), head="report")
         raise type(failure)(str(failure).replace(str(folder), place)) from failure
-    from ..report import run_page
-
     record = replace(_record(folder), report=report)
     record.save(folder / RECORD)
-    (show_record if verbose else show_run)(record, console)
-    show_found(run_page.stands_out(folder, config.timezone), console)
+    _show(record, config, folder, console, verbose)
     _keep(config, folder, name, report, console)
     return RunOutcome(place, report, record)
 
@@ -167,6 +164,13 @@ def _write_report(
             f"the readings are in the lake and checked, but no report can be written to {folder}: {said}:"
             " make room there, and run again for the report"
         ) from error
+
+
+def _show(record: RunRecord, config: Config, folder: Path, console: Console, verbose: bool) -> None:
+    from ..report import run_page
+
+    (show_record if verbose else show_run)(record, console)
+    show_found(run_page.stands_out(folder, config.timezone), console)
 
 
 def _keep(config: Config, folder: Path, name: str, report: str, console: Console) -> None:
