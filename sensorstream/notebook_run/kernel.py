@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 from queue import Empty
+from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -17,6 +18,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 NO_HISTORY = "--HistoryManager.hist_file=:memory:"
+END_SECONDS = 5
 LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 
 
@@ -53,8 +55,15 @@ class Kernel:
         Not by asking: a kernel that is asked sees to its children first, and waits seconds for a Java that has ended.
         """
         if self.manager.has_kernel:
-            run_sync(self.manager.provisioner.terminate)()
-            run_sync(self.manager.shutdown_kernel)()
+            provisioner = self.manager.provisioner
+            run_sync(provisioner.terminate)()
+            try:
+                provisioner.process.wait(END_SECONDS)
+            except TimeoutExpired:
+                run_sync(self.manager.shutdown_kernel)()
+            else:  # which would speak to it for a tenth of a second, though it has ended
+                run_sync(provisioner.wait)()
+                run_sync(self.manager.cleanup_resources)()
         for client in (self._client, *self.manager.given):
             client.stop_channels()
         self.manager.given.clear()

@@ -133,9 +133,7 @@ def panel(
             axes.stairs(levels.means, at(levels.edges_ms), baseline=None, color=KEPT, lw=1.6)
         zoned = zone(timezone)
         axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zoned, minticks=2, maxticks=5))
-        axes.xaxis.set_major_formatter(
-            mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
-        )
+        dates = mdates.ConciseDateFormatter(locator, zoned, formats=FORMS, zero_formats=ZEROS, show_offset=False)
         if states:
             axes.set_yticks(
                 range(len(states)), [cut(" ".join(state.split()), MOST_NAME) or "(empty)" for state in states]
@@ -152,6 +150,7 @@ def panel(
         axes.margins(x=0.01)
         if window:  # all tags of a page from the same time to the same time
             axes.set_xlim(*at([window.start_ms, window.end_ms]))
+        axes.set_xticks(ticks := axes.xaxis.get_majorticklocs(), dates.format_ticks(ticks))  # once, not at each look
         left, right = (round(day * 86_400_000) for day in axes.get_xlim())
         drawing.tip = {"times": [left, right], "y": axes.get_ylim(), "unit": unit or "", "states": states}
     return drawing.picture()
