@@ -36,6 +36,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,9 @@ class TagSum:
         both = [(start, end) for start, end in both if start <= end]
         return (both[0][0], max(end for _, end in both)) if both else None
 
+    @cached_property
     def clock_steps(self) -> list[tuple[int, int]]:
-        """Runs of pieces that an id wrote twice."""
+        """Runs of pieces that an id wrote twice, of a sum to which nothing is added any more."""
         of_id: dict[tuple[int, str], list[Cell]] = defaultdict(list)
         for (tagid, table, _), cell in self.cells.items():
             of_id[tagid, table].append(cell)
@@ -274,7 +276,7 @@ def frame_of(
 def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
     """When clocks went back."""
     for tag in tags:
-        for first, last in found.sums.get(tag.path, TagSum()).clock_steps():
+        for first, last in found.sums.get(tag.path, TagSum()).clock_steps:
             start, end = found.pieces.borders(first)[0], found.pieces.borders(last)[1]
             yield Anomaly(
                 "clock step", tag.path, start, end, f"{length(round(end - start))} written twice", end - start
@@ -308,7 +310,7 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
         earliest, latest = min(tag_sum.times), max(tag_sum.times)
         since = (end - latest) / max((latest - earliest) / (tag_sum.readings - 1), 1)
     judged = not tag_sum.cells or any(table not in found.unordered for _, table, _ in tag_sum.cells)
-    steps = len(tag_sum.clock_steps()) if judged else None
+    steps = len(tag_sum.clock_steps) if judged else None
     ends = {"from_ms": begin, "until_ms": end}
     return {"silent_share": share, **ends, "steps_since_last": since, "clock_steps": steps}
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,6 +167,7 @@ def prepare(config: Config) -> None:
         open_store(config)
 
 
+@cache
 def templates() -> Environment:
     """The pages' templates; whatever they are given is escaped."""
     from jinja2 import Environment, PackageLoader
