@@ -197,7 +197,7 @@ class LastLine(ProgressColumn):
 
 
 # What kernels import before it is their turn. The checks' library takes so long that the first check need not wait for
-# it: the historian sums up meanwhile.
+# it: the historian sums up meanwhile. What is imported stays, so that the garbage collector need not look at it.
 TO_CHECK = """
 from threading import Thread
 from sensorstream.fast_import import ours
@@ -207,8 +207,12 @@ import pandas
 Thread(target=load_library).start()
 """
 TO_INGEST = """
+import gc
+gc.disable()
 import sensorstream.pipeline.ingest, sensorstream.progress.display, sensorstream.report
 import matplotlib.backends.backend_svg, pandas
+gc.freeze()
+gc.enable()
 """
 
 
