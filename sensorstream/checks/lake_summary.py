@@ -53,7 +53,7 @@ READ_AT_MOST = 50_000_000  # readings
 COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
 TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
 JUDGED = ["datetime", "value"]
-REQUESTS = 16  # at one time
+REQUESTS = 32  # at one time
 
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
 DTYPES = {

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 READINGS = pa.schema([("tagpath", pa.dictionary(pa.int32(), pa.string())), *SCHEMA])
-FETCHES_AT_ONCE = 8
+FETCHES_AT_ONCE = 32  # 1,000 files of a store that answers in 25 ms come in 1.3 s so, by 8 in 3.7 s
 Patterns = str | Sequence[str] | None
 
 Start = Moment | WindowLike

@@ -33,6 +33,7 @@ WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
 MOST_BARS = 120
 REJECTED = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime"), ("reason", pa.string())])
 DRAWN = pa.schema([SCHEMA.field("datetime"), SCHEMA.field("value"), SCHEMA.field("text")])
+FETCHED_BYTES = 256 << 20  # of files that wait at one time
 MOST_MOVED, MOST_LOOKED_AT = 12, 24  # tags whose level is drawn, of those that were looked at once more
 MOST_TEXT = 60  # characters of a last value
 
@@ -115,7 +116,8 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
             size[entry.tagpath] += entry.size
     width = bar_width(window)
     edges = np.append(np.arange(window.start_ms, window.end_ms, width * 1000), window.end_ms)
-    fetched = ahead(lambda path: [kept_or_fetched(store, entry) for entry in by_tag[path]], paths, FETCHES_AT_ONCE)
+    requests = max(1, min(FETCHES_AT_ONCE, FETCHED_BYTES // max(size.values(), default=1)))
+    fetched = ahead(lambda path: [kept_or_fetched(store, entry) for entry in by_tag[path]], paths, requests)
     counted = [
         _counted(store, path, by_tag[path], data, edges, window) for path, data in zip(paths, fetched, strict=True)
     ]
