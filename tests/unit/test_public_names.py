@@ -65,3 +65,9 @@ def test_the_page_of_public_names_is_rendered_without_a_warning():
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.strip()).read_text()
     assert all(f'<section id="{name}">' in page for name in sensorstream.__all__)
+
+
+def test_help_calls_the_kinds_of_keys_by_name():
+    text = str(signature(sensorstream.Config))
+    assert "layout: Layout = 'auto'" in text and "db_schema: Name" in text
+    assert not re.search("<function|FieldInfo|AfterValidator", text)
