@@ -73,5 +73,5 @@ def test_help_calls_the_kinds_of_keys_by_name():
     assert "layout: Layout = 'auto'" in text and "db_schema: Name" in text
     assert not re.search("<function|FieldInfo|AfterValidator", text)
     layout = {"readings": {"tables": "a", "id": "b", "time": {"column": "c"}, "numbers": "d"}, "need": []}
-    with pytest.raises(ConfigError, match='unknown key "layout.need": did you mean "needs"'):
+    with pytest.raises(ConfigError, match=r'unknown key "layout\.need": did you mean "needs"'):
         check({"db": {}, "local_path": "x", "layout": layout}, where="the test")
