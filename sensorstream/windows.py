@@ -6,6 +6,7 @@ Pure: knows neither the historian nor the lake.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -155,7 +156,15 @@ def joined(parts: Iterable[Window], *, touching: bool) -> list[Window]:
 
 def midnight(day: date, tz: str) -> datetime:
     """The first instant of ``day`` in ``tz``, in UTC."""
-    return datetime.combine(day, time(), tzinfo=zone(tz)).astimezone(UTC)
+    here = zone(tz)
+    first = datetime.combine(day, time(), tzinfo=here)
+    late, early = (first.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if late <= early:
+        return late
+    # Clocks jump over midnight, and may do so before it: the day begins where they do.
+    jumped = range(int((late - early).total_seconds()))
+    since = bisect_left(jumped, day, key=lambda s: (early + timedelta(seconds=s)).astimezone(here).date())
+    return early + timedelta(seconds=since)
 
 
 def day_window(day: date, tz: str) -> Window:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from ..errors import ConfigError
 from ..windows import zone
@@ -31,10 +32,11 @@ def _known_zone(name: str) -> str:
     return name
 
 
-Text = Annotated[str, AfterValidator(text_of)]
-Said = Annotated[Text, AfterValidator(_said)]
-Name = Annotated[Said, Field(max_length=1_000)]  # which a sentence can say
-Zone = Annotated[Text, AfterValidator(_known_zone)]
+# Aliases with a name, by which help() calls them.
+Text = TypeAliasType("Text", Annotated[str, AfterValidator(text_of)])
+Said = TypeAliasType("Said", Annotated[Text, AfterValidator(_said)])
+Name = TypeAliasType("Name", Annotated[Said, Field(max_length=1_000)])  # which a sentence can say
+Zone = TypeAliasType("Zone", Annotated[Text, AfterValidator(_known_zone)])
 
 
 class Part(BaseModel):

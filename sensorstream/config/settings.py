@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+from typing_extensions import TypeAliasType
 
 from ..formatting import cut
 from .aws import Aws
@@ -43,7 +44,15 @@ def _table(name: str) -> str:
     return name
 
 
-Code = Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)]
+Code = TypeAliasType("Code", Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)])
+Region = TypeAliasType("Region", Annotated[str, Field(pattern=r"^[\w-]+$")])
+Layout = TypeAliasType(
+    "Layout",
+    Annotated[
+        Annotated[Name, Tag("name")] | Annotated[Description, Tag("description")],
+        Discriminator(lambda value: "name" if isinstance(value, str) else "description"),
+    ],
+)
 
 
 def prefix_of(directory: str) -> str:
@@ -134,10 +143,7 @@ class Config(Part):
     db_secret_id: Name | None = None
     db_rotation: Rotation | None = None
     db_schema: Name = "public"
-    layout: Annotated[
-        Annotated[Name, Tag("name")] | Annotated[Description, Tag("description")],
-        Discriminator(lambda value: "name" if isinstance(value, str) else "description"),
-    ] = "auto"
+    layout: Layout = "auto"
     tags_table: Name = "tags"
     gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
     tag_details: Name | None = None
@@ -145,7 +151,7 @@ class Config(Part):
     bucket_name: Name | None = None
     s3_directory: Text = "sensor_data/"
     s3_endpoint_url: Name | None = None
-    s3_region: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
+    s3_region: Region | None = None
     s3_path_style: bool | None = None
     aws_profile: Name | None = None
     aws_credentials_file: Name | None = None

@@ -46,6 +46,7 @@ def _part(model: type[BaseModel], loc: Sequence[str | int]) -> type[BaseModel]:
 
 
 def _models(kind: Any) -> Any:
+    kind = getattr(kind, "__value__", kind)  # of an alias
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
     for part in get_args(kind):

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..config.settings import Config
 from ..errors import LakeError, SensorStreamError
 from ..historian import open_historian
+from ..historian.patterns import read_alike
 from ..lake import scan
 from ..lake.tag_metadata import note, tag_table
 
@@ -38,11 +39,10 @@ class TagList:
         return TagList(tuple(sorted(facts)), facts)
 
     def named(self, patterns: Sequence[str]) -> TagList:
-        """Those that one of the patterns finds; all where Python reads none of them as PostgreSQL does."""
-        try:
-            found = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).search
-        except re.error:
+        """Those that one of the patterns finds; all where Python may read one of them otherwise than PostgreSQL."""
+        if not read_alike(patterns):
             return self
+        found = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).search
         return TagList(tuple(filter(found, self.paths)), self.facts)
 
     def unit(self, path: str) -> str:

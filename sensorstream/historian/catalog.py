@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
 from threading import Event
@@ -32,6 +33,7 @@ from .time_sql import in_order
 from .watch import Watch, kind_of, watched
 from .zone_check import refuse_other_zones
 
+OF_WEEKS = 'if the number in its name is a week\'s, write {year}_{n} in "tables" of a layout (docs/layouts.md)'
 AWAKE_SECONDS = 0.5  # between two signs of life within a transaction
 
 
@@ -216,8 +218,13 @@ class Historian:
 
     def left_out(self, window: Window) -> tuple[LeftOut, ...]:
         """Tables that look as if they held readings of ``window`` and are not read."""
-        found = []
-        for table in self._listing().unlisted:
+        found, listed = [], self._listing()
+        for table in listed.tables:
+            early = table.span and table.span.start > datetime.now(UTC) and not table.span.overlaps(around(window))
+            if early and self.holds_any(checked(self, table), window):
+                why = f"{table.name} is of a time that has not begun, {table.span}, and holds readings of the window:"
+                found.append(LeftOut(table.name, f"{why} left out, {OF_WEEKS}"))
+        for table in listed.unlisted:
             if (listing := self.layout.readings[table.family].tables.listing) is None:
                 why = f"{table.name} has the columns of readings but no month in its name"
                 month = f"{window.start.astimezone(zone(self.timezone)):%Y_%m}"

@@ -80,6 +80,10 @@ class Mark:
     snapshot: str
     inserted: int | None = None  # unknown to the marks of former versions
 
+    def fits(self, table: PartitionTable) -> bool:
+        """Whether rows of ``table`` are still the readings that they were."""
+        return (self.table, self.columns) == (table.name, _columns(table))
+
 
 @dataclass(frozen=True)
 class Tail:
@@ -206,8 +210,8 @@ def _named(found: Sequence[tuple[int, int, int]], borders: Sequence[int]) -> dic
 def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
     """What has happened to the table besides inserts, as far as it shows without reading it."""
     name = table.name
-    if (mark.table, mark.columns) != (name, columns := _columns(table)):
-        return f"the mark is of {mark.table} with {mark.columns}, not of {name} with {columns}"
+    if not mark.fits(table):
+        return f"{name} is read otherwise than at the mark ({_columns(table)}, then {mark.columns})"
     if now.server != mark.server:
         return f"{name} is another table than at the mark, or of another server, or the server was restored since"
     if now.filenode != mark.filenode:

@@ -11,12 +11,13 @@ from psycopg import sql
 from ..config.settings import Config
 from ..errors import SourceError
 from ..windows import Window, day_window, zone
-from .catalog import Historian, open_historian
+from .catalog import OF_WEEKS, Historian, open_historian
 from .connection import source_errors
 from .extent import always, ends_of
 from .model import PartitionTable
 from .readings_sql import in_window, table_name
 from .table_shapes import checked
+from .tables import around
 
 MOST_NAMED = 5  # tags
 
@@ -106,12 +107,13 @@ def check_layout(config: Config) -> LayoutLook:
     """
     with open_historian(config) as historian:
         tags = historian.tags()
-        looks, readable = [], []
+        looks, readable, others = [], [], []
         for table in historian.every_table():
             try:
                 known = checked(historian, table)
                 looks.append(_look(historian, known))
                 readable.append(known)
+                others += _outside(known, looks[-1])
             except SourceError as error:
                 if historian.connection.closed:
                     raise
@@ -137,7 +139,7 @@ def check_layout(config: Config) -> LayoutLook:
             readings=sum(counts.values()),
             untagged=sum(count for number, count in counts.items() if number not in ids),
             several=tuple(tag.path for tag in tags if len(tag.ids) > 1),
-            notes=(*historian.notes, *(one.why for one in historian.left_out(always()))),
+            notes=(*others, *historian.notes, *(one.why for one in historian.left_out(always()))),
             timezone=config.timezone,
         )
 
@@ -146,3 +148,13 @@ def _look(historian: Historian, table: PartitionTable) -> TableLook:
     first, last = ends_of(historian, table)
     values = ", ".join(dict.fromkeys(table.kind(name) for name in table.columns))
     return TableLook(table.name, first, last, values)
+
+
+def _outside(table: PartitionTable, look: TableLook) -> list[str]:
+    """That a table's readings are none of the time that its name says."""
+    if not (table.span and look.first and look.last):
+        return []
+    near = around(table.span)
+    if look.first < near.end and near.start <= look.last:
+        return []
+    return [f"{table.name} is taken for {table.span} and has no reading of that time: {OF_WEEKS}"]

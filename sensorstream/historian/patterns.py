@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,7 +15,18 @@ from .connection import Connection, shortened
 
 MATCH_SECONDS = 30  # for all tag paths; ten patterns and a million of paths take twenty
 
+# Escapes but of signs and digits, classes, options, bounds, of which others make something else or nothing.
+POSTGRESQL_ALONE = re.compile(r"\\[^\Wd]|\[[:.=]|\(\?(?!:)|^\*\*\*|\{(?!\d+(,\d*)?\})|\n")
+
 Answer = TypeVar("Answer")
+
+
+def read_alike(patterns: Sequence[str]) -> bool:
+    """Whether other regular expressions, Python's and DuckDB's, mean the same by ``patterns``; false where in doubt."""
+    try:
+        return all(not POSTGRESQL_ALONE.search(pattern) and re.compile(pattern) for pattern in patterns)
+    except re.error:
+        return False
 
 
 def refuse_bad_patterns(connection: Connection, patterns: Sequence[str]) -> None:

@@ -171,6 +171,17 @@ def look(
     return Late(FINGERPRINT if reasons else HEAP_TAIL, tuple(reasons), again, elsewhere, marks)
 
 
+def read_otherwise(back: Lookback) -> list[str]:
+    """That the lake has other readings of the same rows, by another layout: told once, for then the marks are new."""
+    tables = [table.name for table in back.tables if (mark := back.marks.get(table.name)) and not mark.fits(table)]
+    first = back.span.start.astimezone(zone(back.timezone)).date()
+    says = (
+        f"{', '.join(tables)}: read otherwise than by earlier runs, by another layout or other columns. Days that"
+        f" differ are read again from {first} on; those before keep what was read, which verify --repair puts right"
+    )
+    return [says] if tables else []
+
+
 def _end(back: Lookback, table: PartitionTable) -> Mark | None:
     """The table's mark but for its rows."""
     state = back.states[table.name]

@@ -19,7 +19,7 @@ from ..lake.manifest import Manifest, Root, at_one_commit
 from ..lake.source_state import Grid, days
 from ..lake.stores import Store
 from ..lake.tag_metadata import tags_file
-from ..late.detect import Late, Lookback, look, lookback
+from ..late.detect import Late, Lookback, look, lookback, read_otherwise
 from ..late.read_again import ReadAgain, late_record, read_again
 from ..planning import make_plan, row_counts
 from ..planning.plan import Plan, Workers
@@ -214,7 +214,10 @@ def stage_and_count(
             late = late_of(counts)
         measured.reconcile(sum(counts.values()))
         rule = quality_rule(config, plan.layout)
-        warnings = [*warnings_of(historian, plan, counts, measured.tally, rule)]
+        warnings = [
+            *warnings_of(historian, plan, counts, measured.tally, rule),
+            *(read_otherwise(back) if back else ()),
+        ]
         historian.release()
         refuse_losses(config, before.store, replaced_parts(before.scope), before.seen.entries, measured)
         yield Counted(files, measured, plan, visible, tags, late, warnings)

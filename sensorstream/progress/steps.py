@@ -48,7 +48,7 @@ class Step:
 
     def __str__(self) -> str:
         if not self.readings and not self.size:
-            counted = f"{self.done:,} of {self.total:,}"
+            counted = f"{self.done:,} of {self.total:,}" if self.total > 1 else span(self.seconds)
         else:
             of = f" of about {short(self.expected)}" if self.expected and self.share < 1 else ""
             counted = ", ".join(

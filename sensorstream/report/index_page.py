@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from calendar import Calendar
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -119,14 +120,18 @@ def months(days: Mapping[date, object]) -> list[Month]:
 
 def comparable(found: Sequence[Run], timezone: str) -> list[Run]:
     """The runs whose figures can be held against each other: of the patterns and the number of days that most windows
-    were asked for, the newest of each window, in order of the data. Pure."""
+    were asked for, the newest of each window, in order of the data; its bytes are the most that a run of that window
+    wrote, as one that finds nothing changed writes none. Pure."""
     groups: dict[tuple[str, int], dict[str, Run]] = {}
     for run in sorted(found, key=lambda run: run.ended):
         if run.published and run.outcome.window:
             patterns = run.outcome.asked.rpartition("_")[2]
-            groups.setdefault((patterns, len(run.days(timezone))), {})[run.outcome.asked] = run
-    most = max(groups.values(), key=lambda group: (len(group), max(run.ended for run in group.values())), default={})
-    return sorted(most.values(), key=_starts)[-MOST_POINTS:]
+            group = groups.setdefault((patterns, len(run.days(timezone))), {})
+            before = group.get(run.outcome.asked, run).outcome.bytes_written or 0
+            most = max(before, run.outcome.bytes_written or 0)
+            group[run.outcome.asked] = replace(run, outcome=replace(run.outcome, bytes_written=most))
+    largest = max(groups.values(), key=lambda group: (len(group), max(run.ended for run in group.values())), default={})
+    return sorted(largest.values(), key=_starts)[-MOST_POINTS:]
 
 
 def _starts(run: Run) -> datetime:
@@ -137,44 +142,57 @@ def trends(alike: Sequence[Run], timezone: str) -> list[Picture]:
     """Readings, rejected share, duration and bytes by day of the data."""
     if len(alike) < FEWEST_POINTS:
         return []
-    ended = [run.outcome for run in alike]
-    days = [_starts(run).astimezone(zone(timezone)).date() for run in alike]
-    shares = [100 * (each.rejected or 0) / max(each.read or 0, 1) for each in ended]
-    return [
-        _trend("Readings read", [each.read or 0 for each in ended], days, short),
-        _trend("Rejected, %", shares, days, lambda value: f"{value:.2g} %"),
-        _trend(
-            "Seconds from start to commit", [each.seconds or 0 for each in ended], days, lambda value: f"{value:.3g} s"
+    here, figures = (
+        zone(timezone),
+        (
+            ("Readings read", lambda ended: ended.read or 0, short),
+            (
+                "Rejected, %",
+                lambda ended: 100 * (ended.rejected or 0) / max(ended.read or 0, 1),
+                lambda share: f"{share:.2g} %",
+            ),
+            ("Seconds from start to commit", lambda ended: ended.seconds or 0, lambda seconds: f"{seconds:.3g} s"),
+            # Where no run is kept that wrote what is there, there is no point.
+            ("Bytes written", lambda ended: ended.bytes_written or (None if ended.written else 0), size),
         ),
-        _trend("Bytes written", [each.bytes_written or 0 for each in ended], days, size),
-    ]
+    )
+    found = []
+    for title, value, text in figures:
+        known = [(_starts(run).astimezone(here), number) for run in alike if (number := value(run.outcome)) is not None]
+        found += [drawn(title, partial(_line, title, known, text), group="trends")] if known else []
+    return found
 
 
-def _trend(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
-    return drawn(title, lambda: _line(title, values, days, text), group="trends")
-
-
-def _line(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
+def _line(title: str, known: Sequence[tuple[datetime, float]], text: Callable[[float], str]) -> Picture:
+    """A point for each window, where it begins."""
+    values, first = [value for _, value in known], known[0][0].date()
     alt = f"Last {text(values[-1])}; {text(min(values))} to {text(max(values))} in {len(values)} runs."
     with canvas(title, alt, size=(WIDTH, 1.7), group="trends") as drawing:
         axes = drawing.axes
-        places = [(day - days[0]).days for day in days]
+        day_one = datetime.combine(first, time())
+        places = [(at.replace(tzinfo=None) - day_one) / timedelta(days=1) for at, _ in known]
         marker = "o" if len(values) <= MARKED_POINTS else ""
         axes.plot(places, values, color=KEPT, lw=1.4, marker=marker, markersize=3.5)
-        ticks = sorted({round(place) for place in np.linspace(0, places[-1], 5)})
-        axes.set_xticks(ticks, [f"{days[0] + timedelta(days=tick):%d %b}" for tick in ticks])
+        ticks = sorted({round(place) for place in np.linspace(0, int(places[-1]), 5)})
+        axes.set_xticks(ticks, [f"{first + timedelta(days=tick):%d %b}" for tick in ticks])
         axes.set_ylim(0, (max(values) or 1) * 1.1)
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: text(value))
         axes.margins(x=0.02)
-        told = dict(zip(places, map(text, values), strict=True))
-        every = range(places[-1] + 1)
+        told = {float(day): "no run" for day in {*range(int(places[-1]))} - {*map(int, places)}}
+        for place, value in zip(places, values, strict=True):
+            told[place] = f"{told[place]}; {text(value)}" if place in told else text(value)
         drawing.tip = {
-            "labels": [f"{days[0] + timedelta(days=place):%a %d %b %Y}" for place in every],
-            "values": {title: [told.get(place, "no run") for place in every]},
+            "places": sorted(told),
+            "labels": [_when(day_one + timedelta(days=place)) for place in sorted(told)],
+            "values": {title: [told[place] for place in sorted(told)]},
             "x": axes.get_xlim(),
         }
     return drawing.picture()
+
+
+def _when(at: datetime) -> str:
+    return f"{at:%a %d %b %Y}" if at.time() == time() else f"{at:%a %d %b %Y, %H:%M}"
 
 
 def days_words(days: Sequence[date]) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from ..config.settings import Config
+from ..historian.patterns import read_alike
 from ..lake.ddl import standard_text, statements
 from ..windows import Window, day_window, zone
 
 EVERY = [".*"]
 
 
-def in_python(config: Config, window: Window, patterns: Sequence[str], opened: Sequence[Any]) -> str:
-    """Three lines of Python; ``opened`` are path and source that ``load`` was given."""
+def in_python(
+    config: Config, window: Window, patterns: Sequence[str], paths: Sequence[str], opened: Sequence[Any]
+) -> str:
+    """Three lines of Python; ``paths`` are those of the run, ``opened`` path and source that ``load`` was given."""
     path, source = opened
     given = [repr(path)] if path else []
     given += [f"source={source!r}"] if source != "file" else []
-    chosen = "" if list(patterns) == EVERY else f", patterns={list(patterns)!r}"
+    by_pattern, every = _selects(patterns, paths), list(patterns) == EVERY
+    chosen = "" if every else f", patterns={list(patterns)!r}" if by_pattern else f", tags={list(paths)!r}"
     return (
         "import sensorstream\n"
         f"config = sensorstream.load({', '.join(given)})\n"
@@ -25,16 +30,23 @@ def in_python(config: Config, window: Window, patterns: Sequence[str], opened: S
     )
 
 
-def in_duckdb(config: Config, window: Window, patterns: Sequence[str]) -> str:
+def in_duckdb(config: Config, window: Window, patterns: Sequence[str], paths: Sequence[str]) -> str:
     """The view of the lake, and a query of it."""
     months = [f"'{month}'" for month, _ in window.months(config.timezone)]
     start, end = (f"TIMESTAMPTZ '{at.isoformat()}'" for at in (window.start, window.end))
     where = [f"month IN ({', '.join(months)})", f"datetime >= {start}", f"datetime < {end}"]
-    if list(patterns) != EVERY:
+    if not _selects(patterns, paths):
+        where.append(f"url_decode(tagpath) IN [{', '.join(map(standard_text, paths))}]")
+    elif list(patterns) != EVERY:
         any_of = standard_text("|".join(f"(?:{pattern})" for pattern in patterns))
         where.append(f"regexp_matches(url_decode(tagpath), {any_of})")
     view = statements(config, [], "duckdb", database="sensorstream", table="readings")
     return f"{view}SELECT * FROM readings\nWHERE {' AND '.join(where)};"
+
+
+def _selects(patterns: Sequence[str], paths: Sequence[str]) -> bool:
+    """Whether ``patterns`` select ``paths`` here as in PostgreSQL, which knows a tag by its gateway's name as well."""
+    return read_alike(patterns) and all(any(re.search(pattern, path) for pattern in patterns) for path in paths)
 
 
 def _when(window: Window, timezone: str) -> str:

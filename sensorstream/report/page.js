@@ -81,8 +81,9 @@ function values(element, event) {
     const row = Math.floor(y * tip.rows.length), bar = Math.floor(x * tip.labels.length), lost = tip.lost[row] ? tip.lost[row][bar] : 0;
     return `${tip.rows[row]}\n${tip.labels[bar]}: ${number(tip.counts[row][bar])} kept` + (lost ? `, ${number(lost)} rejected` : "");
   }
-  if (tip.labels) {  // bars, or points at whole places
-    const bar = Math.round(tip.x[0] + x * (tip.x[1] - tip.x[0]));
+  if (tip.labels) {  // bars at whole places, or points at those named
+    const at = tip.x[0] + x * (tip.x[1] - tip.x[0]), away = tip.places?.map(place => Math.abs(place - at));
+    const bar = away ? away.indexOf(Math.min(...away)) : Math.round(at);
     if (!(bar in tip.labels)) return "";
     return [tip.labels[bar], ...Object.entries(tip.values).map(([name, of]) => `${name}: ${number(of[bar])}`)].join("\n");
   }

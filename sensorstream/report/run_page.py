@@ -74,6 +74,7 @@ def write(
     ended = outcome(window, config.patterns(patterns), record, checks, failure)
     notable, chosen = listed(folder), config.patterns(patterns)
     known = json.loads((folder / TAGS).read_text(encoding="utf-8")) if (folder / TAGS).exists() else None
+    paths = known["tagpath"] if known else []
     pictures, not_drawn = _pictures(config, window, notebooks, notable, known, failure)
     beside = around(config, folder, window, chosen)
     lake = check(folder, "check_lake") or {}
@@ -102,8 +103,8 @@ def write(
             not_drawn=not_drawn,
             codes=[(with_name(code), count) for code, count in record.quality_codes.items()] if record else [],
             tags=compact(known, lake.get("gaps"), _ids(pictures)) if known else None,
-            in_python=in_python(config, window, chosen, opened),
-            in_duckdb=in_duckdb(config, window, chosen),
+            in_python=in_python(config, window, chosen, paths, opened),
+            in_duckdb=in_duckdb(config, window, chosen, paths),
             late=late,
             late_shown={path: ", ".join(days) for path, days in list(late.items())[:MOST_ROWS]},
             plan=next((_first_rows(found["plan"]) for found in notebooks if found["plan"]), None),

@@ -59,7 +59,9 @@ def _series(
             axes.set_title(
                 f"{name}, {units[name]}" if units.get(name) else name, loc="left", fontsize=9.5, parse_math=False
             )
-            axes.xaxis.set_major_locator(locator := mdates.AutoDateLocator(tz=zone(config.timezone), maxticks=8))
+            axes.xaxis.set_major_locator(
+                locator := mdates.AutoDateLocator(tz=zone(config.timezone), minticks=3, maxticks=8)
+            )
             axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zone(config.timezone)))
             axes.margins(x=0)
     return drawing.picture()

@@ -51,6 +51,8 @@ HEAP = {
 # Of workers: the folder that a run happens to be in is no place to import from, others may write there.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 LOOPBACK = "127.0.0.1"
+DRIVER_HOST = "spark.driver.host"
+HERE_ALONE = f"{DRIVER_HOST}={LOOPBACK}"  # of Java's arguments
 
 
 def settings(config: Config) -> dict[str, str]:
@@ -83,7 +85,7 @@ def settings(config: Config) -> dict[str, str]:
     )
     if _one_machine(config):
         # On one machine nothing need be reachable from outside.
-        chosen |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
+        chosen |= {DRIVER_HOST: LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
     if local(config):
         chosen["spark.driver.memory"] = "2g"  # driver and workers share one heap
         # Where readings wait on disk, in folders that Spark lets everybody look into.
@@ -115,8 +117,9 @@ def _one_machine(config: Config) -> bool:
 
 
 def spark_session(config: Config) -> SparkSession:
-    """The session for ``config``, started where there is none yet. Sets ``JAVA_HOME`` and Spark's Python."""
-    return start_early(config).result()
+    """The session for ``config``, started where there is none yet."""
+    with start_early(config) as starting:
+        return starting.result()
 
 
 def start_early(config: Config) -> Starting:
@@ -133,19 +136,34 @@ def start_early(config: Config) -> Starting:
     needs('"engine": "jdbc"' if config.engine == "jdbc" else "Spark", spark=("pyspark", "pandas"))
     from pyspark import SparkContext
 
-    if SparkContext._gateway is None:
-        os.environ["JAVA_HOME"] = str(java_home())
-        # Data sources are planned here by the name of Python that executors know, python3 where nothing is said.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # Spark takes the first python3 on PATH otherwise, which need not have pyarrow; that of executors is theirs to know.
-    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    environment = {"PYSPARK_DRIVER_PYTHON": sys.executable}
     if local(config):
-        os.environ["PYSPARK_PYTHON"] = sys.executable
+        environment["PYSPARK_PYTHON"] = sys.executable
     elif python := config.spark_conf.get(PYTHON):
-        os.environ["PYSPARK_PYTHON"] = python
+        environment["PYSPARK_PYTHON"] = python
     if _one_machine(config):
-        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)  # where its pages listen, if somebody wants them
-    return Starting(master(config), settings(config))
+        # where its pages listen, if somebody wants them
+        environment["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", LOOPBACK)
+    else:
+        _end_java_of_this_machine()
+    if SparkContext._gateway is None:
+        environment["JAVA_HOME"] = str(java_home())
+        # Data sources are planned here by the name of Python that executors know, python3 where nothing is said.
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return Starting(master(config), settings(config), environment)
+
+
+def _end_java_of_this_machine() -> None:
+    """Take down a JVM that an ended session was started in and that no executor elsewhere could reach."""
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    if process and HERE_ALONE in process.args and SparkContext._active_spark_context is None:
+        SparkContext._gateway.shutdown()  # type: ignore[union-attr]
+        process.stdin.close()  # at which it ends
+        process.wait()
+        SparkContext._gateway = SparkContext._jvm = None
 
 
 class Starting:
@@ -155,9 +173,12 @@ class Starting:
     two would find a module half made. So the thread only waits for the JVM.
     """
 
-    def __init__(self, master: str, settings: dict[str, str]) -> None:
+    def __init__(self, master: str, settings: dict[str, str], environment: dict[str, str]) -> None:
         from pyspark import SparkConf, SparkContext
 
+        # Until Java and the session have it: what is started later, on a cluster perhaps, is told its own.
+        self._before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
         self._master = master
         self._conf = SparkConf().setMaster(master).setAll(list(settings.items()))
         # What Java is started with stands in the list of processes; a secret is told to the session alone.
@@ -206,6 +227,7 @@ class Starting:
         with spark_errors():
             session = builder.master(self._master).getOrCreate()
             carry(session)
+        self._restore()
         return session
 
     def __enter__(self) -> Starting:
@@ -222,6 +244,16 @@ class Starting:
             self._gateway.proc.terminate()  # and takes its temporary folder along
             self._gateway.proc.wait()
             self._gateway = None
+        self._restore()
+
+    def _restore(self) -> None:
+        """Leave the environment of this process as it was."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._before = {}
 
 
 _interrupted = threading.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -172,6 +173,10 @@ def test_runs_are_found_by_any_of_their_words(pages, browser):
     seen = tab.locator("tr[data-run]:visible")
     assert tab.locator("#found").inner_text() == f"{seen.count()} of 400 runs" and 0 < seen.count() < 20
     assert all("failed" in text for text in seen.all_inner_texts())
+    picture = tab.locator("svg.tipped").first
+    picture.scroll_into_view_if_needed()
+    picture.hover()
+    assert re.search(r" 20\d\d\nReadings read: ", tab.locator(".tip").inner_text())
 
 
 def shot(tab: Page, name: str, view: str) -> None:

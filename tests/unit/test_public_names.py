@@ -12,6 +12,7 @@ import pytest
 
 import sensorstream
 from sensorstream.config.sources import check
+from sensorstream.errors import ConfigError
 from sensorstream.verification.differences import Difference
 from sensorstream.verification.result import Verification
 
@@ -65,3 +66,12 @@ def test_the_page_of_public_names_is_rendered_without_a_warning():
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.strip()).read_text()
     assert all(f'<section id="{name}">' in page for name in sensorstream.__all__)
+
+
+def test_help_calls_the_kinds_of_keys_by_name():
+    text = str(signature(sensorstream.Config))
+    assert "layout: Layout = 'auto'" in text and "db_schema: Name" in text
+    assert not re.search("<function|FieldInfo|AfterValidator", text)
+    layout = {"readings": {"tables": "a", "id": "b", "time": {"column": "c"}, "numbers": "d"}, "need": []}
+    with pytest.raises(ConfigError, match=r'unknown key "layout\.need": did you mean "needs"'):
+        check({"db": {}, "local_path": "x", "layout": layout}, where="the test")

@@ -1,7 +1,10 @@
 """Windows: half open, and cut at the borders of a time zone's days and months."""
 
 import itertools
+import struct
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -29,6 +32,31 @@ def test_months_and_days_tile_the_window(window, tz):
         assert (parts[0].start, parts[-1].end) == (window.start, window.end)
         assert all(a.end == b.start for a, b in itertools.pairwise(parts))
     assert all(month_window(month, tz).covers(part) for month, part in window.months(tz))
+
+
+TIME_ZONES = files("tzdata")
+
+
+def clock_changes(tz):
+    """The seconds since 1970 at which clocks of a zone changed, as its file lists them."""
+    data = TIME_ZONES.joinpath("zoneinfo", *tz.split("/")).read_bytes()
+    header = data.index(b"TZif", 4)  # the second one, of 64 bits
+    (count,) = struct.unpack_from(">I", data, header + 32)
+    return struct.unpack_from(f">{count}q", data, header + 44)
+
+
+def test_days_and_months_tile_every_change_of_clocks_of_every_zone():
+    changes = [(tz, s) for tz in TIME_ZONES.joinpath("zones").read_text().split() for s in clock_changes(tz)]
+    assert len(changes) > 20_000
+    for tz, s in changes:
+        before, at = (datetime.fromtimestamp(s - n, ZoneInfo(tz)) for n in (1, 0))
+        if before.date() == at.date() and at.hour:
+            continue  # no midnight is near
+        window = Window(at, at + timedelta(hours=27))
+        for named in (window.days(tz), window.months(tz)):
+            parts = [part for _, part in named]
+            assert (parts[0].start, parts[-1].end) == (window.start, window.end), (tz, at)
+            assert all(a.end == b.start for a, b in itertools.pairwise(parts)), (tz, at)
 
 
 @given(WINDOWS, WINDOWS)

@@ -259,3 +259,10 @@ def test_a_window_without_a_reading_says_so(demo, plant):
     assert bench.widget and f"no reading in this window of {tag}" in bench._status.value
     assert bench.readings().empty
     assert inside_ms(bench.view.of(tag), later.start_ms, later.end_ms).num_rows == 0
+
+
+def test_a_pattern_that_only_postgresql_reads_hides_no_tag_from_the_list():
+    tags = exploration.TagList(("a", "b1"), {})
+    assert tags.named(["^a"]).paths == ("a",)
+    for pattern in ("[[:digit:]]", r"\my", "("):
+        assert tags.named([pattern]) is tags

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 
 import pytest
 
 from sensorstream.checks.check_source import check_source
 from sensorstream.cli.main import main
+from sensorstream.config.layouts.known import known
 from sensorstream.errors import SourceError
 from sensorstream.historian import open_historian
+from sensorstream.historian.layout_check import check_layout
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.pipeline.preview import plan
 from sensorstream.verification.verify import verify
@@ -130,6 +133,22 @@ def test_a_table_by_weeks_is_told_of(database, make_config, generic):
     generic("sensor_2026_42")
     (note,) = [note for note in plan(make_config(dbname=database.name), DAY).notes if "sensor_2026_42" in note]
     assert note.startswith("sensor_2026_42 has the columns of readings but no month in its name: left out")
+
+
+def test_a_week_that_is_taken_for_a_month_is_told_of(database, make_config, generic):
+    past, next_year = "sensor_2026_08", f"sensor_{date.today().year + 1}_05"
+    generic(past)
+    generic(next_year)
+    config = make_config(dbname=database.name)
+    (left,) = plan(config, DAY).left_out
+    assert left.why.startswith(f"{next_year} is of a time that has not begun") and "{year}_{n}" in left.why
+    with pytest.raises(SourceError, match="no partition table covers .*" + re.escape(left.why)):
+        ingest(config, DAY)
+    notes = [note for note in check_layout(config).notes if "has no reading of that time" in note]
+    assert [note.partition(" is taken for ")[0] for note in notes] == [past, next_year]
+    layout = json.loads(known("generic").model_dump_json(exclude_defaults=True))
+    layout["readings"][0]["tables"] = {"names": ["sensor_{year}_{n}"]}
+    assert ingest(make_config(dbname=database.name, layout=layout), DAY).rows_written == 10
 
 
 def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):

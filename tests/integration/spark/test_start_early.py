@@ -48,3 +48,24 @@ with start_early(config) as starting:
 def test_a_process_that_just_leaves_says_nothing():
     done = run("start_early(config)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_a_session_leaves_the_environment_as_it_was_and_no_java_that_a_cluster_could_not_reach():
+    done = run("""
+import os
+before = dict(os.environ)
+def changed():
+    now = os.environ.items() ^ before.items()
+    print({name for name, _ in now} - {"SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE"})  # pyspark's own
+with start_early(config) as starting:
+    session = starting.result()
+changed()
+session.stop()
+apart = config.model_copy(update={"spark_master": "spark://203.0.113.1:7077"})
+with start_early(apart) as starting:
+    starting._thread.join()
+    print(starting._gateway.jvm.System.getProperty("spark.driver.host"))
+changed()
+""")
+    assert (done.stdout, done.stderr) == ("set()\nNone\nset()\n", "")

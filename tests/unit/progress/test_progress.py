@@ -14,6 +14,11 @@ def test_a_step_says_readings_bytes_rate_and_time_left():
     assert str(step) == "extract: 4 M of about 10 M readings, 7.5 MB, 2 M readings/s, 5 s left"
 
 
+def test_one_piece_of_work_says_how_long_it_takes_until_it_can_count():
+    assert str(Step("publish", 0, 1, seconds=12.3)) == "publish: 12 s"
+    assert str(Step("publish", 0, 1, size=7_500_000, seconds=14)) == "publish: 7.5 MB"
+
+
 def test_an_estimate_that_was_too_low_is_no_end_before_the_end():
     step = Step("extract", 7, 8, readings=900, finished=900, expected=100, size=10, seconds=1)
     assert step.share == 0.99

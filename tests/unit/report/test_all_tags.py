@@ -118,11 +118,14 @@ def test_paths_are_told_by_what_differs_from_the_one_before():
 def test_the_lines_to_copy_read_exactly_the_window(config, tmp_path):
     (tmp_path / "site.json").write_text(json.dumps({"db": {}, "local_path": config.local_path}))
     part = window_of("UTC", start="2026-10-14T05:00", end="2026-10-14T06:00")
-    for window, patterns, count in ((DAY, [".*"], 3150), (DAY, ["a%b", "recipe"], 2520), (part, ["oven"], 30)):
+    asked = [(DAY, [".*"], [], 3150), (DAY, ["a%b", "recipe"], [], 2520), (part, ["oven"], [], 30)]
+    # PostgreSQL's own, or by a gateway's name: the paths are named.
+    asked += [(part, [pattern], [HALF], 30) for pattern in (r"\mov", "[[:alpha:]]ven", "(?i)OVEN", "^gateway/oven")]
+    for window, patterns, paths, count in asked:
         there: dict[str, object] = {}
-        exec(in_python(config, window, patterns, (str(tmp_path / "site.json"), "file")), there)
+        exec(in_python(config, window, patterns, paths, (str(tmp_path / "site.json"), "file")), there)
         assert len(there["readings"]) == count
-        assert len(duckdb.connect().sql(in_duckdb(config, window, patterns)).to_arrow_table()) == count
+        assert len(duckdb.connect().sql(in_duckdb(config, window, patterns, paths)).to_arrow_table()) == count
 
 
 def test_a_day_is_held_against_the_day_before_and_the_same_weekday(config, tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from sensorstream.report.outcome import Outcome
 from sensorstream.report.run_history import by_day, runs
 from sensorstream.verification.differences import Difference
 from sensorstream.verification.result import Verification
-from sensorstream.windows import day_window
+from sensorstream.windows import Window, day_window
 from tests.unit.report.test_run_page import RECORD
 
 FIRST = date(2024, 2, 1)
@@ -106,6 +108,31 @@ def test_figures_are_held_against_those_of_the_same_tags_by_the_day_of_their_dat
     assert [run.outcome.read for run in comparable(runs(config), "UTC")] == [100, 101, 102]
     text = Path(build(config).place).read_text()
     assert "one tag" in text and "historian on 127.0.0.1" in text, "each run with its patterns, and the plant"
+
+
+def tips(config) -> dict[str, dict]:
+    """What pointing at each trend tells, by its title."""
+    found = re.findall(r'data-tip="([^"]+)"', Path(build(config).place).read_text())
+    return {title: tip for tip in map(json.loads, map(unescape, found)) for title in tip["values"]}
+
+
+def test_a_rerun_that_writes_nothing_leaves_the_bytes_of_its_day(config, root):
+    for night in (0, 1, 2):
+        keep(root, FIRST + timedelta(days=night), replace(DONE, bytes_written=0 if night == 2 else 100_000))
+    keep(root, FIRST, replace(DONE, bytes_written=0), hour=9)
+    assert tips(config)["Bytes written"]["values"]["Bytes written"] == ["100 kB", "100 kB"]
+    assert len(tips(config)["Readings read"]["labels"]) == 3
+
+
+def test_each_of_two_windows_of_a_day_is_told_by_itself(config, root):
+    middle = datetime(2024, 2, 1, 12, tzinfo=UTC)
+    day = day_window(FIRST, "UTC")
+    for part, read in ((Window(day.start, middle), 1), (Window(middle, day.end), 2)):
+        folder = keep(root, FIRST, DONE, patterns=part.name)
+        replace(DONE, asked=f"{part.name}_a", window=part.to_json(), ended=day.end.isoformat(), read=read).save(folder)
+    tip = tips(config)["Readings read"]
+    assert tip["places"] == [0, 0.5] and tip["labels"] == ["Thu 01 Feb 2024", "Thu 01 Feb 2024, 12:00"]
+    assert tip["values"] == {"Readings read": ["1", "2"]}
 
 
 def test_what_verify_found_stands_on_the_day_until_a_run_has_put_it_right(config, root):

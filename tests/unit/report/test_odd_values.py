@@ -53,6 +53,15 @@ def test_any_values_make_a_picture_and_no_overflow(values):
     assert "not drawn</text>" not in picture.svg
 
 
+@pytest.mark.parametrize("seconds", [220, 13_400, 330_000, 120_000_000])
+def test_a_picture_of_any_length_of_time_finds_its_ticks(seconds):
+    times = [DAY.start_ms, DAY.start_ms + 1000 * seconds]
+    columns = [pa.array(["a/b"] * 2).dictionary_encode(), times, [1.0, 2.0], [None] * 2, [192] * 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert report.series(pa.table(columns, schema=READINGS), CONFIG).svg.count("<text") >= 3
+
+
 @given(VALUES, st.integers(2, 40))
 def test_few_readings_keep_the_extremes_of_what_is_measured(values, points):
     every = np.array(values)
