@@ -72,8 +72,7 @@ class Rotating:
             if version == versions.get(CURRENT) or (role in self.rotation.roles and role != used):
                 return Rotated(version, role)
             self.store.move(PENDING, away_from=version)  # something else took its role into use
-        roles = self.rotation.roles
-        role = roles[0] if used != roles[0] else roles[1]
+        role = next(role for role in self.rotation.roles if role != used)
         version = self.store.put_pending(
             {**current, "username": role, "password": secrets.token_urlsafe(PASSWORD_BYTES)}
         )
