@@ -11,13 +11,10 @@ from sensorstream.transform.fingerprint import MODULUS
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """How many rows, and the sum of their hashes modulo 2**64; fingerprints of disjoint rows add up."""
+    """How many rows, and the sum of their hashes modulo 2**64."""
 
     count: int = 0
     hash: int = 0
-
-    def __add__(self, other: Fingerprint) -> Fingerprint:
-        return Fingerprint(self.count + other.count, (self.hash + other.hash) % MODULUS)
 
 
 def read_fingerprints(rows: Iterable[tuple[int, int, int, Any]]) -> dict[tuple[int, int], Fingerprint]:

@@ -14,10 +14,9 @@ from ..extras import needs
 from .strict_json import parsed
 
 WHOLE = "SENSOR_PIPELINE_CONFIG"
-LISTS = {"SENSOR_PATTERNS": "sensor_patterns"}
-NUMBERS = {"LOOKBACK_DAYS": "lookback_days", "JDBC_FETCH_SIZE": "jdbc_fetch_size"}
+JSON = {"SENSOR_PATTERNS": "sensor_patterns", "LOOKBACK_DAYS": "lookback_days", "JDBC_FETCH_SIZE": "jdbc_fetch_size"}
 TEXTS = {"SENSOR_BUCKET": "bucket_name", "SENSOR_DIRECTORY": "s3_directory"}
-SINGLE = LISTS | NUMBERS | TEXTS
+SINGLE = JSON | TEXTS
 OF_A_TASK = "AIRFLOW_CTX_DAG_ID"  # Airflow sets it in a task
 HANDED_ON = "SENSORSTREAM_VARIABLES"  # names and texts, as one JSON object
 

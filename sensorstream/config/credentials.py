@@ -55,11 +55,9 @@ def login(config: Config) -> Login:
     db = config.db
     password = db.password.get_secret_value() if db.password else None
     roots = os.path.abspath(os.path.expanduser(db.sslrootcert)) if db.sslrootcert else None
-    most = config.jdbc_num_partitions
-    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode, roots, connections=most)
-    if config.db_secret_id is None:
-        return plain
-    return asked_again(replace(plain, secret=(config.db_secret_id, config.aws)))
+    secret = (config.db_secret_id, config.aws) if config.db_secret_id else None
+    plain = Login(db.host, db.port, db.dbname, db.user, password, db.sslmode, roots, secret)
+    return asked_again(replace(plain, connections=config.jdbc_num_partitions))
 
 
 def without_password(config: Config) -> Config:
@@ -72,7 +70,9 @@ def asked_again(login: Login) -> Login:
     """``login`` with what its secret says now: a password that was changed since is the new one."""
     if login.secret is None:
         return login
-    return with_secret(login, _secret(*login.secret))
+    secret_id, aws = login.secret
+    answer = asked(secret_id, aws, "get_secret_value", VersionStage="AWSCURRENT")
+    return with_secret(login, secret_object(secret_id, answer))
 
 
 def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
@@ -93,10 +93,6 @@ def with_secret(login: Login, secret: Mapping[str, Any]) -> Login:
 def _is_text(value: object) -> bool:
     """Whether a value can go to PostgreSQL as text."""
     return isinstance(value, str) and "\0" not in value and value == value.encode(errors="ignore").decode()
-
-
-def _secret(secret_id: str, aws: Aws) -> dict[str, Any]:
-    return secret_object(secret_id, asked(secret_id, aws, "get_secret_value", VersionStage="AWSCURRENT"))
 
 
 def secret_object(secret_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,10 +127,9 @@ def asked(secret_id: str, aws: Aws, action: str, **words: Any) -> dict[str, Any]
         raise ConfigError(f'secret "{secret_id}": {error}: {UNTRUSTED}') from None
     except (HTTPClientError, NoConnection) as error:
         raise SecretsAway(f'secret "{secret_id}": Secrets Manager does not answer to "{doing}": {error}') from None
-    except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500 or "Throttling" in error.response.get("Error", {}).get("Code", ""):
+    except (ClientError, BotoCoreError) as error:
+        answer = error.response if isinstance(error, ClientError) else {}
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttling" in answer.get("Error", {}).get("Code", ""):
             raise SecretsAway(f'secret "{secret_id}": Secrets Manager cannot "{doing}" now: {error}') from None
-        raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None
-    except BotoCoreError as error:
         raise ConfigError(f'secret "{secret_id}" cannot be used in Secrets Manager ("{doing}"): {error}') from None

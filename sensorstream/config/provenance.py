@@ -52,9 +52,7 @@ def _origin(key: str, found: list[Layer]) -> str:
 
 def _with_secret(config: Config, values: list[Value]) -> list[Value]:
     used = login(config)
-    shown = {name: getattr(used, name) for name in used.of_secret} | (
-        {"password": MASK} if "password" in used.of_secret else {}
-    )
+    shown = {name: MASK if name == "password" else getattr(used, name) for name in used.of_secret}
     origin = f"AWS Secrets Manager, {config.db_secret_id}"
     return [
         Value(value.key, shown[name], origin) if (name := value.key.removeprefix("db.")) in shown else value

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 from ..formatting import cut
@@ -22,12 +22,8 @@ Engine = Literal["packed", "jdbc"]
 WriteMode = Literal["overwrite", "append"]
 OVERRIDES = ("engine", "write_mode", "allow_loss")  # keys that a single run may set
 
-TABLE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
-BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
+MASTER = r"local(\[(\*|[1-9]\d{0,3})(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|yarn|spark://\S+:\d+|k8s://\S+"
 SCHEME = re.compile(r"\w+://")
-MASTER = re.compile(
-    r"local(\[(\*|[1-9]\d{0,3})(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|yarn|spark://\S+:\d+|k8s://\S+"
-)
 SIZE = re.compile(r"\d{1,9}[kmgtp]?b?", re.IGNORECASE)  # of memory, as Spark and Java have it
 # Of a quality code: 32 bits, with a sign or (OPC UA) without one.
 LEAST_CODE, MOST_CODE, CODES = -(1 << 31), (1 << 32) - 1, 1 << 32
@@ -38,21 +34,15 @@ def _secret(password: SecretStr) -> SecretStr:
     return password
 
 
-def _table(name: str) -> str:
-    if not TABLE.fullmatch(name):
-        raise ValueError(f'"{name}" is no name of a table: write its namespace and name, like plant.readings')
-    return name
+def _like(form: str, otherwise: str) -> Callable[[str], str]:
+    """A check that a text has the ``form``, a regular expression; ``otherwise`` says what one is that has not."""
 
+    def like(text: str) -> str:
+        if not re.fullmatch(form, text):
+            raise ValueError(f'"{text}" is {otherwise}')
+        return text
 
-Code = TypeAliasType("Code", Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)])
-Region = TypeAliasType("Region", Annotated[str, Field(pattern=r"^[\w-]+$")])
-Layout = TypeAliasType(
-    "Layout",
-    Annotated[
-        Annotated[Name, Tag("name")] | Annotated[Description, Tag("description")],
-        Discriminator(lambda value: "name" if isinstance(value, str) else "description"),
-    ],
-)
+    return like
 
 
 def prefix_of(directory: str) -> str:
@@ -66,33 +56,122 @@ def prefix_of(directory: str) -> str:
     return f"{directory}/" if directory else ""
 
 
-def bucket_of(name: str) -> str:
-    """``name``; ``ValueError`` where it is none that S3 gives. Pure."""
-    if not BUCKET.fullmatch(name) or re.fullmatch(r"[\d.]+", name):
+bucket_of = _like(
+    r"(?![\d.]+$)[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]",
+    "no bucket: write its name alone, 3 to 63 small letters, digits, points and hyphens",
+)
+_folder = _like(r"(?s)(?!\w+://).*", 'no folder of this machine: name its bucket in "bucket_name"')
+_master = _like(MASTER, "no master of Spark: write local[*], local[4], spark://host:7077 or yarn")
+_table = _like(r"[a-z0-9_]+(\.[a-z0-9_]+)+", "no name of a table: write its namespace and name, like plant.readings")
+
+
+def _hosts(hosts: str) -> str:
+    if not all(host.strip() for host in hosts.split(",")):
+        raise ValueError(f'"{hosts}" names a host that is empty: write one, or several with a comma between')
+    return hosts.replace(" ", "")
+
+
+def _address(url: str) -> str:
+    try:
+        known = re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url) and urlsplit(url)
+        whole = known and known.hostname and known.port != 0
+    except ValueError:  # a port beyond 65535, half an IPv6 address
+        whole = False
+    if not whole:
+        raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
+    return url.rstrip("/")
+
+
+def _place_of_reports(path: str) -> str:
+    if path.startswith("s3://"):
+        bucket, _, directory = path.removeprefix("s3://").partition("/")
+        bucket_of(bucket)
+        prefix_of(directory)
+    elif SCHEME.match(path):
+        raise ValueError(f'"{path}" is neither a folder of this machine nor s3://bucket/reports')
+    return path
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f'"{text}" is no day: write it like 2024-01-31') from None
+
+
+def _layout(layout: str | Description) -> str | Description:
+    if isinstance(layout, str) and layout != "auto" and not layout.endswith(".json") and layout not in names():
         raise ValueError(
-            f'"{name}" is no bucket: write its name alone, 3 to 63 small letters, digits, points and hyphens'
+            f'"{layout}" is none of auto, {", ".join(names())}: name one, a file that ends with .json, or write the'
+            " description here"
         )
-    return name
+    return layout
+
+
+def _prefixes(prefixes: dict[str, str]) -> dict[str, str]:
+    for name, prefix in prefixes.items():
+        if not prefix.isprintable():
+            raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
+    return prefixes
+
+
+def _sizes(settings: dict[str, str]) -> dict[str, str]:
+    for name, value in settings.items():
+        if name.endswith((".memory", ".memoryOverhead")) and not SIZE.fullmatch(value):
+            raise ValueError(f'"{name}" is "{value}", which is no size: write it like 2g or 512m')
+    return settings
+
+
+def _connections(most: int) -> int:
+    if most < 3:
+        raise ValueError(
+            f"{most} is too few: of the connections one plans and counts, one sees that nobody waits for the run,"
+            " and one at least reads: write 3 or more"
+        )
+    return most
+
+
+def _two(roles: tuple[str, str]) -> tuple[str, str]:
+    if len(set(roles)) < 2:
+        raise ValueError("the two roles are one: name another, so that one keeps its password while the other changes")
+    return roles
+
+
+# Aliases with a name, by which help() calls them.
+Address = TypeAliasType("Address", Annotated[Name, AfterValidator(_address)])
+Bucket = TypeAliasType("Bucket", Annotated[Name, AfterValidator(bucket_of)])
+Code = TypeAliasType("Code", Annotated[int, Field(ge=LEAST_CODE, le=MOST_CODE)])
+Connections = TypeAliasType("Connections", Annotated[int, Field(le=10_000), AfterValidator(_connections)])
+Day = TypeAliasType("Day", Annotated[Text, AfterValidator(_day)])
+Directory = TypeAliasType("Directory", Annotated[Text, AfterValidator(prefix_of)])
+Folder = TypeAliasType("Folder", Annotated[Name, AfterValidator(_folder)])
+Layout = TypeAliasType(
+    "Layout",
+    Annotated[
+        Annotated[Name, Tag("name")] | Annotated[Description, Tag("description")],
+        Discriminator(lambda value: "name" if isinstance(value, str) else "description"),
+        AfterValidator(_layout),
+    ],
+)
+Master = TypeAliasType("Master", Annotated[Name, AfterValidator(_master)])
+Place = TypeAliasType("Place", Annotated[Name, AfterValidator(_place_of_reports)])
+Prefixes = TypeAliasType("Prefixes", Annotated[dict[Text, Text], AfterValidator(_prefixes)])
+Region = TypeAliasType("Region", Annotated[str, Field(pattern=r"^[\w-]+$")])
+Settings = TypeAliasType("Settings", Annotated[dict[Text, Text], AfterValidator(_sizes)])
+Secret = Annotated[SecretStr, AfterValidator(_secret), Field(strict=False)]
 
 
 class Database(Part):
     """Where the historian is: one host, or several with commas between, a standby of which is read first. The password
     is never shown."""
 
-    host: Name = "127.0.0.1"
+    host: Annotated[Name, AfterValidator(_hosts)] = "127.0.0.1"
     port: int = Field(5432, ge=1, le=65535)
     dbname: Name = "historian"
     user: Name = "reader"
-    password: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(None, strict=False)
+    password: Secret | None = None
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     sslrootcert: Name | None = None
-
-    @field_validator("host")
-    @classmethod
-    def _hosts(cls, hosts: str) -> str:
-        if not all(host.strip() for host in hosts.split(",")):
-            raise ValueError(f'"{hosts}" names a host that is empty: write one, or several with a comma between')
-        return hosts.replace(" ", "")
 
     @model_validator(mode="after")
     def _roots_are_looked_at(self) -> Database:
@@ -101,27 +180,13 @@ class Database(Part):
             raise ValueError(f'"sslrootcert" needs "sslmode": "verify-full" (or "verify-ca"), not "{self.sslmode}"')
         return self
 
-    @property
-    def place(self) -> str:
-        """``user@host:port/dbname``, for messages."""
-        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
-
 
 class Rotation(Part):
     """How the historian's login is changed by two roles in turn (see ``historian.password_rotation``)."""
 
     admin_secret_id: Name
     group: Name
-    roles: tuple[Name, Name] = Field(strict=False)
-
-    @field_validator("roles")
-    @classmethod
-    def _two(cls, roles: tuple[str, str]) -> tuple[str, str]:
-        if len(set(roles)) < 2:
-            raise ValueError(
-                "the two roles are one: name another, so that one keeps its password while the other changes"
-            )
-        return roles
+    roles: Annotated[tuple[Name, Name], Field(strict=False), AfterValidator(_two)]
 
 
 class Iceberg(Part):
@@ -129,7 +194,7 @@ class Iceberg(Part):
 
     table: Annotated[str, AfterValidator(_table)]
     # Any of its properties may be a password.
-    catalog: dict[Text, Annotated[SecretStr, AfterValidator(_secret), Field(strict=False)]] | None = None
+    catalog: dict[Text, Secret] | None = None
     keep_days: int = Field(0, ge=0, le=36_500)
 
 
@@ -145,12 +210,12 @@ class Config(Part):
     db_schema: Name = "public"
     layout: Layout = "auto"
     tags_table: Name = "tags"
-    gateway_prefixes: dict[Text, Text] = Field(default_factory=dict)
+    gateway_prefixes: Prefixes = Field(default_factory=dict)
     tag_details: Name | None = None
 
-    bucket_name: Name | None = None
-    s3_directory: Text = "sensor_data/"
-    s3_endpoint_url: Name | None = None
+    bucket_name: Bucket | None = None
+    s3_directory: Directory = "sensor_data/"
+    s3_endpoint_url: Address | None = None
     s3_region: Region | None = None
     s3_path_style: bool | None = None
     aws_profile: Name | None = None
@@ -160,15 +225,15 @@ class Config(Part):
     s3_conditional_writes: Literal["probed", "assumed"] = "probed"
     s3_connections: int = Field(64, ge=1, le=10_000)
     s3_patience_seconds: float = Field(60.0, gt=0, le=86_400, strict=False)
-    local_path: Name | None = None
-    reports_path: Name = "reports"
+    local_path: Folder | None = None
+    reports_path: Place = "reports"
 
     sensor_patterns: tuple[Name, ...] = Field((".*",), min_length=1, strict=False)
-    patterns_url: Name | None = None
+    patterns_url: Address | None = None
     good_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
     bad_quality: tuple[Code, ...] | None = Field(None, min_length=1, strict=False)
     timezone: Zone = "UTC"
-    default_start_date: Text = "2024-01-01"
+    default_start_date: Day = "2024-01-01"
     lookback_days: int = Field(30, ge=0, le=36_500)
     late_detector: Literal["auto", "fingerprint"] = "auto"
 
@@ -176,7 +241,7 @@ class Config(Part):
     allow_loss: bool = False
     engine: Engine = "packed"
     jdbc_fetch_size: int = Field(10_000, ge=1, le=10_000_000)
-    jdbc_num_partitions: int = Field(8, le=10_000)
+    jdbc_num_partitions: Connections = 8
     jdbc_jar: Name | None = None
     max_records_per_file: int = Field(5_000_000, ge=1, le=1_000_000_000)
     readings_per_second: int | None = Field(None, ge=1, le=1_000_000_000)
@@ -188,123 +253,19 @@ class Config(Part):
 
     use_aqe: bool = True
     enable_skew_handling: bool = True
-    spark_master: Name | None = None
-    spark_conf: dict[Text, Text] = Field(default_factory=dict)
-
-    @field_validator("layout")
-    @classmethod
-    def _known_layout(cls, layout: str | Description) -> str | Description:
-        if isinstance(layout, str) and layout != "auto" and not layout.endswith(".json") and layout not in names():
-            raise ValueError(
-                f'"{layout}" is none of auto, {", ".join(names())}: name one, a file that ends with .json, or write the'
-                " description here"
-            )
-        return layout
-
-    @field_validator("gateway_prefixes")
-    @classmethod
-    def _texts(cls, prefixes: dict[str, str]) -> dict[str, str]:
-        for name, prefix in prefixes.items():
-            if not prefix.isprintable():
-                raise ValueError(f'"{name}" has the prefix {prefix!a}: write one without control characters')
-        return prefixes
-
-    @field_validator("spark_conf")
-    @classmethod
-    def _sizes(cls, settings: dict[str, str]) -> dict[str, str]:
-        for name, value in settings.items():
-            if name.endswith((".memory", ".memoryOverhead")) and not SIZE.fullmatch(value):
-                raise ValueError(f'"{name}" is "{value}", which is no size: write it like 2g or 512m')
-        return settings
-
-    @field_validator("jdbc_num_partitions")
-    @classmethod
-    def _connections_of_a_run(cls, most: int) -> int:
-        if most < 3:
-            raise ValueError(
-                f"{most} is too few: of the connections one plans and counts, one sees that nobody waits for the run,"
-                " and one at least reads: write 3 or more"
-            )
-        return most
-
-    @field_validator("default_start_date")
-    @classmethod
-    def _a_day(cls, text: str) -> str:
-        try:
-            return date.fromisoformat(text).isoformat()
-        except ValueError:
-            raise ValueError(f'"{text}" is no day: write it like 2024-01-31') from None
-
-    @field_validator("s3_endpoint_url", "patterns_url")
-    @classmethod
-    def _an_address(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                known = re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url) and urlsplit(url)
-                whole = known and known.hostname and known.port != 0
-            except ValueError:  # a port beyond 65535, half an IPv6 address
-                whole = False
-            if not whole:
-                raise ValueError("not http:// or https:// with a host: write it like https://s3.example.com:9000")
-        return url and url.rstrip("/")
-
-    @field_validator("s3_directory")
-    @classmethod
-    def _a_prefix(cls, directory: str) -> str:
-        return prefix_of(directory)
-
-    @field_validator("bucket_name")
-    @classmethod
-    def _a_bucket(cls, name: str | None) -> str | None:
-        return name and bucket_of(name)
-
-    @field_validator("local_path")
-    @classmethod
-    def _a_folder(cls, path: str | None) -> str | None:
-        if path and SCHEME.match(path):
-            raise ValueError(f'"{path}" is no folder of this machine: name its bucket in "bucket_name"')
-        return path
-
-    @field_validator("reports_path")
-    @classmethod
-    def _a_place_of_reports(cls, path: str) -> str:
-        if path.startswith("s3://"):
-            bucket, _, directory = path.removeprefix("s3://").partition("/")
-            bucket_of(bucket)
-            prefix_of(directory)
-        elif SCHEME.match(path):
-            raise ValueError(f'"{path}" is neither a folder of this machine nor s3://bucket/reports')
-        return path
-
-    @field_validator("spark_master")
-    @classmethod
-    def _a_master(cls, master: str | None) -> str | None:
-        if master is not None and not MASTER.fullmatch(master):
-            raise ValueError(f'"{master}" is no master of Spark: write local[*], local[4], spark://host:7077 or yarn')
-        return master
+    spark_master: Master | None = None
+    spark_conf: Settings = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_lake(self) -> Config:
+    def _fits_together(self) -> Config:
         if bool(self.bucket_name) == bool(self.local_path):
             raise ValueError('one of "bucket_name" (S3) and "local_path" (a folder) is needed, not both')
-        return self
-
-    @model_validator(mode="after")
-    def _good_or_bad(self) -> Config:
         # Codes of 32 bits are the same with a sign and without.
         good, bad = ({code % CODES: code for code in codes or ()} for codes in (self.good_quality, self.bad_quality))
         if both := good.keys() & bad.keys():
             raise ValueError(f'code {good[min(both)]} stands in "good_quality" and in "bad_quality": leave one out')
-        return self
-
-    @model_validator(mode="after")
-    def _secret_to_rotate(self) -> Config:
         if self.db_rotation and not self.db_secret_id:
             raise ValueError('"db_rotation" needs "db_secret_id", the secret that is rotated')
-        return self
-
-    @model_validator(mode="after")
-    def _key_for_kms(self) -> Config:
         if self.s3_kms_key_id and self.s3_encryption != "aws:kms":
             raise ValueError('"s3_kms_key_id" needs "s3_encryption": "aws:kms"')
         return self

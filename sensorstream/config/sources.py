@@ -80,14 +80,10 @@ def merged(found: Sequence[Layer]) -> dict[str, Any]:
     """One object of several. Pure."""
     values: dict[str, Any] = {}
     for _, more in found:
-        nested = [key for key in ("db", "spark_conf") if _objects(values.get(key), more.get(key))]
-        both = {key: {**values[key], **more[key]} for key in nested}
+        nested = {key: (values.get(key), more.get(key)) for key in ("db", "spark_conf")}
+        both = {key: {**a, **b} for key, (a, b) in nested.items() if isinstance(a, Mapping) and isinstance(b, Mapping)}
         values |= {**more, **both}
     return values
-
-
-def _objects(*values: Any) -> bool:
-    return all(isinstance(value, Mapping) for value in values)
 
 
 def check(values: Mapping[str, Any], *, where: str) -> Config:

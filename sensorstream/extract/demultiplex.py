@@ -17,7 +17,6 @@ from .wire_format import UNIT, Units, heads, tails, units_of
 
 Column = tuple[memoryview, NDArray[np.int64]]  # what lies end to end, and the bytes of each part
 ID_OF_KEY = 2.0**-MIXED_BITS
-DIGIT_BITS = 16  # Arrow counts numbers of this length to sort them, in half the time of numpy's own sort
 
 
 @dataclass(frozen=True, order=True)
@@ -49,7 +48,6 @@ class Mixed:
         spans = np.array([(part.start_ms, part.end_ms) for part in parts])
         self._starts, self._ends = np.ascontiguousarray(((ids - first) << MIXED_BITS) + (spans.T - window.start_ms))
         self._narrow = np.append((spans != (window.start_ms, window.end_ms)).any(axis=1), False)
-        self._any_narrow = bool(self._narrow.any())
 
     def apart(self, rows: bytes | None, texts: bytes | None) -> tuple[list[Column], NDArray[np.int64]]:
         """The two columns as ``readings_sql.packed`` has them, and the readings of each part, in ``places``' order.
@@ -79,11 +77,10 @@ class Mixed:
             keys[at + 1] = keys[at]  # a second unit goes where the first does
         keys -= self._zero
         places = self._place.take((keys * ID_OF_KEY).astype(np.int32))
-        if self._any_narrow:
-            narrow = np.flatnonzero(self._narrow[places])
-            found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
-            there = keys[narrow] < self._ends[found]  # of the last one, where none begins before
-            places[narrow] = np.where(there & (found >= 0), found, self._none)
+        narrow = np.flatnonzero(self._narrow[places])
+        found = np.searchsorted(self._starts, keys[narrow], side="right") - 1
+        there = keys[narrow] < self._ends[found]  # of the last one, where none begins before
+        places[narrow] = np.where(there & (found >= 0), found, self._none)
         return places
 
     def _sum(self, places: NDArray[np.int32], weights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -91,18 +88,7 @@ class Mixed:
         return np.bincount(places, weights, self._none + 1)[:-1].astype(np.int64)
 
     def _order(self, places: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The order that sorts rows by their parts; those of none are left out."""
-        return stable_order(places, self._none + 1)[: np.count_nonzero(places < self._none)]
-
-
-def stable_order(places: NDArray[np.int32], bound: int) -> NDArray[np.int64]:
-    """The order that sorts ``places`` (from 0, below ``bound``) and leaves what is equal as it stands."""
-    order = _by_digit(places)
-    if bound > 1 << DIGIT_BITS:
-        order = order[_by_digit((places >> DIGIT_BITS)[order])]
-    return order
-
-
-def _by_digit(places: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The order that sorts ``places`` by their lowest ``DIGIT_BITS``."""
-    return pc.array_sort_indices(pa.array(places.astype(np.uint16))).to_numpy().view(np.int64)
+        """The order that sorts rows by their parts, those of one as they stand; those of none are left out."""
+        # Arrow counts how often each place is there where numpy would compare them.
+        order = pc.array_sort_indices(pa.array(places)).to_numpy().view(np.int64)
+        return order[: np.count_nonzero(places < self._none)]

@@ -6,7 +6,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -90,7 +89,6 @@ class ShareReader:
         self._pace = Pace(fetch.per_second)
         self._lock = Lock()
         self._order = {id(piece): number for number, piece in enumerate(share.slices)}
-        self._of_id = lru_cache(maxsize=1)(self._stretch_of_id)
         self._awaited = np.zeros(len(share.stretches), np.int64)  # slices of each stretch
         # Of each stretch the readings of a tag id, a table, and the stretch under which they wait (none if mixed).
         self._seen: dict[int, Counter[tuple[int, int, int | None]]] = defaultdict(Counter)
@@ -112,7 +110,7 @@ class ShareReader:
     def read(self, piece: Slice) -> Iterator[list[int]]:
         """Read a slice into the spool; yields the stretches that are complete by it, as many as are cleaned at once."""
         begin = time.monotonic()
-        of_id = self._of_id(piece.stretches)
+        of_id = {number: n for n in piece.stretches for number in self.share.stretches[n].tag.ids}
         mixed = self._mixed if piece.pages else None
         with (
             snapshot_connection(self.where, self.fetch.snapshot, SETTINGS | self._way(piece)) as connection,
@@ -139,7 +137,8 @@ class ShareReader:
             counts[key] = count = readings_in(units_of(columns[0]))
             for name, data in zip(COLUMNS, columns, strict=True):
                 if data:
-                    self.spool.put((position, piece.table, name), key, self._order[id(piece)], data)
+                    group, ends = (position, piece.table, name), np.array([0, len(data)])
+                    self.spool.put(group, {key: 0}, ends, self._order[id(piece)], memoryview(data))
             if self.task_progress:
                 self.task_progress.add(read=count)
         with self._lock:
@@ -152,7 +151,8 @@ class ShareReader:
         ((*columns, counted),) = rows
         found, counts = mixed.apart(*columns)
         for name, (data, sizes) in zip(COLUMNS, found, strict=True):
-            self.spool.put_each((None, piece.table, name), mixed.places, sizes, self._order[id(piece)], data)
+            ends = np.append(0, np.cumsum(sizes))
+            self.spool.put((None, piece.table, name), mixed.places, ends, self._order[id(piece)], data)
         if self.task_progress:
             self.task_progress.add(read=int(counts.sum()))
         with self._lock:
@@ -170,10 +170,6 @@ class ShareReader:
                     if self._mixed and (count := int(counts[self._mixed.places[tagid, position]])):
                         self._seen[position][tagid, table, None] += count
         return [(position, self._seen[position].total()) for position in done]
-
-    def _stretch_of_id(self, positions: Sequence[int]) -> dict[int, int]:
-        """The position of each tag id's stretch among these."""
-        return {number: position for position in positions for number in self.share.stretches[position].tag.ids}
 
     def readings(self, positions: Sequence[int]) -> int:
         """How many readings complete stretches have."""
@@ -206,23 +202,19 @@ class ShareReader:
 
     def _query(self, piece: Slice, ids: list[int]) -> sql.Composed:
         schema, table = self.fetch.config.db_schema, self.fetch.tables[piece.table]
-        terms: list[sql.Composable]
         if self.fetch.order == "tag":
             return queries.packed_by_tag(schema, table, piece.window, ids, self.fetch.lift)
         every = self.fetch.every_tag
-        if queries.is_packed_wide(table):
-            terms = [queries.in_pages(*piece.pages)] if piece.pages else []
-            rows = sql.SQL(" AND ").join([*terms, queries.in_window(table, piece.window, None)])
-            return queries.packed_wide(schema, table, rows, None if every else ids, self.fetch.lift)
-        if not piece.pages:
-            where = queries.in_window(table, piece.window, None if every else ids)
-            return queries.packed(schema, table, where, self.fetch.lift)
-        terms = [queries.in_pages(*piece.pages)]
-        if piece.table not in self.fetch.whole:
-            terms.append(queries.in_window(table, piece.window, None if every else ids))
-            terms += [queries.between(ids)] if every and table.own_keys[0] else []
-        pack = queries.mixed if self._mixed else queries.packed
-        return pack(schema, table, sql.SQL(" AND ").join(terms), self.fetch.lift)
+        wanted, wide = None if every else ids, queries.is_packed_wide(table)
+        terms: list[sql.Composable] = [queries.in_pages(*piece.pages)] if piece.pages else []
+        if not piece.pages or piece.table not in self.fetch.whole:
+            terms.append(queries.in_window(table, piece.window, None if wide else wanted))
+            terms += [queries.between(ids)] if piece.pages and every and table.own_keys[0] else []
+        where = sql.SQL(" AND ").join(terms)
+        if wide:
+            return queries.packed_wide(schema, table, where, wanted, self.fetch.lift)
+        pack = queries.mixed if piece.pages and self._mixed else queries.packed
+        return pack(schema, table, where, self.fetch.lift)
 
 
 def _bundles(stretches: Iterable[tuple[int, int]]) -> Iterator[list[int]]:

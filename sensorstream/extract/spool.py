@@ -48,30 +48,18 @@ class Spool(Generic[Key]):
         self._end = 0
         self._waiting = 0  # bytes in the file that nobody has taken
 
-    def put(self, group: Hashable, key: Key, order: int, data: bytes) -> None:
-        """Keep ``data``; pieces of one key are taken in the order of ``order``, not of arrival."""
-        self._put(group, {key: 0}, np.array([0, len(data)]), order, memoryview(data))
-
-    def put_each(
-        self,
-        group: Hashable,
-        places: Mapping[Key, int],
-        sizes: Sequence[int] | NDArray[np.int64],
-        order: int,
-        data: memoryview,
+    def put(
+        self, group: Hashable, places: Mapping[Key, int], ends: NDArray[np.int64], order: int, data: memoryview
     ) -> None:
-        """The same for pieces of many keys, end to end in ``data``.
+        """Keep pieces of one key or many; those of a key are taken in the order of ``order``, not of arrival.
 
         Parameters
         ----------
         places
-            The number of each key among ``sizes`` (bytes).
+            The number of each key among the pieces.
+        ends
+            Of the pieces in ``data`` (bytes), and before them where the first begins.
         """
-        self._put(group, places, np.append(0, np.cumsum(sizes)), order, data)
-
-    def _put(
-        self, group: Hashable, places: Mapping[Key, int], ends: NDArray[np.int64], order: int, data: memoryview
-    ) -> None:
         if not len(data):
             return
         with self._lock:
@@ -141,11 +129,6 @@ class Spool(Generic[Key]):
 def _pieces(blocks: Sequence[Block[Any]], keys: Sequence[tuple[int, int]]) -> NDArray[Any]:
     """The pieces (``PIECE``) of keys, a row a block: of each key whose it is, and its place in the blocks."""
     found = np.empty((len(blocks), len(keys)), PIECE)
-    if found.size == 1:  # as of every tag that comes by itself: ten times as fast
-        ((of, place),), (block,) = keys, blocks
-        first, end = block.ends[place : place + 2].tolist()
-        found[0, 0] = of, block.start + first, end - first, block.data is None
-        return found
     of_each, places = np.array(keys, np.int64).reshape(-1, 2).T
     starts, ends = (np.stack([block.ends[some] for block in blocks]) for some in (places, places + 1))
     found["of"], found["size"] = of_each, ends - starts

@@ -34,15 +34,12 @@ class Jobs(Generic[Item, Ready]):
         """One item to fetch, or one thing to finish; waits while others may make something ready; ``None`` at the
         end."""
         with self._changed:
-            while not self._stopped:
-                if self._ready:
-                    return [], [self._ready.popleft()]
-                if self._items:
-                    self._fetching += 1
-                    return [self._items.popleft()], []
-                if not self._fetching:
-                    break
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._stopped or self._ready or self._items or not self._fetching)
+            if self._ready and not self._stopped:
+                return [], [self._ready.popleft()]
+            if self._items and not self._stopped:
+                self._fetching += 1
+                return [self._items.popleft()], []
             return None
 
     def ready(self, done: Ready) -> None:

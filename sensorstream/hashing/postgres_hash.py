@@ -59,7 +59,7 @@ def _texts(digits: bytes, at: NDArray[np.int64], lengths: NDArray[np.int64], see
     at, lengths, seeds, whole, fewer = (column[longest_first] for column in (at, lengths, seeds, whole, fewer))
     scratch = np.empty(len(lengths), np.uint32)
     start = (2 * lengths + START).astype(np.uint32)
-    a, b, c = _seeded(start, start, start, seeds, scratch)
+    a, b, c = _seeded(start, seeds, scratch)
     for number in range(most):
         longer = slice(0, int(np.searchsorted(fewer, most - number)))  # texts that have this block whole
         read = blocks[at[longer] + number * BYTES_IN_BLOCK].view(np.uint32)
@@ -87,7 +87,7 @@ def _fixed(words: Words, seeds: NDArray[Any]) -> Hashes:
         part = slice(first, first + STRETCH)
         some = seeds[part]
         room = scratch[: len(some)]
-        a, b, c = _seeded(start, start, np.full(len(some), start), some, room)
+        a, b, c = _seeded(np.full(len(some), start), some, room)
         np.add(a, words[part, 0], out=a)
         if words.shape[1] == 2:
             np.add(b, words[part, 1], out=b)
@@ -96,14 +96,14 @@ def _fixed(words: Words, seeds: NDArray[Any]) -> Hashes:
     return found
 
 
-def _seeded(a: Any, b: Any, c: Words, seeds: NDArray[Any], scratch: Words) -> tuple[Words, Words, Words]:
-    """The three words with the seed mixed in; a seed of zero is none and mixes nothing."""
+def _seeded(start: Words, seeds: NDArray[Any], scratch: Words) -> tuple[Words, Words, Words]:
+    """The three words, which begin alike, with the seed mixed in; a seed of zero is none and mixes nothing."""
     low_high = seeds.view(np.uint32)
     low, high = low_high[::2], low_high[1::2]
-    mixed = a + high, b + low, c.copy()
+    mixed = start + high, start + low, start.copy()
     _mix(*mixed, scratch)
     if not seeds.all():
-        for word, start in zip(mixed, (a, b, c), strict=True):
+        for word in mixed:
             np.copyto(word, start, where=seeds == 0)
     return mixed
 

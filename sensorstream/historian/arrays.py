@@ -16,8 +16,3 @@ def asked(rows: Sequence[Sequence[object]], kinds: Sequence[str]) -> sql.Compose
     """``rows``, of which there are some, to select from; the types of their columns."""
     columns = [array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
     return sql.SQL("unnest({})").format(sql.SQL(", ").join(columns))
-
-
-def hull(spans: Sequence[tuple[int, int]]) -> dict[str, sql.Literal]:
-    """``first`` and ``last`` of all spans: to the planner, what stands in an array says nothing."""
-    return {"first": sql.Literal(min(first for first, _ in spans)), "last": sql.Literal(max(last for _, last in spans))}

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import groupby
+from math import inf
 from threading import Event
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -81,11 +82,16 @@ class Historian:
         """The tag paths of wide tables, in order."""
         return wide_paths(self)
 
+    def ask(
+        self, doing: str, query: LiteralString | sql.Composed, parameters: Sequence[Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """What a query answers; ``doing`` says what it was for where PostgreSQL refuses it."""
+        with source_errors(self.login, doing):
+            return self.connection.execute(query, parameters).fetchall()
+
     def _require(self, table: str, wanted: Mapping[str, Sequence[str]]) -> None:
         """``SourceError`` where a table lacks one of the columns ``wanted``, or has it of none of its types."""
-        with source_errors(self.login, f"looking at {table}"):
-            columns = self.columns(table)
-        refuse_other_shape(table, columns, wanted, self.layout.name)
+        refuse_other_shape(table, self.columns(table), wanted, self.layout.name)
 
     def _require_tags(self) -> None:
         if (tags := self.layout.tags) is not None:
@@ -127,8 +133,8 @@ class Historian:
         tags = (tag_of(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         found = tuple(replace(tag, **self.details.get(tag.path, {})) for tag in tags)
         if not found:
-            with source_errors(self.login, f"counting {self.tags_name}"):
-                every = scalar(self.connection, sql.SQL("SELECT count(*) FROM {} tags").format(table))
+            count = sql.SQL("SELECT count(*) FROM {} tags").format(table)
+            ((every,),) = self.ask(f"counting {self.tags_name}", count)
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(
                 f"no tag path of {every:,} matches {shown}:"
@@ -141,15 +147,11 @@ class Historian:
         doubled, or of two tags."""
         if self.tags_name in self.judged:
             return
-        with source_errors(self.login, f"looking for doubled ids in {self.tags_name}"):
-            doubled = self.connection.execute(
-                sql.SQL(
-                    "SELECT id, count(*), min(stored), max(stored) FROM {} tags WHERE id IS NOT NULL"
-                    " AND stored IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-                ).format(tags)
-            ).fetchone()
-        if doubled:
-            number, rows, first, last = doubled
+        query = sql.SQL(
+            "SELECT id, count(*), min(stored), max(stored) FROM {} tags WHERE id IS NOT NULL"
+            " AND stored IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+        ).format(tags)
+        for number, rows, first, last in self.ask(f"looking for doubled ids in {self.tags_name}", query):
             of = f'{rows} times with tag path "{first}"' if first == last else f'with tag paths "{first}" and "{last}"'
             raise SourceError(
                 f"table {self.tags_name} has id {number} {of}: whose readings are they? Leave one row for each id"
@@ -212,9 +214,7 @@ class Historian:
                     self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
                     chosen.append(table)
         # Of two readings of a time the later table's wins, so their order must not hang on the window.
-        listed = [(table.span.start, table.name, table) for table in chosen if table.span]
-        always = [table for table in chosen if table.span is None]
-        return (*sorted(always), *(table for *_, table in sorted(listed, key=lambda each: each[:2])))
+        return tuple(sorted(chosen, key=lambda table: (table.span.start_ms if table.span else -inf, table.name)))
 
     def left_out(self, window: Window) -> tuple[LeftOut, ...]:
         """Tables that look as if they held readings of ``window`` and are not read."""
@@ -281,14 +281,12 @@ class Historian:
         return {column.name: kind_of(column.type_code) for column in found}
 
     def columns(self, table: str) -> dict[str, str]:
-        return dict(
-            self.connection.execute(
-                "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '') FROM pg_attribute a"
-                " JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace"
-                " WHERE nspname = %s AND relname = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                [self.schema, table],
-            ).fetchall()
+        query = (
+            "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '') FROM pg_attribute a"
+            " JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE nspname = %s AND relname = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
+        return dict(self.ask(f"looking at {table}", query, [self.schema, table]))
 
     def holds_any(self, table: PartitionTable, window: Window, ids: Sequence[int] | None = None) -> bool:
         """Whether the table has a reading of ``window``, of one of ``ids`` or of whatever tag."""
@@ -298,22 +296,21 @@ class Historian:
             readings_sql.in_window(table, window, ids),
             in_order(table.time),
         )
-        with source_errors(self.login, f"looking into {table.name}"):
-            return self.connection.execute(query).fetchone() is not None
+        return bool(self.ask(f"looking into {table.name}", query))
 
     # -- readings -----------------------------------------------------------------------------------------------
 
     def count(self, table: PartitionTable, window: Window | None = None, ids: Sequence[int] | None = None) -> int:
         """The historian's own count of the table's readings, or of those of ``window`` and ``ids``."""
-        with source_errors(self.login, f"counting {table.name}"):
-            return int(scalar(self.connection, readings_sql.count(self.schema, table, window, ids)))
+        ((count,),) = self.ask(f"counting {table.name}", readings_sql.count(self.schema, table, window, ids))
+        return int(count)
 
     def codes(self, table: PartitionTable, where: sql.Composable) -> dict[int | None, int]:
         """How many of the table's readings that are ``where`` have each quality code."""
-        query = sql.SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY 1")
-        with source_errors(self.login, f"counting the quality codes of {table.name}"):
-            name = readings_sql.table_name(self.schema, table)
-            return dict(self.connection.execute(query.format(values_sql.quality_of(table), name, where)).fetchall())
+        query = sql.SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY 1").format(
+            values_sql.quality_of(table), readings_sql.table_name(self.schema, table), where
+        )
+        return dict(self.ask(f"counting the quality codes of {table.name}", query))
 
     def holds_only(self, table: PartitionTable, window: Window, ids: Sequence[int]) -> bool:
         """Whether every row of a table with indexes on time and tag is in the window and of ``ids``, in the snapshot
@@ -373,8 +370,8 @@ class Historian:
 
     def visible_snapshot(self) -> str:
         """Which transactions the run's snapshot sees (``xmin:xmax:in progress``)."""
-        with source_errors(self.login, "naming the snapshot"):
-            return str(scalar(self.connection, "SELECT pg_current_snapshot()::text"))
+        ((snapshot,),) = self.ask("naming the snapshot", "SELECT pg_current_snapshot()::text")
+        return str(snapshot)
 
 
 @contextmanager

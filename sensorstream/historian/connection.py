@@ -111,11 +111,11 @@ def connect(login: Login, name: str = APPLICATION) -> Connection:
         It says which of host, login or database failed, or that the connection does not keep its settings.
     """
     try:
-        connection = _connect(login)
-    except psycopg.OperationalError as error:
-        if REFUSED in str(error) and (now := asked_again(login)) != login:
+        connection = plain_connection(login)
+    except SourceError as failure:
+        if REFUSED in str(failure.__cause__) and (now := asked_again(login)) != login:
             return connect(now, name)
-        raise SourceError(f"historian {login.place} {why_not(str(error), login)}") from None
+        raise
     try:
         with source_errors(login, "making the settings of a connection"):
             if connection.info.backend_pid != _backend(connection):
@@ -128,8 +128,9 @@ def connect(login: Login, name: str = APPLICATION) -> Connection:
     return connection
 
 
-def _connect(login: Login) -> Connection:
-    return psycopg.connect(
+def plain_connection(login: Login, **other: Any) -> Connection:
+    """What libpq makes of a login, without any settings; ``SourceError`` says why there is no connection."""
+    words: dict[str, Any] = dict(
         host=login.host,
         port=login.port,
         dbname=login.dbname,
@@ -148,6 +149,10 @@ def _connect(login: Login) -> Connection:
         autocommit=True,
         prepare_threshold=None,  # a pooler may not keep what was prepared
     )
+    try:
+        return psycopg.connect(**words | other)
+    except psycopg.OperationalError as error:
+        raise SourceError(f"historian {login.place} {why_not(str(error), login)}") from error
 
 
 def of_one_server(login: Login) -> Login:
@@ -164,21 +169,16 @@ def for_workers(config: Config, host: str) -> Config:
     config = config.model_copy(update={"db": config.db.model_copy(update={"host": host})})
     if config.db.password or config.db_secret_id:
         return config
-    where = login(config)
-    try:
-        with closing(_connect(where)) as connection:
-            found = connection.info.password
-    except psycopg.OperationalError as error:
-        raise SourceError(f"historian {where.place} {why_not(str(error), where)}") from None
+    with closing(plain_connection(login(config))) as connection:
+        found = connection.info.password
     return config.model_copy(update={"db": config.db.model_copy(update={"password": SecretStr(found)})})
 
 
 def settings_query(name: str = APPLICATION) -> sql.Composed:
     """The query that makes the settings of a session. A time-out that is shorter already stays as it is. Pure."""
-    made = [sql.SQL("set_config({}, {}, false)").format(key, value) for key, value in SETTINGS.items()]
-    made.append(sql.SQL("set_config('application_name', {}, false)").format(name))
-    made.append(shortened(LIMITS_MS | CLIENT_CHECKS))
-    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(made))
+    settings = SETTINGS | {"application_name": name}
+    made = [sql.SQL("set_config({}, {}, false)").format(key, value) for key, value in settings.items()]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join([*made, shortened(LIMITS_MS | CLIENT_CHECKS)]))
 
 
 def shortened(limits: Mapping[str, int], *, local: bool = False) -> sql.Composed:
@@ -192,10 +192,8 @@ def shortened(limits: Mapping[str, int], *, local: bool = False) -> sql.Composed
 
 
 def _refuse_other_settings(login: Login, connection: Connection) -> None:
-    asked = [sql.SQL("current_setting({})").format(name) for name in SETTINGS]
-    found = connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(asked))).fetchone() or ()
-    for (name, wanted), value in zip(SETTINGS.items(), found, strict=True):
-        if value != wanted:
+    for name, value in connection.execute("SELECT n, current_setting(n) FROM unnest(%s::text[]) n", [list(SETTINGS)]):
+        if value != (wanted := SETTINGS[name]):
             raise SourceError(
                 f'historian {login.place} does not keep the settings of a connection ({name} is "{value}", not'
                 f' "{wanted}"): connect to PostgreSQL itself, or to a pool in session mode'
@@ -226,7 +224,7 @@ def _refuse_lent_backends(login: Login, connection: Connection) -> None:
     if where in _keep_sessions:
         return
     try:
-        with closing(_connect(login)) as other:
+        with closing(plain_connection(login)) as other:
             connection.execute("BEGIN READ ONLY")
             first = _backend(connection)
             other.execute("BEGIN READ ONLY")

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from ..config.settings import Config
 from ..errors import SourceError
-from ..windows import Window, day_window, zone
+from ..windows import YEARS, Window, day_window, zone
 from .catalog import Historian, open_historian
 from .connection import source_errors
 from .model import PartitionTable
@@ -64,18 +64,14 @@ def _days(historian: Historian) -> tuple[date, date] | None:
         return None
     each = sql.SQL(" UNION ALL ").join(
         _ends(historian, table)
-        for table in {table.name: table for table in (tables[0], tables[-1])}.values()  # of the oldest and newest time
+        for table in dict.fromkeys((tables[0], tables[-1]))  # of the oldest and newest time
     )
     query = sql.SQL("SELECT min(lo), max(hi) FROM ({}) each(lo, hi)").format(each)
-    first, last = _soon(historian, "looking for its first and last reading", query)
+    first, last = map(_moment, _soon(historian, "looking for its first and last reading", query))
     if first is None or last is None:
         return None
-    try:
-        here = zone(historian.timezone)
-        one, other = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(here).date() for ms in (first, last))
-        return one, other
-    except (OverflowError, ValueError, OSError):
-        return None
+    here = zone(historian.timezone)
+    return first.astimezone(here).date(), last.astimezone(here).date()
 
 
 def ends_of(historian: Historian, table: PartitionTable) -> tuple[datetime | None, datetime | None]:
@@ -97,9 +93,10 @@ def _soon(historian: Historian, doing: str, query: sql.Composed) -> tuple[int | 
 
 def _moment(ms: int | None) -> datetime | None:
     try:
-        return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+        found = None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return None
+    return found if found and found.year in YEARS else None
 
 
 def _ends(historian: Historian, table: PartitionTable) -> sql.Composed:

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from . import readings_sql
 from .model import PartitionTable
-from .readings_sql import table_name
+from .readings_sql import in_time, table_name
 from .values_sql import by_kind, has_text, has_value, quality_of, text_of, value_of
-from .view_sql import of_ids
 
 SETTINGS = {
     "work_mem": "64MB",
@@ -30,32 +28,16 @@ def piece_of(borders: Sequence[int]) -> sql.Composed:
     return sql.SQL("width_bucket(t_stamp, {}::int8[]) - 1").format(sql.Literal(list(borders)))
 
 
-def fingerprints(
-    schema: str,
-    table: PartitionTable,
-    borders: Sequence[int],
-    *,
-    ids: Sequence[int] | None = None,
-    pages: tuple[int, int | None] | None = None,
-) -> sql.Composed:
+def fingerprints(schema: str, table: PartitionTable, borders: Sequence[int]) -> sql.Composed:
     """Rows of ``tagid, piece, count, hash``: the hash is a number of any size, of which the lowest 64 bits count.
 
     Parameters
     ----------
     borders
         Milliseconds, rising: piece ``n`` is ``[borders[n], borders[n + 1])``.
-    ids
-        Tag ids to look at; all of them by default, which spares the server looking each one up.
-    pages
-        Part of the table's file, ``[first, end)`` (PostgreSQL 14); what several parts say adds up.
     """
-    where = readings_sql.in_time(table, borders[0], borders[-1])
-    if ids is not None:
-        where = sql.SQL("{} AND {}").format(where, of_ids(table.view, ids))
-    if pages is not None:
-        where = sql.SQL("{} AND {}").format(readings_sql.in_pages(*pages), where)
     return sql.SQL("SELECT tagid::int8, {}, count(*), sum({}) FROM {} WHERE {} GROUP BY 1, 2").format(
-        piece_of(borders), row_hash(table), table_name(schema, table), where
+        piece_of(borders), row_hash(table), table_name(schema, table), in_time(table, borders[0], borders[-1])
     )
 
 

@@ -6,33 +6,18 @@ moves to another scan class stays with its gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from ..config.credentials import Login
 from ..errors import ConfigError
 from .arrays import array
-from .connection import Connection, source_errors
+
+if TYPE_CHECKING:
+    from .catalog import Historian
 
 Gateway = int | None  # its number (``drvid``); ``None`` where no table tells
-
-
-class Catalog(Protocol):
-    """What is asked here of a ``catalog.Historian``."""
-
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def login(self) -> Login: ...
-    @property
-    def schema(self) -> str: ...
-    @property
-    def tags_name(self) -> str: ...
-    @property
-    def gateway_prefixes(self) -> Mapping[str, str]: ...
-    def gateway_tables(self) -> frozenset[str]: ...
 
 
 def names(drivers: Iterable[tuple[int, str | None, str | None]]) -> dict[int, str]:
@@ -55,36 +40,33 @@ def names(drivers: Iterable[tuple[int, str | None, str | None]]) -> dict[int, st
     return found
 
 
-def gateway_names(historian: Catalog) -> dict[int, str]:
+def gateway_names(historian: Historian) -> dict[int, str]:
     """What each gateway of the historian is called, those that only a scan class names too."""
     there = historian.gateway_tables()
     rows: dict[int, tuple[str | None, str | None]] = {}
-    with source_errors(historian.login, "reading the gateways"):
-        if "sqlth_scinfo" in there:
-            query = "SELECT DISTINCT drvid::int8 FROM {} WHERE drvid IS NOT NULL"
-            scanned = historian.connection.execute(sql.SQL(query).format(_table(historian, "sqlth_scinfo")))
-            rows |= {number: (None, None) for (number,) in scanned}
-        if "sqlth_drv" in there:
-            query = "SELECT id::int8, name::text, provider::text FROM {}"
-            named = historian.connection.execute(sql.SQL(query).format(_table(historian, "sqlth_drv")))
-            rows |= {number: (name, provider) for number, name, provider in named}
+    for table, query in (
+        ("sqlth_scinfo", "SELECT DISTINCT drvid::int8, NULL, NULL FROM {} WHERE drvid IS NOT NULL"),
+        ("sqlth_drv", "SELECT id::int8, name::text, provider::text FROM {}"),
+    ):
+        if table in there:
+            found = historian.ask("reading the gateways", sql.SQL(query).format(_table(historian, table)))
+            rows |= {number: (name, provider) for number, name, provider in found}
     return names((number, *rows[number]) for number in sorted(rows))
 
 
-def gateways_of(historian: Catalog, ids: Sequence[int]) -> dict[int, Gateway]:
+def gateways_of(historian: Historian, ids: Sequence[int]) -> dict[int, Gateway]:
     """The gateway of each tag id."""
     known: dict[int, Gateway] = dict.fromkeys(ids)
     if "sqlth_scinfo" in historian.gateway_tables():
         asked = sql.SQL(
             "SELECT t.id::int8, drvid::int8 FROM {} t JOIN {} s ON s.id = scid WHERE t.id = ANY({})"
         ).format(_table(historian, historian.tags_name), _scan_classes(historian), array(ids, "int8"))
-        with source_errors(historian.login, "reading the tags' gateways"):
-            known |= dict(historian.connection.execute(asked).fetchall())
+        known |= dict(historian.ask("reading the tags' gateways", asked))
     return known
 
 
 def with_prefix(
-    historian: Catalog, tags: sql.Composable, path: sql.Composable
+    historian: Historian, tags: sql.Composable, path: sql.Composable
 ) -> tuple[sql.Composable, sql.Composable]:
     """What to select ``tags``, which are ``own``, from, and their ``path`` with the prefix of the gateway.
 
@@ -109,11 +91,11 @@ def with_prefix(
     )
 
 
-def _scan_classes(historian: Catalog) -> sql.Composable:
+def _scan_classes(historian: Historian) -> sql.Composable:
     """``id, drvid``, each id once."""
     query = "(SELECT id, min(drvid) AS drvid FROM {} GROUP BY id)"
     return sql.SQL(query).format(_table(historian, "sqlth_scinfo"))
 
 
-def _table(historian: Catalog, name: str) -> sql.Identifier:
+def _table(historian: Historian, name: str) -> sql.Identifier:
     return sql.Identifier(historian.schema, name)

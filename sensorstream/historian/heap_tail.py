@@ -23,13 +23,13 @@ counters) is read before it: ``table_state``, then ``Historian.export_snapshot``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import md5
+from typing import Any
 
 from psycopg import sql
 
 from .catalog import Historian
-from .connection import scalar, source_errors
 from .fingerprint_sql import piece_of
 from .model import PartitionTable
 from .readings_sql import EVERY_ROW, in_pages, table_name
@@ -86,18 +86,6 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Tail:
-    """What was inserted since the mark, by tag id and piece: counts of rows.
-
-    Rows of transactions that ended while others ran on at the mark may be among them although its snapshot saw them.
-    ``whole`` tells that the end of the file did not do and all of it was read.
-    """
-
-    inserted: dict[tuple[int, int], int]
-    whole: bool = False
-
-
-@dataclass(frozen=True)
 class CannotVouch:
     """Why a tail does not tell all that changed: a sentence."""
 
@@ -108,33 +96,31 @@ def table_state(historian: Historian, table: PartitionTable) -> TableState | Can
     """Ask the catalog; for a mark, before the snapshot that the mark is taken in."""
     if historian.connection.info.server_version < TID_RANGE_SCAN:
         return CannotVouch("the server is older than PostgreSQL 14 and cannot read the end of a file alone")
-    with source_errors(historian.login, f"looking at the file of {table.name}"):
-        found = historian.connection.execute(
-            "SELECT CASE WHEN pg_is_in_recovery() THEN 'the server is a standby, which counts no updates'"
-            " WHEN NOT current_setting('track_counts')::bool THEN 'the server counts no updates (track_counts is off)'"
-            " WHEN relkind <> 'r' OR relhassubclass OR amname IS DISTINCT FROM 'heap'"
-            " THEN format('%%s is no plain table', relname) END,"
-            " concat_ws('/', (SELECT system_identifier FROM pg_control_system()),"
-            " (SELECT timeline_id FROM pg_control_checkpoint()), c.oid),"
-            " pg_relation_filenode(c.oid)::int8,"
-            " pg_relation_size(c.oid) / current_setting('block_size')::int,"
-            " pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),"
-            # A crash forgets the counters; that shows in the one, a reset of a table's in the other.
-            " concat_ws('/', (SELECT stats_reset FROM pg_stat_bgwriter),"
-            " (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()))"
-            " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_am ON pg_am.oid = relam"
-            " WHERE nspname = %s AND relname = %s",
-            [historian.schema, table.name],
-        ).fetchone()
-    if found is None:
+    found = historian.ask(
+        f"looking at the file of {table.name}",
+        "SELECT CASE WHEN pg_is_in_recovery() THEN 'the server is a standby, which counts no updates'"
+        " WHEN NOT current_setting('track_counts')::bool THEN 'the server counts no updates (track_counts is off)'"
+        " WHEN relkind <> 'r' OR relhassubclass OR amname IS DISTINCT FROM 'heap'"
+        " THEN format('%%s is no plain table', relname) END,"
+        " concat_ws('/', (SELECT system_identifier FROM pg_control_system()),"
+        " (SELECT timeline_id FROM pg_control_checkpoint()), c.oid),"
+        " pg_relation_filenode(c.oid)::int8,"
+        " pg_relation_size(c.oid) / current_setting('block_size')::int,"
+        " pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),"
+        # A crash forgets the counters; that shows in the one, a reset of a table's in the other.
+        " concat_ws('/', (SELECT stats_reset FROM pg_stat_bgwriter),"
+        " (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()))"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_am ON pg_am.oid = relam"
+        " WHERE nspname = %s AND relname = %s",
+        [historian.schema, table.name],
+    )
+    if not found:
         return CannotVouch(f"{table.name} is gone")
-    why, *state = found
+    ((why, *state),) = found
     return CannotVouch(why) if why else TableState(*state)
 
 
-def take_mark(
-    historian: Historian, table: PartitionTable, before: TableState, rows: int, margin: int = MARGIN_PAGES
-) -> Mark:
+def take_mark(historian: Historian, table: PartitionTable, before: TableState, rows: int) -> Mark:
     """The mark of a table in the transaction's snapshot.
 
     Parameters
@@ -143,31 +129,26 @@ def take_mark(
         ``table_state`` from before the snapshot.
     rows
         ``rows_now`` in the snapshot.
-    margin
-        Pages by which the tail begins before the end of the file.
     """
-    tail_from = max(0, before.pages - margin)
+    tail_from = max(0, before.pages - MARGIN_PAGES)
     return Mark(
         table=table.name,
         columns=_columns(table),
-        server=before.server,
-        filenode=before.filenode,
-        pages=before.pages,
-        updated=before.updated,
-        deleted=before.deleted,
-        counting_since=before.counting_since,
         tail_from=tail_from,
         tail_rows=_count(historian, table, in_pages(tail_from, None)),
         rows=rows,
         snapshot=historian.visible_snapshot(),
-        inserted=before.inserted,
+        **asdict(before),
     )
 
 
 def tail(
     historian: Historian, table: PartitionTable, mark: Mark, rows: int, borders: Sequence[int]
-) -> Tail | CannotVouch:
-    """What the transaction's snapshot holds in ``table`` that the mark's did not, or why that cannot be told.
+) -> dict[tuple[int, int], int] | CannotVouch:
+    """How many rows the transaction's snapshot holds in ``table`` that the mark's did not, by tag id and piece, or why
+    that cannot be told.
+
+    Rows of transactions that ended while others ran on at the mark may be among them although its snapshot saw them.
 
     Parameters
     ----------
@@ -182,29 +163,32 @@ def tail(
         return now
     if why := _moved(table, mark, now):
         return CannotVouch(why)
-    with source_errors(historian.login, f"looking for what is new in {table.name}"):
-        execute = historian.connection.execute
-        writers = _Writers.between(mark.snapshot, historian.visible_snapshot())
-        if writers.count < 0:
-            return CannotVouch(f"the server's transactions are older than the mark of {table.name}: it was restored")
-        came = rows - mark.rows
-        found = execute(_in_tail(historian.schema, table, mark, writers, borders)).fetchall()
-        in_tail = sum(count for *_, count in found) - mark.tail_rows
-        if in_tail == came:
-            return Tail(_named(found, borders))
-        found = execute(_in_all(historian.schema, table, writers, borders)).fetchall()
-        unseen = sum(count for *_, count in found)
+    doing = f"looking for what is new in {table.name}"
+    writers = _Writers.between(mark.snapshot, historian.visible_snapshot())
+    if writers.count < 0:
+        return CannotVouch(f"the server's transactions are older than the mark of {table.name}: it was restored")
+    came = rows - mark.rows
+    name, piece, end = table_name(historian.schema, table, only=True), piece_of(borders), in_pages(mark.tail_from, None)
+    # In the tail, the piece is -1 for rows that the mark's snapshot saw.
+    query = sql.SQL("SELECT tagid::int8, CASE WHEN {} THEN {} ELSE -1 END, count(*) FROM {} WHERE {} GROUP BY 1, 2")
+    found = historian.ask(doing, query.format(writers.wrote(), piece, name, end))
+    in_tail = sum(count for *_, count in found) - mark.tail_rows
+    if in_tail == came:
+        return _named(found, borders)
+    query = sql.SQL("SELECT tagid::int8, {}, count(*), count(*) FILTER (WHERE {}) FROM {} WHERE {} GROUP BY 1, 2")
+    found = historian.ask(doing, query.format(piece, writers.wrote_unseen(), name, writers.wrote()))
+    unseen = sum(count for *_, count in found)
     if unseen != came:
         return CannotVouch(
             f"{table.name} has {came:+,} rows since the mark, its end {in_tail:+,}, and {unseen:,} are new: rows went"
         )
-    return Tail(_named([(tagid, piece, count) for tagid, piece, count, _ in found], borders), whole=True)
+    return _named(found, borders)
 
 
-def _named(found: Sequence[tuple[int, int, int]], borders: Sequence[int]) -> dict[tuple[int, int], int]:
+def _named(found: Sequence[tuple[Any, ...]], borders: Sequence[int]) -> dict[tuple[int, int], int]:
     """Those of a piece; a row without a time is of none."""
     pieces = range(len(borders) - 1)
-    return {(tagid, piece): count for tagid, piece, count in found if piece in pieces}
+    return {(tagid, piece): count for tagid, piece, count, *_ in found if piece in pieces}
 
 
 def _moved(table: PartitionTable, mark: Mark, now: TableState) -> str | None:
@@ -274,20 +258,6 @@ def _xid(number: int) -> sql.Literal:
     return sql.Literal(str(number % XIDS))
 
 
-def _in_tail(schema: str, table: PartitionTable, mark: Mark, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
-    """Rows of ``tagid, piece, count`` that cover the tail; the piece is -1 for rows that the mark's snapshot saw."""
-    return sql.SQL(
-        "SELECT tagid::int8, CASE WHEN {} THEN {} ELSE -1 END, count(*) FROM {} WHERE {} GROUP BY 1, 2"
-    ).format(writers.wrote(), piece_of(borders), table_name(schema, table, only=True), in_pages(mark.tail_from, None))
-
-
-def _in_all(schema: str, table: PartitionTable, writers: _Writers, borders: Sequence[int]) -> sql.Composed:
-    """Rows of ``tagid, piece, count, count that the mark did not see`` that cover what the writers wrote anywhere."""
-    return sql.SQL(
-        "SELECT tagid::int8, {}, count(*), count(*) FILTER (WHERE {}) FROM {} WHERE {} GROUP BY 1, 2"
-    ).format(piece_of(borders), writers.wrote_unseen(), table_name(schema, table, only=True), writers.wrote())
-
-
 def rows_now(historian: Historian, table: PartitionTable, now: TableState, mark: Mark | None) -> int:
     """The rows of the whole table in the transaction's snapshot; once a run, for its old mark and its new one.
 
@@ -306,8 +276,6 @@ def rows_now(historian: Historian, table: PartitionTable, now: TableState, mark:
 
 
 def _count(historian: Historian, table: PartitionTable, where: sql.Composable) -> int:
-    with source_errors(historian.login, f"counting {table.name}"):
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-            table_name(historian.schema, table, only=True), where
-        )
-        return int(scalar(historian.connection, query))
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table_name(historian.schema, table, only=True), where)
+    ((count,),) = historian.ask(f"counting {table.name}", query)
+    return int(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,6 @@ from ..config.settings import Config
 from ..errors import SourceError
 from ..windows import Window, day_window, zone
 from .catalog import OF_WEEKS, Historian, open_historian
-from .connection import source_errors
 from .extent import always, ends_of
 from .model import PartitionTable
 from .readings_sql import in_window, table_name
@@ -120,15 +120,13 @@ def check_layout(config: Config) -> LayoutLook:
                 looks.append(TableLook(table.name, failure=str(error)))
         last = max((look.last for look in looks if look.last), default=None)
         day = day_window(last.astimezone(zone(config.timezone)).date(), config.timezone) if last else None
-        counts: dict[int | None, int] = {}
+        counts: Counter[int | None] = Counter()
         for table in readable:
             if day and (table.span is None or table.span.overlaps(day)):
                 query = sql.SQL("SELECT tagid::int8, count(*) FROM {} WHERE {} GROUP BY 1").format(
                     table_name(historian.schema, table), in_window(table, day, None)
                 )
-                with source_errors(historian.login, f"counting {table.name}"):
-                    for number, count in historian.connection.execute(query):
-                        counts[number] = counts.get(number, 0) + count
+                counts.update(dict(historian.ask(f"counting {table.name}", query)))
         ids = {number for tag in tags for number in tag.ids}
         return LayoutLook(
             layout=historian.layout.name,

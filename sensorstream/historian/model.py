@@ -19,16 +19,6 @@ IN_MILLISECONDS = {"ms": 1.0, "s": 1000.0, "us": 1 / 1000, "ns": 1 / 1_000_000}
 
 PARTS_OF_A_NAME = ("year", "month", "day")
 KEYS = ("tagid", "t_stamp", "dataintegrity")  # columns that every table of readings has
-USUAL_KINDS = {
-    "tagid": "integer",
-    "t_stamp": "bigint",
-    "dataintegrity": "integer",
-    "floatvalue": "double precision",
-    "intvalue": "bigint",
-    "value": "double precision",
-    "stringvalue": "text",
-    "datevalue": "timestamp without time zone",
-}
 
 
 @dataclass(frozen=True, order=True)
@@ -48,10 +38,9 @@ class Tag:
 class PartitionTable:
     """A table of readings, the columns that hold values, and the time that it is listed for.
 
-    ``kinds`` are the types of all columns that are read, as PostgreSQL calls them; one that is not named has that of
-    ``USUAL_KINDS``. ``encoding`` is the server's, as PostgreSQL calls it. ``view`` shows a table's own columns by those
-    names, where they have others. ``family`` is the place of its kind in the layout. ``span`` is ``None`` for a table
-    without partitions, which may hold any time.
+    ``kinds`` are the types of all columns that are read, as PostgreSQL calls them; ``encoding`` is the server's, as it
+    calls that. ``view`` shows a table's own columns by those names, where they have others. ``family`` is the place of
+    its kind in the layout. ``span`` is ``None`` for a table without partitions, which may hold any time.
     """
 
     name: str
@@ -63,7 +52,7 @@ class PartitionTable:
     span: Window | None = field(default=None, compare=False)
 
     def kind(self, column: str) -> str:
-        return dict(self.kinds).get(column) or USUAL_KINDS[column]
+        return dict(self.kinds)[column]
 
     @property
     def time(self) -> BareTime | None:
@@ -99,14 +88,12 @@ def span_of(form: re.Match[str], tz: str) -> Window | None:
     ``form`` is how the name fits one of a layout's, see ``description.Tables.form``.
     """
     year, month, day = (int(text) if (text := form.groupdict().get(part)) else None for part in PARTS_OF_A_NAME)
-    if year is None or not 1 <= year <= 9998 or not 1 <= (month or 1) <= 12:
+    if year is None or not 1 <= year <= 9998:
         return None
-    first = date(year, month or 1, 1)
-    if day is not None:
-        try:
-            first = first.replace(day=day)
-        except ValueError:
-            return None
+    try:
+        first = date(year, month or 1, 1 if day is None else day)
+    except ValueError:
+        return None
     days = 1 if day else calendar.monthrange(year, month)[1] if month else 366 if calendar.isleap(year) else 365
     return Window(midnight(first, tz), midnight(first + timedelta(days=days), tz))
 

@@ -14,16 +14,16 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from ..config.aws import Aws
 from ..config.credentials import Login, asked, login, secret_object, with_secret
 from ..config.settings import Config, Rotation
 from ..errors import ConfigError, SourceError, WindowBusy
-from .connection import CONNECT_SECONDS, REFUSED, connect, scalar, source_errors, why_not
+from .connection import REFUSED, Connection, connect, plain_connection, scalar, source_errors
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PASSWORD_BYTES = 32
@@ -63,16 +63,16 @@ class Rotating:
 
     def create(self) -> Rotated:
         """Keep a new password for the role that is not in use as the pending version; one that is there is kept."""
-        version = self.store.pending()
+        versions = self.store.versions()
+        version = versions.get(PENDING)
         current = self.store.value(CURRENT)
         used = current.get("username")
         if version:
             role = self.store.value(PENDING).get("username", "")
-            if version == self.store.versions().get(CURRENT) or (role in self.rotation.roles and role != used):
+            if version == versions.get(CURRENT) or (role in self.rotation.roles and role != used):
                 return Rotated(version, role)
             self.store.move(PENDING, away_from=version)  # something else took its role into use
-        roles = self.rotation.roles
-        role = roles[0] if used != roles[0] else roles[1]
+        role = next(role for role in self.rotation.roles if role != used)
         version = self.store.put_pending(
             {**current, "username": role, "password": secrets.token_urlsafe(PASSWORD_BYTES)}
         )
@@ -118,24 +118,21 @@ class Rotating:
         return rotated
 
     def _pending(self) -> tuple[Rotated, Login]:
-        version = self.store.pending()
+        version = self.store.versions().get(PENDING)
         if version is None:
             raise ConfigError(f'secret "{self.store.secret_id}" has no pending version: begin with the step "create"')
         value = self.store.value(PENDING)
         return Rotated(version, value["username"]), with_secret(self.login, value)
 
     @contextmanager
-    def _administration(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    def _administration(self) -> Iterator[Connection]:
         admin = self.administrator
         try:
-            connection = psycopg.connect(
-                host=admin.host, port=admin.port, dbname=admin.dbname, user=admin.user, password=admin.password,
-                sslmode=admin.sslmode, sslrootcert=admin.sslrootcert, connect_timeout=CONNECT_SECONDS,
-                target_session_attrs="read-write" if "," in admin.host else None,
-            )  # fmt: skip
-        except psycopg.OperationalError as error:
-            if REFUSED not in str(error):
-                raise SourceError(f"historian {admin.place} {why_not(str(error), admin)}") from None
+            writable = "read-write" if "," in admin.host else None
+            connection = plain_connection(admin, autocommit=False, target_session_attrs=writable)
+        except SourceError as failure:
+            if REFUSED not in str(failure.__cause__):
+                raise
             raise SourceError(
                 f"historian {admin.place} refused the administrator: check the secret of db_rotation.admin_secret_id"
             ) from None
@@ -158,16 +155,12 @@ class SecretVersions:
     """The versions of one secret in Secrets Manager, by their stage."""
 
     def __init__(self, secret_id: str, aws: Aws) -> None:
-        self.secret_id, self._aws = secret_id, aws
+        self.secret_id, self._ask = secret_id, partial(asked, secret_id, aws)
 
     def versions(self) -> dict[str, str]:
         """Stage to version."""
         stages = self._ask("describe_secret").get("VersionIdsToStages", {})
         return {stage: version for version, named in stages.items() for stage in named}
-
-    def pending(self) -> str | None:
-        """The version that a rotation has made and not finished."""
-        return self.versions().get(PENDING)
 
     def value(self, stage: str) -> dict[str, Any]:
         """The JSON object of a stage; it holds a password."""
@@ -185,6 +178,3 @@ class SecretVersions:
         """Move a stage from a version to another, or away."""
         target = {"MoveToVersionId": to} if to else {}
         self._ask("update_secret_version_stage", VersionStage=stage, RemoveFromVersionId=away_from, **target)
-
-    def _ask(self, action: str, **words: Any) -> dict[str, Any]:
-        return asked(self.secret_id, self._aws, action, **words)

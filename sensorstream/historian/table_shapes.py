@@ -11,7 +11,7 @@ from psycopg import sql
 from ..config.layouts.description import Readings
 from ..errors import SourceError
 from . import view_sql
-from .connection import scalar, source_errors
+from .connection import scalar
 from .layout import INTEGERS, NUMERIC_TYPES, refuse_other_shape, wanted_of
 from .model import IN_MILLISECONDS, KEYS, YEAR_1990, YEAR_2100, PartitionTable, unit_of
 from .tag_rows import keys_of
@@ -57,7 +57,7 @@ def wide_paths(historian: Historian) -> dict[str, None]:
     for table in historian.every_table():
         kind = historian.layout.readings[table.family]
         mine = kind.tables.series(table.name)
-        for path in _tags_of(kind, historian.columns(table.name)).values():
+        for path in view_sql.paths_of(kind, historian.columns(table.name)).values():
             if (other := series.setdefault(path, mine)) != mine:
                 raise SourceError(
                     f'layout "{historian.layout.name}": columns of tables {other} and {mine} are both tag {path}:'
@@ -66,21 +66,10 @@ def wide_paths(historian: Historian) -> dict[str, None]:
     return dict.fromkeys(series)
 
 
-def _tags_of(kind: Readings, columns: Mapping[str, str]) -> dict[str, str]:
-    """The columns of a wide table that are a tag each, and their paths."""
-    assert kind.wide is not None
-    return view_sql.paths_of(kind.wide, columns, _no_tags(kind))
-
-
-def _no_tags(kind: Readings) -> list[str]:
-    """Columns of a wide table that have another meaning."""
-    return [kind.time.column, *([kind.time.nanoseconds] if kind.time.nanoseconds else []), kind.quality or ""]
-
-
 def _note_left_out(historian: Historian, table: str, kind: Readings, columns: Mapping[str, str]) -> None:
     """Say which columns of a wide table nobody has named are of no type that a tag has."""
     assert kind.wide is not None
-    known = {*_tags_of(kind, columns), *_no_tags(kind), *kind.wide.without}
+    known = {*view_sql.paths_of(kind, columns), *view_sql.no_tags(kind), *kind.wide.without}
     if left_out := [f"{name} ({type_})" for name, type_ in columns.items() if name not in known and not kind.wide.of]:
         note = f"{table}: columns {', '.join(left_out)} hold neither numbers nor texts: left out,"
         note += ' name them under "without", or show them as text in a view'
@@ -97,7 +86,7 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     types = _types(historian, table, kind)
     system = bool(scalar(historian.connection, SYSTEM_COLUMNS, [historian.schema, name]))
     if kind.wide:
-        tags = _tags_of(kind, columns)
+        tags = view_sql.paths_of(kind, columns)
         if not tags:
             raise SourceError(
                 f'table {name} has no column of numbers or texts that is a tag: correct "wide" of layout "{layout}"'
@@ -164,18 +153,17 @@ def _refuse_other_units(
         return
     some = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT {}")
     name = sql.Identifier(historian.schema, table.name)
-    with source_errors(historian.login, f"looking at the times of {table.name}"):
-        there = sql.SQL("{} BETWEEN -{} AND {}").format(column, MOST, MOST)  # of a double no NaN
-        stamps = historian.connection.execute(some.format(column, name, there, LOOKED_AT)).fetchall()
-        units = {unit: stamp for (stamp,) in reversed(stamps) if (unit := unit_of(int(stamp), table.span))}
-        if not units or said in units:
-            return
-        of_our_days = sql.SQL("{0} >= {1} AND {0} < {2}").format(
-            column, *(sql.Literal(int(ms / IN_MILLISECONDS[said])) for ms in (YEAR_1990, YEAR_2100))
-        )
-        mixed = historian.connection.execute(some.format(column, name, of_our_days, 1)).fetchone()
+    doing = f"looking at the times of {table.name}"
+    there = sql.SQL("{} BETWEEN -{} AND {}").format(column, MOST, MOST)  # of a double no NaN
+    stamps = historian.ask(doing, some.format(column, name, there, LOOKED_AT))
+    units = {unit: stamp for (stamp,) in reversed(stamps) if (unit := unit_of(int(stamp), table.span))}
+    if not units or said in units:
+        return
+    of_our_days = sql.SQL("{0} >= {1} AND {0} < {2}").format(
+        column, *(sql.Literal(int(ms / IN_MILLISECONDS[said])) for ms in (YEAR_1990, YEAR_2100))
+    )
     unit, stamp = next(iter(units.items()))
-    if mixed:
+    if historian.ask(doing, some.format(column, name, of_our_days, 1)):
         historian.notes.append(
             f"{table.name} has times that are no {UNITS[said]}, {stamp} for one: no window holds them"
         )

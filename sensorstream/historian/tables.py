@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from psycopg import sql
 
 from ..config.layouts.description import Listing as LayoutListing
 from ..config.layouts.description import Readings, Tables
-from ..errors import SourceError
+from ..errors import ConfigError, SourceError
 from ..windows import Window
 from .connection import Connection
 from .model import PartitionTable, span_of
@@ -52,14 +52,12 @@ class Listing:
         Raises ``SourceError`` for a table of two kinds: what is counted and noted of a table goes by its name.
         """
         tables = tuple(table for one in several for table in one.tables)
-        read: set[str] = set()
-        for table in tables:
-            if table.name in read:
-                raise SourceError(
-                    f'table {table.name} fits "tables" of two objects of "readings": narrow one of them, or show the'
-                    " table in a view of another name for it"
-                )
-            read.add(table.name)
+        read = Counter(table.name for table in tables)
+        if twice := next((name for name, count in read.items() if count > 1), None):
+            raise SourceError(
+                f'table {twice} fits "tables" of two objects of "readings": narrow one of them, or show the table in a'
+                " view of another name for it"
+            )
         unlisted = tuple(table for one in several for table in one.unlisted if table.name not in read)
         return cls(
             tables, unlisted, any(one.by_name for one in several), tuple(n for one in several for n in one.notes)
@@ -223,12 +221,8 @@ def _hull(spans: Sequence[Window | None]) -> Window | None:
 def _span(start: int | None, end: int | None) -> Window | None:
     """A listed span (ms since 1970), widened to whole seconds; ``None`` where it is open or makes no sense."""
     try:
-        first, last = (
-            datetime.fromtimestamp((start or 0) // 1000, UTC),
-            datetime.fromtimestamp(-(-(end or 0) // 1000), UTC),
-        )
-        return Window(first, last) if first < last else None
-    except (ValueError, OverflowError, OSError):
+        return Window.of_seconds((start or 0) // 1000, -(-(end or 0) // 1000))
+    except (ConfigError, ValueError, OverflowError, OSError):
         return None
 
 

@@ -95,8 +95,7 @@ def tag_kinds(historian: Historian) -> dict[str, str]:
     if tags is None:
         return {}
     if not tags.query:
-        with source_errors(historian.login, f"looking at {historian.tags_name}"):
-            return historian.columns(historian.tags_name)
+        return historian.columns(historian.tags_name)
     return historian.types_of("tags.query", sql.SQL("SELECT * FROM {} LIMIT 0").format(_source(historian, tags)))
 
 

@@ -11,29 +11,26 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import combinations, groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 
 from ..errors import SourceError
 from ..windows import Window
-from .arrays import array, asked, hull
-from .connection import scalar, source_errors
+from .arrays import array, asked
 from .gateways import Gateway, gateway_names, gateways_of
 from .model import PartitionTable, Tag
 from .readings_sql import table_name
+from .statistics import indexes_of
+from .tables import around
 from .values_sql import text_of, value_of
 
 if TYPE_CHECKING:
     from .catalog import Historian
 
-# Readings so far beside the window are looked at as well: its border may cut a switch-over, of which it then has only
-# the part in which both wrote.
-BESIDE = timedelta(days=1)
 FEW = 4  # readings: fewer say nothing by themselves
 # Two sensors that write in turn change hands about twice for each reading of the one that has fewer; a pair that fails
 # over does so a few times.
@@ -44,15 +41,6 @@ MOST_COUNTED = 1000  # paths, once one is known to be of two sensors
 MOST_READINGS, LEAST_OF_EACH, SLICES = 5_000, 500, 64
 
 Piece = tuple[Tag, Window]
-
-HAS_INDEX = """
-SELECT EXISTS (
-    SELECT FROM pg_index JOIN pg_class c ON c.oid = indrelid JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE nspname = %s AND relname = %s AND indisvalid AND indpred IS NULL
-      AND (SELECT array_agg(attname::text ORDER BY place)
-           FROM unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place)
-           JOIN pg_attribute ON attrelid = indrelid AND attnum = number WHERE place <= 2) = ARRAY['tagid', 't_stamp'])
-"""
 
 
 @dataclass(frozen=True)
@@ -106,9 +94,9 @@ def of_two_sensors(counted: Sequence[Counted]) -> list[Counted]:
 
 def refuse_two_sensors(historian: Historian, pieces: Iterable[Piece]) -> None:
     """``SourceError`` where readings of a tag in a window of ``pieces`` are of two gateways at once."""
-    tables, shared = _shared(historian, pieces)
+    indexed, shared = _shared(historian, pieces)
     counted: list[Counted] = []
-    for some in _counted(historian, tables, shared):
+    for some in _counted(historian, indexed, shared):
         counted += some
         known = [one for one in counted if one.fewer >= FEW and in_turn(one.turns, one.fewer)]
         if known and len(counted) >= MOST_COUNTED:
@@ -153,9 +141,9 @@ def _sentence(historian: Historian, known: Sequence[Counted], *, every: bool) ->
 # -- what is asked of the readings -------------------------------------------------------------------------------------
 
 
-def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[tuple[PartitionTable, ...], list[Shared]]:
-    """What two gateways share, by their first and last readings, and the tables that hold it; nothing is asked where no
-    path has ids of two."""
+def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[dict[PartitionTable, bool], list[Shared]]:
+    """What two gateways share, by their first and last readings, and the tables that hold it, each with whether an id's
+    readings can be looked up by time; nothing is asked where no path has ids of two."""
     several = [(tag, window) for tag, window in pieces if len(tag.ids) > 1]
     of = gateways_of(historian, sorted({number for tag, _ in several for number in tag.ids})) if several else {}
     written = []
@@ -166,13 +154,17 @@ def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[tuple[Partit
         if len(ids) > 1:
             written += [_Side(tag.path, window, gateway, tuple(some)) for gateway, some in ids.items()]
     if not written:
-        return (), []
+        return {}, []
     noted = len(historian.notes)
-    tables = historian.partition_tables(_about(Window.around([side.window for side in written])))
+    tables = historian.partition_tables(around(Window.around([side.window for side in written])))
     del historian.notes[noted:]  # of another window
-    within = _reaches(historian, tables, [(side, side.window) for side in written])
+    indexed = {
+        table: any(columns[:2] == ("tagid", "t_stamp") for columns in indexes_of(historian, table)) for table in tables
+    }
+    within = _reaches(historian, indexed, [(side, side.window) for side in written])
     present = _of_two([side for side in written if side in within])
-    reach = _reaches(historian, tables, [(side, _about(side.window)) for side in present])
+    # A border of the window may cut a switch-over, of which it then has only the part in which both wrote.
+    reach = _reaches(historian, indexed, [(side, around(side.window)) for side in present])
     found = []
     for _, sides in groupby(present, key=lambda side: (side.path, side.window)):
         for one, other in combinations(sides, 2):
@@ -182,7 +174,7 @@ def _shared(historian: Historian, pieces: Iterable[Piece]) -> tuple[tuple[Partit
                 turns = (first != other_first) + (last != other_last)
                 both = (one.gateway, other.gateway), (one.ids, other.ids)
                 found.append(Shared(one.path, one.window, *both, start, end, turns))
-    return tables, found
+    return indexed, found
 
 
 class _Side(NamedTuple):
@@ -200,35 +192,28 @@ def _of_two(sides: Sequence[_Side]) -> list[_Side]:
     return [side for side in sides if count[side.path, side.window] > 1]
 
 
-def _about(window: Window) -> Window:
-    return Window(window.start - BESIDE, window.end + BESIDE)
-
-
 def _reaches(
-    historian: Historian, tables: Sequence[PartitionTable], sides: Sequence[tuple[_Side, Window]]
+    historian: Historian, indexed: Mapping[PartitionTable, bool], sides: Sequence[tuple[_Side, Window]]
 ) -> dict[_Side, tuple[int, int]]:
     """First and last time (ms) of each side in the window beside it, of those that have any."""
     rows = [(n, number, *_ends(window)) for n, (side, window) in enumerate(sides) for number in side.ids]
     times: dict[_Side, list[int]] = defaultdict(list)
     spans = [(first, last) for *_, first, last in rows]
-    for table in tables if rows else ():
-        indexed = _is_indexed(historian, table)
-        query = sql.SQL(LOOKED_UP if indexed else IN_A_PASS).format(
+    for table, by_index in indexed.items() if rows else ():
+        query = sql.SQL(LOOKED_UP if by_index else IN_A_PASS).format(
             asked=asked(rows, ("int4", "int8", "int8", "int8")),
             table=table_name(historian.schema, table),
-            readings=_readings(historian, table, indexed, spans),
+            readings=_readings(historian, table, by_index, spans),
         )
-        with _looking(historian, table.name):
-            for n, *ends in historian.connection.execute(query):
-                times[sides[n][0]] += [time for time in ends if time is not None]
+        for n, *ends in _told(historian, table.name, query):
+            times[sides[n][0]] += [time for time in ends if time is not None]
     return {side: (min(some), max(some)) for side, some in times.items() if some}
 
 
 def _counted(
-    historian: Historian, tables: Sequence[PartitionTable], shared: Sequence[Shared]
+    historian: Historian, indexed: Mapping[PartitionTable, bool], shared: Sequence[Shared]
 ) -> Iterator[list[Counted]]:
     """Some paths at a time, all together in the order of ``shared``."""
-    indexed = {table: _is_indexed(historian, table) for table in tables}
     for begin in range(0, len(shared), TOGETHER):
         some = shared[begin : begin + TOGETHER]
         sizes, inside = _sizes(historian, indexed, some)
@@ -259,11 +244,10 @@ def _counted(
         times: list[list[int]] = [[] for _ in some]
         for n, first, last in slices:
             looked_at[n] += last + 1 - first
-        with _looking(historian, ", ".join(table.name for table in tables)):
-            for place, same, changes, at in historian.connection.execute(query):
-                n = slices[place][0]
-                alike[n], turns[n] = alike[n] + same, turns[n] + changes
-                times[n] += [at] if at is not None else []
+        for place, same, changes, at in _told(historian, ", ".join(table.name for table in indexed), query):
+            n = slices[place][0]
+            alike[n], turns[n] = alike[n] + same, turns[n] + changes
+            times[n] += [at] if at is not None else []
         counted = []
         for n, one in enumerate(some):
             scale = (one.end_ms + 1 - one.start_ms) / looked_at[n]
@@ -279,7 +263,7 @@ def _sizes(
 ) -> tuple[list[list[int]], list[list[int]]]:
     """How many readings each gateway has about the window, and in the stretch."""
     rows = [
-        (n, bool(k), number, *_ends(_about(one.window)), one.start_ms, one.end_ms)
+        (n, bool(k), number, *_ends(around(one.window)), one.start_ms, one.end_ms)
         for n, one in enumerate(some)
         for k in (0, 1)
         for number in one.ids[k]
@@ -290,10 +274,9 @@ def _sizes(
         query = sql.SQL(SIZES).format(
             asked=asked(rows, ("int4", "bool", *("int8",) * 5)), readings=_readings(historian, table, by_index, spans)
         )
-        with _looking(historian, table.name):
-            for n, other, every, of_stretch in historian.connection.execute(query):
-                sizes[n][other] += every
-                inside[n][other] += of_stretch
+        for n, other, every, of_stretch in _told(historian, table.name, query):
+            sizes[n][other] += every
+            inside[n][other] += of_stretch
     return sizes, inside
 
 
@@ -341,12 +324,6 @@ FROM turns GROUP BY n
 """
 
 
-def _is_indexed(historian: Historian, table: PartitionTable) -> bool:
-    """Whether an id's readings can be looked up by time."""
-    with _looking(historian, table.name):
-        return bool(scalar(historian.connection, HAS_INDEX, [historian.schema, table.name]))
-
-
 def _readings(
     historian: Historian,
     table: PartitionTable,
@@ -366,12 +343,15 @@ def _readings(
         " ON r.tagid = asked.id AND r.t_stamp BETWEEN asked.first AND asked.last"
     )
     return sql.SQL(query).format(
-        columns=columns if values else sql.SQL("t_stamp"), table=table_name(historian.schema, table), **hull(spans)
+        columns=columns if values else sql.SQL("t_stamp"),
+        table=table_name(historian.schema, table),
+        first=sql.Literal(min(first for first, _ in spans)),  # to the planner, what stands in an array says nothing
+        last=sql.Literal(max(last for _, last in spans)),
     )
 
 
-def _looking(historian: Historian, where: str) -> AbstractContextManager[None]:
-    return source_errors(historian.login, f"looking whose readings {where} holds")
+def _told(historian: Historian, where: str, query: sql.Composed) -> list[tuple[Any, ...]]:
+    return historian.ask(f"looking whose readings {where} holds", query)
 
 
 def _ends(window: Window) -> tuple[int, int]:

@@ -88,9 +88,14 @@ def unreadable_columns(table: PartitionTable) -> list[tuple[str, sql.Composable]
 
 
 def plain_text(encoding: str, column: str) -> tuple[sql.Composable, sql.Composable]:
-    """A column of text as it can be read whatever bytes it holds, and the condition that it is text."""
-    name = sql.Identifier(column)
-    return _text(encoding, name), sql.SQL("coalesce({}, true)").format(_is_text(encoding, name) or sql.SQL("true"))
+    """A column of text as it can be read whatever bytes it holds, what is none in the server's encoding with its odd
+    bytes as octal numbers, and the condition that it is text."""
+    text, is_text = sql.SQL("{}::text").format(sql.Identifier(column)), _is_text(encoding, sql.Identifier(column))
+    if is_text is None:
+        return text, sql.SQL("true")
+    raw = sql.SQL("encode(convert_to({}, {}), 'escape')").format(text, encoding)
+    whole = sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(is_text, text, raw)
+    return whole, sql.SQL("coalesce({}, true)").format(is_text)
 
 
 def by_kind(
@@ -138,7 +143,7 @@ def worded(table: PartitionTable, with_digits: Sequence[str]) -> sql.Composable:
     """The text of a row; the digits of numbers for those types."""
     terms: list[sql.Composable] = []
     if STRING in table.columns:
-        terms.append(_text(table.encoding, sql.Identifier(STRING)))
+        terms.append(plain_text(table.encoding, STRING)[0])
     if DATE in table.columns:
         terms.append(
             sql.SQL(
@@ -210,15 +215,6 @@ def _exact_numeric(name: str) -> sql.Composable:
         " WHEN NOT {in_range} THEN false WHEN {0}::float8::text::numeric = {0} THEN true"
         " WHEN {0} BETWEEN {1} AND {2} THEN {0}::float8::int8 = {0} ELSE false END"
     ).format(sql.Identifier(name), LEAST_WHOLE, MOST_WHOLE, in_range=_in_range(name))
-
-
-def _text(encoding: str, column: sql.Identifier) -> sql.Composable:
-    """A column of text; what is none in the server's encoding with its odd bytes as octal numbers."""
-    text, is_text = sql.SQL("{}::text").format(column), _is_text(encoding, column)
-    if is_text is None:
-        return text
-    raw = sql.SQL("encode(convert_to({}, {}), 'escape')").format(text, encoding)
-    return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(is_text, text, raw)
 
 
 def _is_text(encoding: str, column: sql.Identifier) -> sql.Composable | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from ..config.layouts.description import NUMBERS, TEXTS, Readings, Wide
+from ..config.layouts.description import NUMBERS, TEXTS, Readings
 from .time_sql import INTEGERS, OWN_TIME, BareTime, milliseconds
 
 STRING, DATE = TEXTS
@@ -188,15 +188,22 @@ def _nothing(value: str) -> sql.Composable:
     return sql.SQL("NULL::{}").format(sql.SQL(WIDE[value][0]))
 
 
-def paths_of(wide: Wide, columns: Mapping[str, str], others: Sequence[str]) -> dict[str, str]:
-    """The columns of a wide table that are tags, and their paths; ``others`` have another meaning."""
+def no_tags(kind: Readings) -> list[str]:
+    """Columns of a wide table that have another meaning."""
+    return [kind.time.column, *([kind.time.nanoseconds] if kind.time.nanoseconds else []), kind.quality or ""]
+
+
+def paths_of(kind: Readings, columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a wide table that are a tag each, and their paths."""
+    wide = kind.wide
+    assert wide is not None
     if wide.of:
         return {column: path for column, path in wide.of.items() if column in columns}
-    left_out = {*wide.without, *others}
+    left_out = {*wide.without, *no_tags(kind)}
     return {
         column: wide.path.replace("{column}", column)
-        for column, kind in columns.items()
-        if column not in left_out and any(kind in types for _, types in WIDE.values())
+        for column, type_ in columns.items()
+        if column not in left_out and any(type_ in types for _, types in WIDE.values())
     }
 
 

@@ -11,7 +11,6 @@ from psycopg import sql
 from ..errors import SourceError
 from ..windows import Window, zone
 from .arrays import array
-from .connection import source_errors
 from .time_sql import ABOUT
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ def refuse_other_zones(historian: Historian, window: Window) -> None:
     every = [window.start - ABOUT + n * step for n in range(count)]
     for name in sorted({kind.time.zone for kind in historian.layout.readings if kind.time.zone}):
         query = sql.SQL(OFFSETS).format(sql.Literal(name), array([at.isoformat() for at in every], "timestamptz"))
-        with source_errors(historian.login, f"looking at time zone {name}"):
-            theirs = [offset for (offset,) in historian.connection.execute(query)]
+        theirs = [offset for (offset,) in historian.ask(f"looking at time zone {name}", query)]
         here = [round((at.astimezone(zone(name)).utcoffset() or timedelta()).total_seconds()) for at in every]
         for at, mine, other in zip(every, here, theirs, strict=True):
             if mine != other:

@@ -22,7 +22,7 @@ from ..errors import LakeError, SourceError
 from ..historian import Historian, PartitionTable
 from ..historian import fingerprint_sql as prints
 from ..historian.connection import source_errors
-from ..historian.heap_tail import CannotVouch, Mark, TableState, Tail, rows_now, table_state, tail, take_mark
+from ..historian.heap_tail import CannotVouch, Mark, TableState, rows_now, table_state, tail, take_mark
 from ..historian.readings_sql import in_time, table_name
 from ..lake.manifest import PIECES, ROOT, Manifest, chosen
 from ..lake.source_state import Grid, Piece
@@ -143,14 +143,13 @@ def look(
     counted
         The rows of tables that the run counts whole, by name; others are counted here where need be.
     """
-    ends = {table.name: _end(back, table) for table in back.tables}
-    told, rows = counted or {}, {}
+    rows, marks = dict(counted or {}), {}
     for table in back.tables:
         name, state = table.name, back.states[table.name]
         if isinstance(state, TableState):
-            known = told.get(name)
-            rows[name] = rows_now(back.historian, table, state, back.marks.get(name)) if known is None else known
-    marks = {name: _mark(back, end, rows[name]) for name, end in ends.items() if end}
+            if name not in rows:
+                rows[name] = rows_now(back.historian, table, state, back.marks.get(name))
+            marks[name] = _mark(back, table, state, rows[name])
     if not back.known.num_rows:
         return Late(HEAP_TAIL, (), (), (), marks)
     grid = Grid(back.known)
@@ -182,14 +181,8 @@ def read_otherwise(back: Lookback) -> list[str]:
     return [says] if tables else []
 
 
-def _end(back: Lookback, table: PartitionTable) -> Mark | None:
-    """The table's mark but for its rows."""
-    state = back.states[table.name]
-    return take_mark(back.historian, table, state, rows=0) if isinstance(state, TableState) else None
-
-
-def _mark(back: Lookback, end: Mark, rows: int) -> dict[str, Any]:
-    new, old = replace(end, rows=rows), back.marks.get(end.table)
+def _mark(back: Lookback, table: PartitionTable, state: TableState, rows: int) -> dict[str, Any]:
+    new, old = take_mark(back.historian, table, state, rows), back.marks.get(table.name)
     # Where nothing has happened the old mark does as well, and the manifest keeps its bytes.
     return asdict(old if old and replace(new, snapshot=old.snapshot) == old else new)
 
@@ -202,21 +195,18 @@ def _inserted(
     if isinstance(state, CannotVouch):
         return state
     if mark is not None and rows is not None:
-        found = tail(back.historian, table, mark, rows, grid.borders_ms)
-        return found.inserted if isinstance(found, Tail) else found
+        return tail(back.historian, table, mark, rows, grid.borders_ms)
     first, last = int(grid.borders[0]), int(grid.borders[-1])
     if table.span is None or chosen(grid.pieces, table.span, None).num_rows:
         return CannotVouch(f"the manifest has no mark of {table.name}")
     # A table that no run has read before: whatever it holds of days that were read is late.
     query = sql.SQL("SELECT tagid::int8, {}, count(*) FROM {} WHERE {} GROUP BY 1, 2")
-    with source_errors(back.historian.login, f"looking for late readings in {table.name}"):
-        came = back.historian.connection.execute(
-            query.format(
-                prints.piece_of(grid.borders_ms),
-                table_name(back.historian.schema, table),
-                in_time(table, first * 1000, last * 1000),
-            )
-        ).fetchall()
+    asked = query.format(
+        prints.piece_of(grid.borders_ms),
+        table_name(back.historian.schema, table),
+        in_time(table, first * 1000, last * 1000),
+    )
+    came = back.historian.ask(f"looking for late readings in {table.name}", asked)
     return {(tagid, place): count for tagid, place, count in came}
 
 

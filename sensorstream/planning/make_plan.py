@@ -7,23 +7,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..config.settings import Config
-from ..historian import Historian, PartitionTable, Tag
+from ..historian import Historian, Tag
 from ..historian.statistics import Statistics, count_by_tag, statistics
-from ..historian.tables import NEIGHBOUR
+from ..historian.tables import around
 from ..historian.tag_rows import unmatched
 from ..historian.two_sensors import refuse_two_sensors
 from ..windows import Window
 from .plan import Plan, Workers
 from .slices import (
     Order,
-    Reach,
     Share,
     Stretch,
     best_shares,
     choose_order,
     shares_by_tag,
     shares_by_time,
-    shares_of_pieces,
     stretches,
 )
 
@@ -71,21 +69,21 @@ def make_plan(
     known = [statistics(historian, table, window) for table in tables]
     ids = [number for tag in every for number in tag.ids]
     weights, highest = (estimate_by_tag(some, tags, ids) for some in (known, [with_margin(found) for found in known]))
-    parts = stretches_of(historian, config, tables, known, tags, weights, highest, window)
-    reaches = [_reach(table, found) for table, found in zip(tables, known, strict=True)]
+    parts = stretches_of(historian, config, known, tags, weights, highest, window)
     connections = config.jdbc_num_partitions - OWN_CONNECTIONS
     tasks, threads = workers.within(max(1, connections // 2) if alone else connections)
-    rows = sum(reach.readings for reach in reaches)
+    rows = sum(found.rows_in_window for found in known)
     count = best_shares(len(parts), rows, workers=tasks, machines=workers.machines)
-    order = choose_order(reaches, sum(weights), count)
+    order = choose_order(known, sum(weights), count)
     if order == "tag":
         count = tasks
     each = max(1, threads // count)
     per_slice = _per_slice(config)
+    held = {n: found.rows_in_window / max(rows, 1) for n, found in enumerate(known)}
     shares = (
-        shares_by_tag(parts, reaches, count=count, per_slice=per_slice)
+        shares_by_tag(parts, lambda _: held, count=count, per_slice=per_slice)
         if order == "tag"
-        else shares_by_time(parts, reaches, count=count, at_once=each, per_slice=per_slice)
+        else shares_by_time(parts, known, count=count, at_once=each, per_slice=per_slice)
     )
     return Plan(
         host=historian.login.host,
@@ -97,8 +95,8 @@ def make_plan(
         every_tag=len(tags) == len(every),
         indexed=frozenset(
             n
-            for n, reach in enumerate(reaches)
-            if reach.by_pages and reach.by_time and reach.by_tag and not reach.table.view
+            for n, found in enumerate(known)
+            if found.by_pages and found.by_time and found.by_tag and not found.table.view
         ),
         order=order,
         shares=tuple(shares) if tables and tags else (),
@@ -107,7 +105,7 @@ def make_plan(
         notes=(
             *historian.notes,
             *(left.why for left in left_out),
-            *(_explain(order, reaches, parts, shares, each, sum(weights)) if tables else ()),
+            *(_explain(order, known, shares, each, sum(weights)) if tables else ()),
         ),
         left_out=left_out,
     )
@@ -142,7 +140,13 @@ def make_late_plan(
         for part in cut
     ]
     count, threads = workers.within(config.jdbc_num_partitions - OWN_CONNECTIONS)
-    shares = shares_of_pieces(parts, tables, NEIGHBOUR, count=count, per_slice=_per_slice(config))
+
+    def held(window: Window) -> dict[int, float]:
+        wide = around(window)
+        near = [n for n, table in enumerate(tables) if table.span is None or table.span.overlaps(wide)]
+        return dict.fromkeys(near, 1 / max(len(near), 1))
+
+    shares = shares_by_tag(parts, held, count=count, per_slice=_per_slice(config))
     return Plan(
         host=historian.login.host,
         window=span,
@@ -185,7 +189,6 @@ def with_margin(found: Statistics) -> Statistics:
 def stretches_of(
     historian: Historian,
     config: Config,
-    tables: Sequence[PartitionTable],
     known: Sequence[Statistics],
     tags: Sequence[Tag],
     weights: Sequence[int],
@@ -199,17 +202,14 @@ def stretches_of(
     """
     limit = config.readings_per_slice
     unknown = any(not found.analyzed and found.rows_in_window for found in known)
-    suspects = [tag for tag, most in zip(tags, highest, strict=True) if unknown or most > limit]
-    counts: dict[int, int] = {}
-    if suspects:
-        ids = [number for tag in suspects for number in tag.ids]
-        for table in tables:
-            for number, readings in count_by_tag(historian, table, window, ids).items():
-                counts[number] = counts.get(number, 0) + readings
+    counted = {tag: None for tag, most in zip(tags, highest, strict=True) if unknown or most > limit}
+    ids = [number for tag in counted for number in tag.ids]
+    counts: Counter[int] = Counter()
+    for about in known if counted else ():
+        counts.update(count_by_tag(historian, about.table, window, ids))
     found = []
-    counted = set(suspects)
     for tag, weight in zip(tags, weights, strict=True):
-        readings = sum(counts.get(number, 0) for number in tag.ids) if tag in counted else weight
+        readings = sum(counts[number] for number in tag.ids) if tag in counted else weight
         parts = stretches(window, config.timezone, parts=readings / limit if tag in counted else 1)
         found += [Stretch(tag, part, readings / len(parts)) for part in parts]
     return found
@@ -220,33 +220,21 @@ def _per_slice(config: Config) -> int:
     return min(config.readings_per_slice, max(config.readings_per_second or config.readings_per_slice, LEAST_PER_SLICE))
 
 
-def _reach(table: PartitionTable, found: Statistics) -> Reach:
-    return Reach(
-        table=table,
-        readings=found.rows_in_window,
-        rows=found.rows,
-        pages=found.pages,
-        by_tag=any(columns[:2] == table.own_keys for columns in found.indexes),
-        by_time=any(columns[0] == table.own_keys[1] for columns in found.indexes if columns),
-        borders_ms=found.borders_ms,
-    )
-
-
-def _explain(
-    order: Order, reaches: Sequence[Reach], parts: Sequence[Stretch], shares: Sequence[Share], each: int, selected: int
-) -> list[str]:
+def _explain(order: Order, known: Sequence[Statistics], shares: Sequence[Share], each: int, selected: int) -> list[str]:
     """What was chosen and why, in sentences for the run record."""
-    rows = sum(reach.readings for reach in reaches)
+    rows = sum(about.rows_in_window for about in known)
     share = f"the tags hold about {min(1.0, selected / max(rows, 1)):.0%} of the window's {rows:,} readings"
     how = "in order of time, all tags in a pass"
     if order == "tag":
-        how = f"tag by tag through the index on ({', '.join(map(str, reaches[0].table.own_keys))})"
+        how = f"tag by tag through the index on ({', '.join(map(str, known[0].table.own_keys))})"
     tasks = f"{len(shares)} task{'s' if len(shares) > 1 else ''} with {each} connection{'s' if each > 1 else ''} each"
     found = [f"{share}: read {how}, {tasks}"]
     if order == "time":
         by_pages = {piece.table for share in shares for piece in share.slices if piece.pages}
-        found += [f"{reach.table.name}: {reach.words(n in by_pages)}" for n, reach in enumerate(reaches)]
-    busy = [(path, n) for path, n in Counter(part.tag.path for part in parts).items() if n > 1]
+        found += [f"{about.table.name}: {about.words(n in by_pages)}" for n, about in enumerate(known)]
+    busy = [
+        (path, n) for path, n in Counter(part.tag.path for share in shares for part in share.stretches).items() if n > 1
+    ]
     found += [f"{path} is busy: cut into {n} stretches of time" for path, n in busy[:MOST_NAMED]]
     if len(busy) > MOST_NAMED:
         found.append(f"{len(busy) - MOST_NAMED:,} more tags are busy and cut into stretches of time")

@@ -85,7 +85,7 @@ class Plan:
         slices = self.rows()
         head = (
             f"Plan: {len(self.tags):,} tags, about {self.estimated_readings:,} readings, {self.window}, from"
-            f" {', '.join(t.name for t in self.tables) or 'no table'} ({self.layout}), {len(slices):,} slices"
+            f" {', '.join(t.name for t in self.tables) or 'no table'} ({self.layout.name}), {len(slices):,} slices"
         )
         return on_a_screen(head, [" ".join(map(str, piece.values())) for piece in slices], self.notes)
 

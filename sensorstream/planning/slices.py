@@ -14,15 +14,17 @@ The shape follows what was measured on 10 M readings of 400 tags in one month (P
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 from typing import Literal
 
-from ..historian import PartitionTable, Tag
+from ..historian import Tag
 from ..historian.readings_sql import can_mix
+from ..historian.statistics import Statistics
 from ..windows import Window
 
 Order = Literal["time", "tag"]
@@ -78,36 +80,11 @@ class Share:
     slices: tuple[Slice, ...]
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How a partition table can be read for the window, and what that is estimated to bring."""
-
-    table: PartitionTable
-    readings: int  # in the window, of whatever tag
-    rows: int  # in the whole table
-    pages: int | None  # length of its file; None where a query cannot be told to read a part of it
-    by_tag: bool  # has an index that begins with tagid, t_stamp
-    by_time: bool  # has an index that begins with t_stamp
-    borders_ms: tuple[int, ...] = ()  # times that cut the table's rows into equal parts
-
-    @property
-    def by_pages(self) -> bool:
-        """Whether its file is read from end to end: half of it is wanted, or no index finds what is."""
-        return self.pages is not None and (not self.by_time or 2 * self.readings >= self.rows)
-
-    def words(self, by_pages: bool) -> str:
-        time = self.table.own_keys[1]
-        if by_pages:
-            of = "the window holds most of it" if self.by_time else f"no index on {time}"
-            return f"read by its {self.pages:,} pages, {of}"
-        return f"read through the index on {time}" if self.by_time else f"read by time, no index on {time} is known of"
-
-
-def choose_order(reaches: Sequence[Reach], selected: int, passes: int) -> Order:
+def choose_order(known: Sequence[Statistics], selected: int, passes: int) -> Order:
     """By tag where that is estimated to cost the historian less, and an index serves it."""
-    if not reaches or not all(reach.by_tag for reach in reaches):
+    if not known or not all(about.by_tag for about in known):
         return "time"
-    rows = sum(reach.readings for reach in reaches)
+    rows = sum(about.rows_in_window for about in known)
     by_time = passes * SKIPPED_US * max(rows, selected) + (PACKED_US - SKIPPED_US) * selected
     return "tag" if BY_TAG_US * selected < by_time else "time"
 
@@ -132,16 +109,12 @@ def stretches(window: Window, tz: str, *, parts: float) -> list[Window]:
     """Tile ``window`` with about ``parts`` stretches or more: hours of a day or days of a month of ``tz``."""
     if parts <= 1:
         return [window]
-    longest = seconds(window) / parts
-    starts: set[datetime] = set()
-    for days in reversed(DAYS):
-        if days * 86400 <= longest:
-            starts = {part.start for day, part in window.days(tz) if (day.day - 1) % days == 0}
-            break
+    longest = (window.end - window.start) / parts
+    if days := next((days for days in reversed(DAYS) if timedelta(days=days) <= longest), None):
+        starts = {part.start for day, part in window.days(tz) if (day.day - 1) % days == 0}
     else:
-        hours = next((h for h in reversed(HOURS) if h * 3600 <= longest), HOURS[0])
-        for _, day in window.days(tz):
-            starts |= {day.start + timedelta(hours=n) for n in range(0, 26, hours)}
+        hours = next((hours for hours in reversed(HOURS) if timedelta(hours=hours) <= longest), HOURS[0])
+        starts = {day.start + timedelta(hours=n) for _, day in window.days(tz) for n in range(0, 26, hours)}
     borders = [window.start, *sorted(s for s in starts if window.start < s < window.end), window.end]
     return [Window(a, b) for a, b in pairwise(borders)]
 
@@ -160,7 +133,7 @@ def groups(weights: Sequence[float], count: int) -> list[list[int]]:
 
 
 def shares_by_time(
-    parts: Sequence[Stretch], reaches: Sequence[Reach], *, count: int, at_once: int, per_slice: int
+    parts: Sequence[Stretch], known: Sequence[Statistics], *, count: int, at_once: int, per_slice: int
 ) -> list[Share]:
     """Shares of stretches; each reads every table once, in slices of at most about ``per_slice`` readings.
 
@@ -170,80 +143,56 @@ def shares_by_time(
     for group in groups([part.estimated_readings for part in parts], count):
         mine = tuple(parts[position] for position in group)
         selected = sum(part.estimated_readings for part in mine)
-        rows = max(sum(reach.readings for reach in reaches), 1)
+        rows = max(sum(about.rows_in_window for about in known), 1)
         slices: list[Slice] = []
-        for number, reach in enumerate(reaches):
-            readings = selected * reach.readings / rows
+        for number, about in enumerate(known):
+            readings = selected * about.rows_in_window / rows
             by_pages = min(max(PAGES_AT_ONCE, OF_EACH_TAG * len(mine)), MOST_PAGES_AT_ONCE)
-            most = min(per_slice, by_pages) if reach.by_pages else per_slice
-            pieces = max(-(-round(readings) // most), min(4 * at_once, round(reach.readings / 100_000)), 1)
-            slices += _slices(number, reach, mine, pieces, readings)
+            most = min(per_slice, by_pages) if about.by_pages else per_slice
+            pieces = max(-(-round(readings) // most), min(4 * at_once, round(about.rows_in_window / 100_000)), 1)
+            slices += _slices(number, about, mine, pieces, readings)
         found.append(Share(mine, tuple(slices)))
     return found
 
 
-def shares_by_tag(parts: Sequence[Stretch], reaches: Sequence[Reach], *, count: int, per_slice: int) -> list[Share]:
-    """Shares of stretches; each slice reads some of them, of one window, tag by tag."""
-    found = []
-    rows = max(sum(reach.readings for reach in reaches), 1)
-    for group in groups([part.estimated_readings for part in parts], count):
-        mine = tuple(parts[position] for position in group)
-        by_window: dict[Window, list[int]] = {}
-        for position, part in enumerate(mine):
-            by_window.setdefault(part.window, []).append(position)
-        slices = []
-        for window, positions in sorted(by_window.items()):
-            weights = [mine[p].estimated_readings for p in positions]
-            for chunk in groups(weights, max(1, -(-round(sum(weights)) // per_slice))):
-                chosen = tuple(positions[n] for n in chunk)
-                readings = sum(mine[p].estimated_readings for p in chosen)
-                # Every table of a chunk before the next chunk, so that its stretches are soon complete.
-                slices += [
-                    Slice(number, window, None, chosen, round(readings * reach.readings / rows))
-                    for number, reach in enumerate(reaches)
-                ]
-        found.append(Share(mine, tuple(slices)))
-    return found
-
-
-def shares_of_pieces(
-    parts: Sequence[Stretch], tables: Sequence[PartitionTable], near: timedelta, *, count: int, per_slice: int
+def shares_by_tag(
+    parts: Sequence[Stretch], held: Callable[[Window], Mapping[int, float]], *, count: int, per_slice: int
 ) -> list[Share]:
-    """Shares of stretches of many windows; each slice reads some of one window, tag by tag.
+    """Shares of stretches; each slice reads some of one window, tag by tag.
 
-    A table is asked for the windows that its span comes ``near``.
+    ``held`` tells of a window which tables hold readings of it, by position, and what part of them.
     """
-    by_window: dict[Window, list[Stretch]] = {}
+    by_window: dict[Window, list[Stretch]] = defaultdict(list)
     for part in parts:
-        by_window.setdefault(part.window, []).append(part)
+        by_window[part.window].append(part)
+    most = max(1.0, min(per_slice, sum(part.estimated_readings for part in parts) / count))
     chunks = []
     for window, some in sorted(by_window.items()):
         weights = [part.estimated_readings for part in some]
-        for chunk in groups(weights, max(1, -(-round(sum(weights)) // per_slice))):
+        for chunk in groups(weights, max(1, ceil(sum(weights) / most))):
             chunks.append((window, [some[n] for n in chunk], sum(weights[n] for n in chunk)))
-    found = []
+    shares = []
     for group in groups([weight for *_, weight in chunks], count):
         mine: list[Stretch] = []
         slices: list[Slice] = []
         for window, some, weight in (chunks[n] for n in group):
             chosen = tuple(range(len(mine), len(mine) + len(some)))
             mine += some
-            wide = Window(window.start - near, window.end + near)
-            where = [n for n, table in enumerate(tables) if table.span is None or table.span.overlaps(wide)]
-            slices += [Slice(n, window, None, chosen, round(weight / max(len(where), 1))) for n in where]
-        found.append(Share(tuple(mine), tuple(slices)))
-    return found
+            # Every table of a chunk before the next chunk, so that its stretches are soon complete.
+            slices += [Slice(n, window, None, chosen, round(weight * of)) for n, of in held(window).items()]
+        shares.append(Share(tuple(mine), tuple(slices)))
+    return shares
 
 
-def _slices(number: int, reach: Reach, mine: Sequence[Stretch], pieces: int, readings: float) -> list[Slice]:
+def _slices(number: int, about: Statistics, mine: Sequence[Stretch], pieces: int, readings: float) -> list[Slice]:
     whole = Window.around([part.window for part in mine])
     # Where busy tags have most of very many, their stretches had better be complete one after the other: pages bring
     # all at the end.
     cut = [part for part in mine if part.window != whole]
     of_cut, of_all = (sum(part.estimated_readings for part in some) for some in (cut, mine))
     can_wait = 2 * of_cut <= of_all or of_cut <= MOST_WAITING
-    if reach.by_pages and (not cut or (can_wait and can_mix(whole, [n for part in mine for n in part.tag.ids]))):
-        pages = reach.pages or 0
+    if about.by_pages and (not cut or (can_wait and can_mix(whole, [n for part in mine for n in part.tag.ids]))):
+        pages = about.pages or 0
         pieces = min(pieces, max(pages, 1))
         firsts = [pages * n // pieces for n in range(pieces)]
         everyone = tuple(range(len(mine)))
@@ -252,9 +201,8 @@ def _slices(number: int, reach: Reach, mine: Sequence[Stretch], pieces: int, rea
             for first, end in zip(firsts, [*firsts[1:], None], strict=True)
         ]
     # Borders of busy tags' stretches are borders of slices too, so that no row is read for a stretch it is not of.
-    cuts = set(_cuts(whole, reach.borders_ms, pieces))
-    cuts |= {border for part in mine for border in (part.window.start, part.window.end)}
-    borders = sorted(cuts)
+    own = (border for part in mine for border in (part.window.start, part.window.end))
+    borders = sorted({*_cuts(whole, about.borders_ms, pieces), *own})
     inside: list[list[int]] = [[] for _ in borders[1:]]
     for position, part in enumerate(mine):
         for n in range(bisect_left(borders, part.window.start), bisect_left(borders, part.window.end)):
@@ -277,7 +225,3 @@ def _cuts(whole: Window, borders_ms: Sequence[int], pieces: int) -> list[datetim
         chosen = [whole.start_ms + (whole.end_ms - whole.start_ms) * n // pieces for n in range(1, pieces)]
     points = {datetime.fromtimestamp(ms // 1000, UTC) for ms in chosen}
     return [whole.start, *sorted(p for p in points if whole.start < p < whole.end), whole.end]
-
-
-def seconds(window: Window) -> float:
-    return (window.end - window.start).total_seconds()

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sensorstream.errors import LakeError, SensorStreamError
@@ -36,7 +37,7 @@ def test_a_full_folder_for_temporary_files_is_named(small_disk, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     says = f"{small_disk}: No space left on device: .* name another in TMPDIR"
     with Spool(in_memory_bytes=0) as spool, pytest.raises(SensorStreamError, match=says):
-        spool.put("a", "b", 0, bytes(1 << 20))
+        spool.put("a", {"b": 0}, np.array([0, 1 << 20]), 0, memoryview(bytes(1 << 20)))
 
 
 @pytest.mark.slow

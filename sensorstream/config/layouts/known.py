@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -32,16 +31,11 @@ def known(name: str) -> Description:
     Raises ``ConfigError`` for a file that is missing, or holds something else.
     """
     if not name.endswith(".json"):
-        return _along(name)
+        return _of(HERE / f"{name}.json", name)
     path = Path(name)
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise ConfigError(f"layout file {path} is no file: name one")
     return _of(path, path.stem)
-
-
-@lru_cache
-def _along(name: str) -> Description:
-    return _of(HERE / f"{name}.json", name)
 
 
 def _of(file: Path | Traversable, name: str) -> Description:

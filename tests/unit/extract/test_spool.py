@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,11 +27,10 @@ def test_each_key_gets_its_pieces_in_order(blocks, in_memory_bytes, random):
     with Spool[str](in_memory_bytes) as waiting:
         for _ in range(2):  # the second time the file starts anew
             for order, (group, together, block) in arriving:
-                if together:
-                    waiting.put_each(group, PLACES, [len(data) for data in block], order, memoryview(b"".join(block)))
-                    continue
-                for key, data in zip(PLACES, block, strict=True):
-                    waiting.put(group, key, order, data)
+                pieces = [(PLACES, block)] if together else [({key: 0}, [block[n]]) for key, n in PLACES.items()]
+                for places, some in pieces:
+                    ends = np.cumsum([0, *map(len, some)])
+                    waiting.put(group, places, ends, order, memoryview(b"".join(some)))
             keys = [(group, key) for group in "xy" for key in PLACES]
             random.shuffle(keys)
             for some in (keys[:2], keys[2:]):
