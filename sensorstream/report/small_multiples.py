@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..checks.anomalies import Anomaly
 from ..config.settings import Config
 from ..errors import LakeError
 from ..formatting import cut, plain
 from ..lake.scan import read_lake
 from ..transform.readings import times_ms
 from ..windows import Window, zone
-from .anomalies import Anomaly
 from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
@@ -71,7 +71,7 @@ def flagged(
         line = readings(config, window, path)
         text = _more([each.text for each in notes])
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
-                     window=window, spans=[each.span_ms for each in notes], group="flagged",
+                     window=window, spans=[(each.start_ms, each.end_ms) for each in notes], group="flagged",
                      unit=units.get(path))  # fmt: skip
 
     try:
