@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from calendar import Calendar
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,14 +38,6 @@ class Index:
 
     place: str
     runs: int
-
-
-@dataclass(frozen=True)
-class Month:
-    """One month of the calendar: its weeks, a day of another month as ``None``."""
-
-    name: str
-    weeks: list[list[date | None]]
 
 
 def build(config: Config, out: Path | None = None) -> Index:
@@ -82,7 +75,8 @@ def render(found: Sequence[Run], config: Config, verified: Sequence[Verified], *
             verdict_of=lambda day: _verdict(days[day], looks.get(day)),
             looks=looks,
             verified=verified,
-            months=months(days),
+            months=sorted({day.replace(day=1) for day in days}, reverse=True)[:MOST_MONTHS],  # that have a run
+            weeks_of=lambda month: Calendar().monthdatescalendar(month.year, month.month),
             open_months=OPEN_MONTHS,
             open_runs=OPEN_RUNS,
             trends=trends(alike, timezone),
@@ -100,21 +94,6 @@ def _verdict(own: Sequence[Run], look: Verified | None) -> str:
     """How a day stands: as its worst run ended, unless ``verify`` has found since that the lake differs."""
     differs = look and look.differences and look.at > max(run.ended for run in own)
     return "differs" if differs else str(own[0].outcome.verdict)
-
-
-def months(days: Mapping[date, object]) -> list[Month]:
-    """The months from the last day back that have a run, at most ``MOST_MONTHS``, the newest first. Pure."""
-    named = sorted({(day.year, day.month) for day in days}, reverse=True)[:MOST_MONTHS]
-    return [
-        Month(
-            f"{date(year, month, 1):%B %Y}",
-            [
-                [day if day.month == month else None for day in week]
-                for week in Calendar().monthdatescalendar(year, month)
-            ],
-        )
-        for year, month in named
-    ]
 
 
 def comparable(found: Sequence[Run], timezone: str) -> list[Run]:
@@ -140,18 +119,13 @@ def trends(alike: Sequence[Run], timezone: str) -> list[Picture]:
     ended = [run.outcome for run in alike]
     days = [_starts(run).astimezone(zone(timezone)).date() for run in alike]
     shares = [100 * (each.rejected or 0) / max(each.read or 0, 1) for each in ended]
-    return [
-        _trend("Readings read", [each.read or 0 for each in ended], days, short),
-        _trend("Rejected, %", shares, days, lambda value: f"{value:.2g} %"),
-        _trend(
-            "Seconds from start to commit", [each.seconds or 0 for each in ended], days, lambda value: f"{value:.3g} s"
-        ),
-        _trend("Bytes written", [each.bytes_written or 0 for each in ended], days, size),
+    lines: list[tuple[str, Sequence[float], Callable[[float], str]]] = [
+        ("Readings read", [each.read or 0 for each in ended], short),
+        ("Rejected, %", shares, lambda value: f"{value:.2g} %"),
+        ("Seconds from start to commit", [each.seconds or 0 for each in ended], lambda value: f"{value:.3g} s"),
+        ("Bytes written", [each.bytes_written or 0 for each in ended], size),
     ]
-
-
-def _trend(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
-    return drawn(title, lambda: _line(title, values, days, text), group="trends")
+    return [drawn(title, partial(_line, title, values, days, text), group="trends") for title, values, text in lines]
 
 
 def _line(title: str, values: Sequence[float], days: Sequence[date], text: Callable[[float], str]) -> Picture:
