@@ -60,13 +60,8 @@ def longest_usual(steps: NDArray[np.int64]) -> float:
 
 
 def still(times: Times, values: Values, *, longest_ms: float | None = None) -> list[Stretch]:
-    """The longest stretch in which a lively value stands still, if it cannot be chance.
-
-    Parameters
-    ----------
-    longest_ms
-        So long the tag was ever seen to stand still; by it also a tag that does nothing else is told to be stuck.
-    """
+    """The longest stretch in which a lively value stands still, if it cannot be chance. By ``longest_ms``, so long as
+    the tag may stand still, also one that does nothing else is told to be stuck."""
     if len(times) < FEW:
         return []
     starts = np.flatnonzero(np.concatenate([[True], ~alike(values[1:], values[:-1])]))

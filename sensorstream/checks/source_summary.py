@@ -57,10 +57,7 @@ if TYPE_CHECKING:
 ENOUGH = 100  # readings: a share of fewer says little
 TOGETHER = 16  # tag paths that one query compares
 NUMBERS = ("int", "float")
-NUMBERS_OR_NOTHING = (
-    *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
-    *("range_low", "range_high", "silent_share", "from_ms", "until_ms", "steps_since_last", "clock_steps", "of_usual"),
-)
+TEXTS = ("tagpath", "datatype", "unreadable")  # of the columns; the others are numbers
 
 
 @dataclass
@@ -148,7 +145,9 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 class Summary:
     """The window summed up: a ``TagSum`` a tag path, and by table rows without a key and quality codes.
 
-    ``unordered`` are tables whose rows stand in no order of writing, so that clocks are not judged by them.
+    ``unordered`` are tables whose rows stand in no order of writing, so that clocks are not judged by them;
+    ``none_kept`` counts the readings of tables of which the rule keeps none, ``unread`` are tables with readings of the
+    window of which none is read; ``gateways`` is how many write a path at once, where that is more than one.
     """
 
     window: Window
@@ -158,6 +157,9 @@ class Summary:
     codes: Mapping[str, Counter[int | None]] = field(default_factory=dict)
     unordered: frozenset[str] = frozenset()
     conflicting: Mapping[str, int] = field(default_factory=dict)
+    none_kept: Mapping[str, int] = field(default_factory=dict)
+    unread: Collection[str] = ()
+    gateways: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarise(
@@ -226,9 +228,6 @@ def frame_of(
     now_ms: int,
     usual: Mapping[str, float] | None = None,
     ranges: Sequence[Range] = (),
-    none_kept: Mapping[str, int] | None = None,
-    unread: Collection[str] = (),
-    gateways: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """A row a tag path, and one for each table with rows that belong to no tag or no time, or none that is kept. Pure.
 
@@ -238,12 +237,6 @@ def frame_of(
         Nothing is missing that would be later.
     usual
         Readings of the same weekdays before, by tag path.
-    none_kept
-        Readings of tables of which none is kept.
-    unread
-        Tables with readings of the window, none of which is read.
-    gateways
-        How many write a path at once, where that is more than one.
     """
     import pandas as pd
 
@@ -253,14 +246,14 @@ def frame_of(
     for tag in tags:
         tag_sum = found.sums.get(tag.path, TagSum())
         row = _row(tag, tag_sum, everything, found.window) | _pace(tag, tag_sum, found, now_ms)
-        row |= {"gateways": (gateways or {}).get(tag.path, 1), "conflicting": found.conflicting.get(tag.path, 0)}
+        row |= {"gateways": found.gateways.get(tag.path, 1), "conflicting": found.conflicting.get(tag.path, 0)}
         limits = range_of(tag)
         row["range_low"], row["range_high"] = (limits.lowest, limits.highest) if limits else (None, None)
         before = (usual or {}).get(tag.path)
         row["of_usual"] = tag_sum.readings / before if before and before >= ENOUGH else None
         rows.append(row)
     columns = list(rows[0]) if rows else []
-    of_tables = {"keyless": found.keyless, "none_kept": none_kept or {}, "unread": dict.fromkeys(unread, 1)}
+    of_tables = {"keyless": found.keyless, "none_kept": found.none_kept, "unread": dict.fromkeys(found.unread, 1)}
     rows += [
         {"tagpath": f"table {name}", "readings": 0, column: count}
         for column, counts in of_tables.items()
@@ -268,7 +261,7 @@ def frame_of(
     ]
     frame = pd.DataFrame(rows, columns=columns)
     # An empty column would be of objects, which cannot be compared with a number.
-    return frame.astype({name: "float64" for name in NUMBERS_OR_NOTHING if name in frame})
+    return frame.astype({name: "float64" for name in frame if name not in TEXTS})
 
 
 def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
