@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,34 +97,28 @@ class LakeReader:
     def _parts(
         self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool
     ) -> list[Reduced]:  # fmt: skip
-        data: pq.ParquetFile | None = None
-        parts = []
-        groups = self._groups_of.get(entry.digest)
-        if groups is None:
-            data = opened(read_bytes(self.store, entry, manifest))
-            groups = self._groups_of[entry.digest] = _groups(data)
-        for group in groups:
-            if group.first_ms >= window.end_ms or group.last_ms < window.start_ms:
-                continue
+        @cache
+        def file() -> pq.ParquetFile:
+            return opened(read_bytes(self.store, entry, manifest))
+
+        def part(group: Group) -> Reduced:
             name = entry.digest, group.number
-            gist = self.gists.get(name)
-            readings = self.groups.get(name) if whole or gist is None else None
-            if readings is None and (whole or gist is None):
-                data = data or opened(read_bytes(self.store, entry, manifest))
-                readings = data.read_row_group(group.number, use_threads=False).cast(SCHEMA)
-                self.groups.put(name, readings)
-            if gist is None:
-                assert readings is not None
-                gist = reduced(readings, max(readings.num_rows * 2 // STRETCH, 2))
-                self.gists.put(name, gist)
-            rows = _rows_in(window, group.first_ms, group.last_ms, group.rows)
-            if whole:
-                assert readings is not None
-                seen = inside(readings, window)
-                rows, odd = seen.num_rows, gist.doubtful
-                gist = Reduced(seen, odd, gist.gaps, gist.step, rows)
-            parts.append(Reduced(gist.readings, gist.doubtful, gist.gaps, gist.step, rows))
-        return parts
+
+            def readings() -> pa.Table:
+                return self.groups.get(
+                    name, lambda: file().read_row_group(group.number, use_threads=False).cast(SCHEMA)
+                )
+
+            gist = self.gists.get(name, lambda: reduced(readings(), max(group.rows * 2 // STRETCH, 2)))
+            if not whole:
+                return replace(gist, rows=_rows_in(window, group.first_ms, group.last_ms, group.rows))
+            seen = inside(readings(), window)
+            return replace(gist, readings=seen, rows=seen.num_rows)
+
+        if entry.digest not in self._groups_of:
+            self._groups_of[entry.digest] = _groups(file())
+        groups = self._groups_of[entry.digest]
+        return [part(group) for group in groups if group.first_ms < window.end_ms and group.last_ms >= window.start_ms]
 
 
 def _groups(file: pq.ParquetFile) -> tuple[Group, ...]:
