@@ -60,13 +60,8 @@ def lines(write: Callable[[str], None]) -> Progress:
 
 
 def in_notebook(run_folder: str | os.PathLike[str] | None = None) -> Progress:
-    """One line under the cell, kept up to date, with a bar where it is shown; the last of each phase stays.
-
-    Parameters
-    ----------
-    run_folder
-        Where the line is kept as well, for those who wait for the notebook: terminal and log.
-    """
+    """One line under the cell, kept up to date, with a bar where it is shown; the last of each phase stays. It is kept
+    in ``run_folder`` as well, for those who wait for the notebook: terminal and log."""
     from IPython.display import HTML, display
 
     said: dict[str, Step] = {}
@@ -80,7 +75,7 @@ def in_notebook(run_folder: str | os.PathLike[str] | None = None) -> Progress:
             return
         last[0] = time.monotonic()
         if run_folder:
-            write_line(Path(run_folder), str(step))
+            replace_text(Path(run_folder) / FILE, str(step))
         if handle is not None:
             handle.update(Line(tuple(said.values())))
 
@@ -119,13 +114,8 @@ def followed(folder: Path, write: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def write_line(folder: Path, line: str) -> None:
-    """Keep ``line`` in the run's folder."""
-    replace_text(folder / FILE, line)
-
-
 def read_line(folder: Path) -> str:
-    """What ``write_line`` kept last, empty if nothing."""
+    """What a notebook kept last, empty if nothing."""
     try:
         return (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -50,15 +50,8 @@ def all_tags(statistics: RunStatistics) -> AllTags:
 
 
 def compact(columns: Mapping[str, Any], gaps: Mapping[str, int] | None, pictures: Mapping[str, str]) -> dict[str, Any]:
-    """The saved columns for the page's script: few digits, and of a path what differs. Pure.
-
-    Parameters
-    ----------
-    gaps
-        How many each tag has; ``None`` where no check has looked.
-    pictures
-        The id of a tag's picture in the page.
-    """
+    """The saved columns for the page's script: few digits, and of a path what differs; with them how many ``gaps`` each
+    tag has (``None`` where no check has looked), and the ids of ``pictures`` of tags in the page. Pure."""
     paths = columns["tagpath"]
     return {
         "paths": front_coded(paths),
