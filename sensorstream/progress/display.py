@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..atomic_files import replace_text
 from .steps import Progress, Step, every
-
-if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
 
 LINE_SECONDS = 10.0  # between two lines of a log
 CELL_SECONDS = 0.3  # between two changes of a notebook's cell
@@ -34,12 +31,8 @@ def shown() -> Iterator[Progress]:
     if not console.is_terminal:
         yield lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
-    columns: tuple[ProgressColumn, ...] = (
-        BarColumn(20),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
+    words = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    with Bar(BarColumn(20), TimeElapsedColumn(), words, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step: bar.update(task, description=str(step), completed=step.share, total=1.0)
 
