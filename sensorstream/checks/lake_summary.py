@@ -109,14 +109,8 @@ def files_frame(
 ) -> tuple[pd.DataFrame, list[Anomaly]]:
     """The frame described above, from the lake as it is, and the stretches of time that are worth a look.
 
-    A tag's readings are judged together, however they are cut into files.
-
-    Parameters
-    ----------
-    earlier
-        The files of ``before(window)``.
-    rejected
-        Times of rejected readings of the window, ms since 1970, sorted, by tag path.
+    A tag's readings are judged together, however they are cut into files, with those of the ``earlier`` files (of
+    ``before(window)``) and the times of its ``rejected`` readings (ms since 1970, sorted, by tag path).
     """
     import pandas as pd
 

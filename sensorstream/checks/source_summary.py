@@ -231,12 +231,7 @@ def frame_of(
 ) -> pd.DataFrame:
     """A row a tag path, and one for each table with rows that belong to no tag or no time, or none that is kept. Pure.
 
-    Parameters
-    ----------
-    now_ms
-        Nothing is missing that would be later.
-    usual
-        Readings of the same weekdays before, by tag path.
+    Nothing is missing that would be later than ``now_ms``; ``usual`` are readings of the same weekdays before, by path.
     """
     import pandas as pd
 
@@ -306,16 +301,10 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     return {"silent_share": share, **ends, "steps_since_last": since, "clock_steps": steps}
 
 
-def _first_unreadable(found: TagSum) -> str | None:
-    if found.first_unreadable is None:
-        return None
-    ms, column = found.first_unreadable
-    return f"{found.unreadable:,}, the first {column} at {instant(ms)}"
-
-
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
     retired = tag.retired is not None and tag.retired <= window.start_ms
     future = tag.created is not None and tag.created >= window.end_ms
+    when, column = found.first_unreadable or (0, "")
     return {
         "tagpath": tag.path,
         "datatype": tag.datatype,
@@ -330,7 +319,7 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "empty_share": found.empty / found.kept if found.kept else None,
         "texts_in_number": found.texts if tag.datatype in NUMBERS else 0,
         "not_finite": found.not_finite,
-        "unreadable": _first_unreadable(found),
+        "unreadable": f"{found.unreadable:,}, the first {column} at {instant(when)}" if column else None,
         "doubled": found.doubled,
         "keyless": 0,
         "none_kept": 0,
