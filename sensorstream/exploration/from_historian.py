@@ -50,6 +50,11 @@ class Asked:
     rule: QualityRule
     snapshot: str
 
+    @property
+    def stretch_ms(self) -> int:
+        """How long each of the stretches is that are sampled."""
+        return -(-(self.window.end_ms - self.window.start_ms) // STRETCHES)
+
 
 @dataclass(frozen=True)
 class TagSeen:
@@ -126,7 +131,7 @@ def _look(asked: Asked, tag: Tag, points: int, most: int) -> TagSeen:
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
     kept = reduced(found.kept, points)
     if sampled:  # between the samples of two stretches there is no silence, but where one between them is empty
-        kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * _width(asked) / GAP_FACTOR)))
+        kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * asked.stretch_ms / GAP_FACTOR)))
     return TagSeen(kept, found.rejected, sampled)
 
 
@@ -141,13 +146,7 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     return clean_parts(parts, lift, asked.rule)[0]
 
 
-def _width(asked: Asked) -> int:
-    """Of a stretch, ms."""
-    return -(-(asked.window.end_ms - asked.window.start_ms) // STRETCHES)
-
-
 def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
-    width = _width(asked)
     found = []
     for place, table in enumerate(asked.tables):
         query = sql.SQL(
@@ -160,7 +159,7 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
             start=sql.Literal(asked.window.start_ms),
             last=sql.Literal(asked.window.end_ms - 1),
             end=sql.Literal(asked.window.end_ms),
-            width=sql.Literal(width),
+            width=sql.Literal(asked.stretch_ms),
             value=values_sql.value_of(table),
             text=values_sql.text_of(table),
             quality=values_sql.quality_of(table),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,12 +74,8 @@ class LakeReader:
             entries = self._entries(manifest, path, window)
             rows = sum(_rows_in(window, entry.first_ms, entry.last_ms, entry.rows) for entry in entries)
             whole = rows <= STRETCH * points // 2  # a stretch would be wider than a point
-
-            def parts_of(entry: DataFile, whole: bool = whole) -> list[Reduced]:
-                return self._parts(manifest, entry, window, points, whole=whole)
-
-            parts = [part for parts in pool.map(parts_of, entries) for part in parts]
-            found[path] = joined(parts, window.start_ms, window.end_ms, points)
+            read = pool.map(partial(self._parts, manifest, window, whole), entries)
+            found[path] = joined([part for parts in read for part in parts], window.start_ms, window.end_ms, points)
         return found
 
     def _entries(self, manifest: Manifest, path: str, window: Window) -> list[DataFile]:
@@ -94,9 +90,7 @@ class LakeReader:
             found += self._listed[state, path]
         return [entry for entry in found if entry.reaches(window)]
 
-    def _parts(
-        self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool
-    ) -> list[Reduced]:  # fmt: skip
+    def _parts(self, manifest: Manifest, window: Window, whole: bool, entry: DataFile) -> list[Reduced]:
         @cache
         def file() -> pq.ParquetFile:
             return opened(read_bytes(self.store, entry, manifest))
