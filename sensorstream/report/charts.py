@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,11 +141,8 @@ def readings_over_time(statistics: RunStatistics) -> Picture:
 @pictured("Rejected by area")
 def quality_by_area(statistics: RunStatistics) -> Picture:
     """How much of each area's readings was kept, worst first."""
-    areas = sorted(
-        {*statistics.kept_by_area, *statistics.rejected_by_area},
-        key=lambda name: (-_share(statistics, name), name),
-    )[:MOST_ROWS]
-    shares = {name: 100 * _share(statistics, name) for name in areas}
+    lost, kept = Counter(statistics.rejected_by_area), Counter(statistics.kept_by_area)
+    shares = _largest({name: 100 * (lost[name] / max(every, 1)) for name, every in (lost + kept).items()})
     worst = next(iter(shares), None)
     alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %." if worst else "No readings."
     return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
@@ -256,13 +254,8 @@ def clipped(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def _largest(values: Mapping[str, int]) -> dict[str, int]:
+def _largest(values: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS])
-
-
-def _share(statistics: RunStatistics, name: str) -> float:
-    rejected = statistics.rejected_by_area.get(name, 0)
-    return rejected / max(rejected + statistics.kept_by_area.get(name, 0), 1)
 
 
 def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[str]]:

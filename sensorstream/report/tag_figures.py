@@ -30,8 +30,7 @@ class AllTags:
         """Write them as columns; nothing where there are none."""
         if self.missing:
             return
-        rows = [asdict(tag) for tag in self.tags]
-        replace_json(path, {name: [row[name] for row in rows] for name in COLUMNS})
+        replace_json(path, {name: [getattr(tag, name) for tag in self.tags] for name in COLUMNS})
 
     def _repr_html_(self) -> str:
         if self.missing:
