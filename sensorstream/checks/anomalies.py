@@ -5,21 +5,23 @@ Findings say which tags break an expectation; notable stretches say when, for th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from itertools import groupby
+from typing import Any
 
-Kind = Literal["gap", "stuck", "clock step", "out of range"]
 MOST = 200  # of a kind that a result names
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One stretch of one tag, ms since 1970; ``weight`` orders those of a kind, ``text`` says what was seen."""
+    """One stretch of one tag, ms since 1970; ``weight`` orders those of a kind, ``text`` says what was seen.
 
-    kind: Kind
+    ``kind`` is gap, stuck, clock step or out of range.
+    """
+
+    kind: str
     tagpath: str
     start_ms: int
     end_ms: int
@@ -35,18 +37,19 @@ class Anomaly:
             "text": self.text,
         }
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, str]) -> Anomaly:
+        """What ``to_json`` told, without its weight."""
+        start, end = (round(datetime.fromisoformat(told[side]).timestamp() * 1000) for side in ("start", "end"))
+        return cls(told["kind"], told["tagpath"], start, end, told["text"])
+
 
 def worst(found: Iterable[Anomaly]) -> tuple[tuple[Anomaly, ...], dict[str, int]]:
     """The heaviest of each kind, and how many of it there are in all."""
     ordered = sorted(found, key=lambda one: (one.kind, -one.weight, one.tagpath, one.start_ms))
-    total: Counter[str] = Counter(one.kind for one in ordered)
-    kept: Counter[str] = Counter()
-    first = []
-    for one in ordered:
-        kept[one.kind] += 1
-        if kept[one.kind] <= MOST:
-            first.append(one)
-    return tuple(first), dict(total)
+    of_kinds = {kind: list(same) for kind, same in groupby(ordered, lambda one: one.kind)}
+    first = tuple(one for same in of_kinds.values() for one in same[:MOST])
+    return first, {kind: len(same) for kind, same in of_kinds.items()}
 
 
 def instant(ms: int) -> str:

@@ -19,7 +19,7 @@ from ..windows import WindowLike, as_window
 from .anomalies import worst
 from .data_docs import DataDocs
 from .gx_library import LIBRARIES, load_library
-from .lake_summary import files_and_earlier, files_frame, rejected_times
+from .lake_summary import before, committed_files, files_frame, rejected_times
 from .ranges import load_ranges, matcher
 from .result import CheckResult
 from .suites import load_suite
@@ -70,8 +70,9 @@ def check_lake(
     what = plan(config, window, patterns)
     paths = [tag.path for tag in what.tags]
     months = covered_months(what, config)
+    spans = {window: months, before(window): [month for month, _ in before(window).months(config.timezone)]}
     files, earlier = at_one_commit(
-        store, lambda now: files_and_earlier(now.held_to(config.timezone), months, window, {*paths}, config.timezone)
+        store, lambda now: [committed_files(now.held_to(config.timezone), *of, {*paths}) for of in spans.items()]
     )
     limits, tags = matcher(load_ranges(expectations_dir)), {tag.path: tag for tag in what.tags}
     frame, stretches = files_frame(

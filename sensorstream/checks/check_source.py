@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,15 +38,12 @@ OF_REJECTED = {"kept_share", "rejected_share_of_all", "no_quality", "unlisted", 
 
 @dataclass(frozen=True)
 class Source:
-    """What the historian says of a window: its tags and their rows, the readings summed up, and what is not read."""
+    """What the historian says of a window: its tags and their rows, the readings summed up, and what else to know."""
 
     tags: tuple[Tag, ...]
     ids: pd.DataFrame  # a row a tag id
     tables: tuple[PartitionTable, ...]
     summary: Summary
-    gateways: Mapping[str, int]
-    none_kept: Mapping[str, Counter[int | None]]  # quality codes of tables of which the rule keeps nothing
-    unread: list[str]  # tables with readings of the window of which none is read
     notes: list[str]
 
 
@@ -96,9 +92,6 @@ def check_source(
         now_ms=int(time.time() * 1000),
         usual=usual_readings(config, window),
         ranges=load_ranges(expectations_dir),
-        none_kept={name: codes.total() for name, codes in source.none_kept.items()},
-        unread=source.unread,
-        gateways=source.gateways,
     )
     silent = silences(readings, window, *map(reading_suite.at_most, ("silent_share", "steps_since_last")))
     notable, notable_total = worst([*notable_steps(source.tags, source.summary), *silent])
@@ -161,5 +154,10 @@ def look(config: Config, window: Window, patterns: Sequence[str]) -> Source:
             f"clocks are not judged by {', '.join(sorted(summary.unordered))}: rows of a view, of a foreign table, of"
             " partitions and heirs stand in no order of writing"
         )
-    unread = [*(left.table for left in left_out if left.certain), *unknown]
-    return Source(tags, ids, tables, summary, gateways, none_kept, unread, notes)
+    summary = replace(
+        summary,
+        gateways=gateways,
+        none_kept={name: codes.total() for name, codes in none_kept.items()},
+        unread=[*(left.table for left in left_out if left.certain), *unknown],
+    )
+    return Source(tags, ids, tables, summary, notes)

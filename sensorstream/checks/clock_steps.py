@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -65,11 +65,8 @@ class Cell(NamedTuple):
 
 def silence(bins: Iterable[int], first: int, last: int) -> int:
     """The longest run of bins in ``[first, last)`` that are not among ``bins``."""
-    longest, before = 0, first - 1
-    for number in sorted({number for number in bins if first <= number < last} | {last}):
-        longest = max(longest, number - before - 1)
-        before = number
-    return longest
+    seen = [first - 1, *sorted({number for number in bins if first <= number < last}), last]
+    return max(0, *(after - before - 1 for before, after in pairwise(seen)))
 
 
 def written_twice(cells: Sequence[Cell]) -> list[tuple[int, int]]:

@@ -60,13 +60,8 @@ def longest_usual(steps: NDArray[np.int64]) -> float:
 
 
 def still(times: Times, values: Values, *, longest_ms: float | None = None) -> list[Stretch]:
-    """The longest stretch in which a lively value stands still, if it cannot be chance.
-
-    Parameters
-    ----------
-    longest_ms
-        So long the tag was ever seen to stand still; by it also a tag that does nothing else is told to be stuck.
-    """
+    """The longest stretch in which a lively value stands still, if it cannot be chance. By ``longest_ms``, so long as
+    the tag may stand still, also one that does nothing else is told to be stuck."""
     if len(times) < FEW:
         return []
     starts = np.flatnonzero(np.concatenate([[True], ~alike(values[1:], values[:-1])]))
@@ -95,12 +90,12 @@ def beyond(times: Times, values: Values, lowest: float, highest: float) -> list[
     outside = (values < lowest) | (values > highest)
     found = [
         Stretch(int(times[a]), int(times[b - 1]), b - a, float(_furthest(values[a:b], lowest, highest)))
-        for a, b in _runs(outside)
+        for a, b in runs(outside)
     ]
     return sorted(found, key=lambda one: (-one.readings, one.start_ms))
 
 
-def _runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Borders of the runs of true, half open."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

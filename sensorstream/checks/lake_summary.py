@@ -27,6 +27,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ from ..transform.readings import SCHEMA, WITH_MICROS, inside
 from ..windows import Window, zone
 from .anomalies import Anomaly
 from .ranges import Range
-from .tag_anomalies import NOTHING, Beside, behaviour
+from .tag_anomalies import NOTHING, behaviour
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,34 +56,14 @@ TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
 JUDGED = ["datetime", "value"]
 REQUESTS = 32  # at one time
 
+TEXTS = ("tagpath", "month", "file", "digest", "tagpath_of_key", "digest_read", "columns", "month_read")
+NUMBERS = (
+    *("size", "start_ms", "end_ms", "stored_bytes", "rows_read", "null_times", "not_rising", "first_read_ms"),
+    *("last_read_ms", "bad_quality", "empty_share", "longest_gap_s", "still_s", "beyond_range"),
+)
 # Numbers are doubles here: an empty column would be of objects, which cannot be compared with a number.
-DTYPES = {
-    "tagpath": "object",
-    "month": "object",
-    "file": "object",
-    "committed": "bool",
-    "rows": "int64",
-    "size": "float64",
-    "digest": "object",
-    "start_ms": "float64",
-    "end_ms": "float64",
-    "stored_bytes": "float64",
-    "overlaps": "int64",
-    "tagpath_of_key": "object",
-    "digest_read": "object",
-    "columns": "object",
-    "rows_read": "float64",
-    "null_times": "float64",
-    "not_rising": "float64",
-    "first_read_ms": "float64",
-    "last_read_ms": "float64",
-    "month_read": "object",
-    "bad_quality": "float64",
-    "empty_share": "float64",
-    "longest_gap_s": "float64",
-    "still_s": "float64",
-    "beyond_range": "float64",
-}
+DTYPES = dict.fromkeys(TEXTS, "object") | dict.fromkeys(NUMBERS, "float64")
+DTYPES |= {"committed": "bool", "rows": "int64", "overlaps": "int64"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +75,7 @@ class CommittedFile:
 
 
 def committed_files(
-    manifest: Manifest, months: Iterable[str], window: Window, paths: Collection[str]
+    manifest: Manifest, window: Window, months: Iterable[str], paths: Collection[str]
 ) -> list[CommittedFile]:
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []
@@ -106,15 +87,6 @@ def committed_files(
                     overlaps = sum(entry.interval.overlaps(other.interval) for other in others)
                     found.append(CommittedFile(entry, overlaps))
     return sorted(found, key=lambda file: (file.entry.tagpath, file.entry.start))
-
-
-def files_and_earlier(
-    manifest: Manifest, months: Iterable[str], window: Window, paths: Collection[str], timezone: str
-) -> tuple[list[CommittedFile], list[CommittedFile]]:
-    """What ``committed_files`` says of ``window``, and of the time ``before`` it."""
-    span = before(window)
-    earlier = committed_files(manifest, [month for month, _ in span.months(timezone)], span, paths)
-    return committed_files(manifest, months, window, paths), earlier
 
 
 def before(window: Window) -> Window:
@@ -137,19 +109,15 @@ def files_frame(
 ) -> tuple[pd.DataFrame, list[Anomaly]]:
     """The frame described above, from the lake as it is, and the stretches of time that are worth a look.
 
-    A tag's readings are judged together, however they are cut into files.
-
-    Parameters
-    ----------
-    earlier
-        The files of ``before(window)``.
-    rejected
-        Times of rejected readings of the window, ms since 1970, sorted, by tag path.
+    A tag's readings are judged together, however they are cut into files, with those of the ``earlier`` files (of
+    ``before(window)``) and the times of its ``rejected`` readings (ms since 1970, sorted, by tag path).
     """
     import pandas as pd
 
     stored = stored_objects(store, [folder(path, month) for path in paths for month in months])
-    tags, tags_before = _by_tag(files), _by_tag(earlier)
+    tags, tags_before = (
+        {path: list(own) for path, own in groupby(each, lambda file: file.entry.tagpath)} for each in (files, earlier)
+    )
     chosen = to_read(tags, READ_AT_MOST)
 
     def fetch(path: str) -> list[bytes | None]:
@@ -171,10 +139,10 @@ def files_frame(
                     parts.append(readings.select(JUDGED))
         if len(parts) < len(rows) or any(file.overlaps for file in tags[path]):
             return rows, []  # what is broken is not judged any further
-        beside = Beside(lambda: known_before(path), rejected.get(path, NOTHING), range_of(path))
-        does = behaviour(pa.concat_tables(parts), window, beside)
+        held, limits = rejected.get(path, NOTHING), range_of(path)
+        does = behaviour(pa.concat_tables(parts), window, held, limits, lambda: known_before(path))
         rows[0] |= does.columns()
-        return rows, list(does.notable(path, beside.range))
+        return rows, list(does.notable(path, limits))
 
     def known_before(path: str) -> pa.Table:
         span, parts = before(window), []
@@ -190,13 +158,6 @@ def files_frame(
     rows = [row for of_tag, _ in found for row in of_tag]
     rows += [foreign_row(key, size) for key, size in sorted(stored.items()) if foreign(key, known, window)]
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES), [one for _, worth in found for one in worth]
-
-
-def _by_tag(files: Iterable[CommittedFile]) -> dict[str, list[CommittedFile]]:
-    found: dict[str, list[CommittedFile]] = {}
-    for file in files:
-        found.setdefault(file.entry.tagpath, []).append(file)
-    return found
 
 
 def rejected_times(store: Store, paths: Collection[str], window: Window, lookback_days: int) -> dict[str, np.ndarray]:

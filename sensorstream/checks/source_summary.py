@@ -58,10 +58,7 @@ if TYPE_CHECKING:
 ENOUGH = 100  # readings: a share of fewer says little
 TOGETHER = 16  # tag paths that one query compares
 NUMBERS = ("int", "float")
-NUMBERS_OR_NOTHING = (
-    *("kept_share", "expected_readings", "empty_share", "first_ms", "last_ms", "lowest", "highest"),
-    *("range_low", "range_high", "silent_share", "from_ms", "until_ms", "steps_since_last", "clock_steps", "of_usual"),
-)
+TEXTS = ("tagpath", "datatype", "unreadable")  # of the columns; the others are numbers
 
 
 @dataclass
@@ -150,7 +147,9 @@ def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
 class Summary:
     """The window summed up: a ``TagSum`` a tag path, and by table rows without a key and quality codes.
 
-    ``unordered`` are tables whose rows stand in no order of writing, so that clocks are not judged by them.
+    ``unordered`` are tables whose rows stand in no order of writing, so that clocks are not judged by them;
+    ``none_kept`` counts the readings of tables of which the rule keeps none, ``unread`` are tables with readings of the
+    window of which none is read; ``gateways`` is how many write a path at once, where that is more than one.
     """
 
     window: Window
@@ -160,6 +159,9 @@ class Summary:
     codes: Mapping[str, Counter[int | None]] = field(default_factory=dict)
     unordered: frozenset[str] = frozenset()
     conflicting: Mapping[str, int] = field(default_factory=dict)
+    none_kept: Mapping[str, int] = field(default_factory=dict)
+    unread: Collection[str] = ()
+    gateways: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarise(
@@ -228,24 +230,10 @@ def frame_of(
     now_ms: int,
     usual: Mapping[str, float] | None = None,
     ranges: Sequence[Range] = (),
-    none_kept: Mapping[str, int] | None = None,
-    unread: Collection[str] = (),
-    gateways: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """A row a tag path, and one for each table with rows that belong to no tag or no time, or none that is kept. Pure.
 
-    Parameters
-    ----------
-    now_ms
-        Nothing is missing that would be later.
-    usual
-        Readings of the same weekdays before, by tag path.
-    none_kept
-        Readings of tables of which none is kept.
-    unread
-        Tables with readings of the window, none of which is read.
-    gateways
-        How many write a path at once, where that is more than one.
+    Nothing is missing that would be later than ``now_ms``; ``usual`` are readings of the same weekdays before, by path.
     """
     import pandas as pd
 
@@ -255,14 +243,14 @@ def frame_of(
     for tag in tags:
         tag_sum = found.sums.get(tag.path, TagSum())
         row = _row(tag, tag_sum, everything, found.window) | _pace(tag, tag_sum, found, now_ms)
-        row |= {"gateways": (gateways or {}).get(tag.path, 1), "conflicting": found.conflicting.get(tag.path, 0)}
+        row |= {"gateways": found.gateways.get(tag.path, 1), "conflicting": found.conflicting.get(tag.path, 0)}
         limits = range_of(tag)
         row["range_low"], row["range_high"] = (limits.lowest, limits.highest) if limits else (None, None)
         before = (usual or {}).get(tag.path)
         row["of_usual"] = tag_sum.readings / before if before and before >= ENOUGH else None
         rows.append(row)
     columns = list(rows[0]) if rows else []
-    of_tables = {"keyless": found.keyless, "none_kept": none_kept or {}, "unread": dict.fromkeys(unread, 1)}
+    of_tables = {"keyless": found.keyless, "none_kept": found.none_kept, "unread": dict.fromkeys(found.unread, 1)}
     rows += [
         {"tagpath": f"table {name}", "readings": 0, column: count}
         for column, counts in of_tables.items()
@@ -270,7 +258,7 @@ def frame_of(
     ]
     frame = pd.DataFrame(rows, columns=columns)
     # An empty column would be of objects, which cannot be compared with a number.
-    return frame.astype({name: "float64" for name in NUMBERS_OR_NOTHING if name in frame})
+    return frame.astype({name: "float64" for name in frame if name not in TEXTS})
 
 
 def notable_steps(tags: Sequence[Tag], found: Summary) -> Iterator[Anomaly]:
@@ -315,16 +303,10 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     return {"silent_share": share, **ends, "steps_since_last": since, "clock_steps": steps}
 
 
-def _first_unreadable(found: TagSum) -> str | None:
-    if found.first_unreadable is None:
-        return None
-    ms, column = found.first_unreadable
-    return f"{found.unreadable:,}, the first {column} at {instant(ms)}"
-
-
 def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, Any]:
     retired = tag.retired is not None and tag.retired <= window.start_ms
     future = tag.created is not None and tag.created >= window.end_ms
+    when, column = found.first_unreadable or (0, "")
     return {
         "tagpath": tag.path,
         "datatype": tag.datatype,
@@ -339,7 +321,7 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "empty_share": found.empty / found.kept if found.kept else None,
         "texts_in_number": found.texts if tag.datatype in NUMBERS else 0,
         "not_finite": found.not_finite,
-        "unreadable": _first_unreadable(found),
+        "unreadable": f"{found.unreadable:,}, the first {column} at {instant(when)}" if column else None,
         "doubled": found.doubled,
         "keyless": 0,
         "none_kept": 0,

@@ -6,7 +6,7 @@ A time whose reading was rejected is no gap: the sensor was read, and the run ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -19,19 +19,6 @@ from .gaps_and_stuck import STILL_READINGS, Stretch, alike, beyond, gaps, still
 from .ranges import Range
 
 NOTHING = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is known of a tag besides its readings, times in ms since 1970.
-
-    ``earlier`` gives the readings before the window, for a value that has not changed in all of it; ``rejected`` are
-    the times of rejected readings.
-    """
-
-    earlier: Callable[[], pa.Table | None] = lambda: None
-    rejected: np.ndarray = field(default_factory=lambda: NOTHING)
-    range: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -63,37 +50,43 @@ class Behaviour:
             yield Anomaly("out of range", tagpath, one.start_ms, one.end_ms, text, one.readings)
 
 
-def behaviour(readings: pa.Table, window: Window, beside: Beside) -> Behaviour:
-    """What ``readings`` (the lake's columns, sorted by time) do in ``window``."""
+def behaviour(
+    readings: pa.Table, window: Window, rejected: np.ndarray, limits: Range | None, earlier: Callable[[], pa.Table]
+) -> Behaviour:
+    """What ``readings`` (the lake's columns, sorted by time) do in ``window``.
+
+    ``rejected`` are the times of rejected readings, ms since 1970; ``earlier`` gives the readings before the window,
+    for a value that has not changed in all of it.
+    """
     readings = inside(readings, window)
     times, values = times_ms(readings), readings.column("value")
     there = values.is_valid().to_numpy()
     numbers, of_numbers = values.drop_null().to_numpy(), times[there]
-    limits = beside.range
     return Behaviour(
-        gaps(_read(times, beside)),
-        _still(of_numbers, numbers, beside),
+        gaps(_read(times, rejected)),
+        _still(of_numbers, numbers, limits.still_ms if limits else None, earlier),
         beyond(of_numbers, numbers, *limits.borders) if limits else [],
     )
 
 
-def _still(times: np.ndarray, numbers: np.ndarray, beside: Beside) -> list[Stretch]:
-    limits = beside.range.still_ms if beside.range else None
+def _still(
+    times: np.ndarray, numbers: np.ndarray, longest_ms: float | None, earlier: Callable[[], pa.Table]
+) -> list[Stretch]:
     constant = len(numbers) >= STILL_READINGS and bool(alike(numbers, numbers[0]).all())
-    if constant and limits is None and (before := beside.earlier()) is not None:
+    if constant and longest_ms is None:
         # Whether a value that never changes is stuck or is always so, the time before may tell.
+        before = earlier()
         known = before.filter(before.column("value").is_valid())
         times = np.concatenate([times_ms(known), times])
         numbers = np.concatenate([known.column("value").to_numpy(), numbers])
-    return still(times, numbers, longest_ms=limits)
+    return still(times, numbers, longest_ms=longest_ms)
 
 
-def _read(times: np.ndarray, beside: Beside) -> np.ndarray:
+def _read(times: np.ndarray, rejected: np.ndarray) -> np.ndarray:
     """When the sensor was read at all: rejected readings too."""
     if not len(times):
         return times
-    held = beside.rejected
-    held = held[(held > times[0]) & (held < times[-1])]
+    held = rejected[(rejected > times[0]) & (rejected < times[-1])]
     place = np.searchsorted(times, held)
     more = times[place] != held
     return np.insert(times, place[more], held[more])  # both rise: ``np.union1d`` would sort them, a tenth of the check

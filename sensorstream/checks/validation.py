@@ -1,7 +1,4 @@
-"""Hold a small frame against a suite with Great Expectations, which is imported only when it runs.
-
-The import takes longer than any check (3 to 6 s of CPU), so ``ingest`` must never pay for it.
-"""
+"""Hold a small frame against a suite with Great Expectations, which is imported only when it runs (``gx_library``)."""
 
 from __future__ import annotations
 

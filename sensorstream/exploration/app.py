@@ -38,6 +38,7 @@ SPANS = {
 BUTTONS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
 CONFIG = {"modeBarButtons": [BUTTONS], "displaylogo": False, "scrollZoom": True, "showTips": False, "responsive": True}
 ALL = ("all", "")  # no None, which a dropdown shows as nothing
+CHOOSE = "Choose a tag in the list, several with Ctrl or Shift. Drag in the plot to zoom; double-click: back."
 EMPTY_LAKE = "In the sandbox, make demo fills the lake; the historian can be looked at without one."
 
 
@@ -252,10 +253,8 @@ class Workbench:
     def _silence_chosen(self) -> None:
         """Look at it from near; at what was seen before where none is chosen any more."""
         self._around = self._around or self.window
-        if self._silences.value:
-            self.show(window=padded(Window(*self._silences.value), 1.0))
-        else:
-            self.show(window=self._around)
+        chosen = self._silences.value
+        self.show(window=padded(Window(*chosen), 1.0) if chosen else self._around)
 
     def _silences_follow(self, view: View) -> None:
         """List those that are seen; they stay while one of them is looked at, so that the next can be chosen."""
@@ -308,7 +307,7 @@ class Workbench:
             self._controls_follow()
             if self.view is None:
                 self._place.children, self._drawn, self._facts.value = (), (), ""
-                self._say(self.problem or self._nothing_chosen())
+                self._say(self.problem or CHOOSE)
                 return
             self._put_figure(self.view, tags)
             self._silences_follow(self.view)
@@ -344,9 +343,6 @@ class Workbench:
         self._span.value = next((name for name, span in SPANS.items() if span == width), "")
         self._sources.value = self.source
         self._chips.value = list(self._kept)
-
-    def _nothing_chosen(self) -> str:
-        return "Choose a tag in the list, several with Ctrl or Shift. Drag in the plot to zoom; double-click: back."
 
     def _say(self, sentence: str) -> None:
         self._status.value = f'<span role="status">{escape(sentence)}</span>'

@@ -77,7 +77,7 @@ def drawn(
         "xaxis": {
             "type": "date",
             "range": [text_of(visible.start, tz), text_of(visible.end, tz)],
-            "anchor": axes.name(len(rows) - 1),
+            "anchor": axes.names[-1] if rows else "y",
             "gridcolor": GRID,
             "linecolor": GRID,
         },
@@ -94,7 +94,8 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
     times = times_ms(readings)
     silent = np.searchsorted(times, view.gaps[tag][:, 0], side="right") if len(times) else np.empty(0, np.int64)
     at = local(np.insert(times, silent, times[silent - 1] + 1), tz)
-    words = axes.words(tag)
+    words = tag in axes.words
+    held = words or axes.known.datatype(tag) == "int"  # until the next reading: text, switches, counts
     values: Any
     texts: list[str | None] | None = None
     if words:
@@ -111,9 +112,9 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
         "x": at,
         "y": values,
         "text": texts,
-        "yaxis": axes.of(tag),
+        "yaxis": axes.of[tag],
         "mode": "lines+markers" if words or len(times) <= FEW_POINTS else "lines",
-        "line": {"color": color, "width": 1.3, "shape": "hv" if axes.steps(tag) else "linear"},
+        "line": {"color": color, "width": 1.3, "shape": "hv" if held else "linear"},
         "marker": {"size": 4, "color": color},
         "hovertemplate": "%{text}<br>%{x}<extra></extra>" if words else "%{y:.6~g}<br>%{x}<extra></extra>",
     }
@@ -128,7 +129,7 @@ def traces_of(view: View, tag: str, axes: _Axes, color: str, tz: str) -> Iterato
         "x": local(times_ms(marks), tz),
         "y": np.full(marks.num_rows, 0.03),
         "text": [text.replace("_", " ").replace("(quality None)", "") for text in why],
-        "yaxis": axes.foot(tag),
+        "yaxis": axes.foot[tag],
         "mode": "markers",
         "showlegend": False,
         "marker": {"symbol": "line-ns-open", "size": 9, "color": MARK, "line": {"width": 1.5}},
@@ -159,41 +160,38 @@ class _Axes:
     """Vertical axes: one a row, more where tags of one row have several units, and a foot for marks each row."""
 
     def __init__(self, rows: Sequence[Row], known: TagList) -> None:
-        self.rows, self.known = rows, known
+        self.count, self.known = len(rows), known
+        self.words = {tag for row in rows if row.words for tag in row.tags}
         self.layout: dict[str, dict[str, Any]] = {}
         self.titles: list[dict[str, Any]] = []
-        self._of: dict[str, str] = {}
-        self._foot: dict[str, str] = {}
-        count = 0
-
-        def axis(**words: Any) -> str:
-            nonlocal count
-            count += 1
-            number = "" if count == 1 else str(count)
-            self.layout[f"yaxis{number}"] = words
-            return f"y{number}"
-
-        self._names = [self._row_axis(axis, number, row, known) for number, row in enumerate(rows)]
+        self.of: dict[str, str] = {}
+        self.foot: dict[str, str] = {}
+        self.names = [self._row_axis(number, row) for number, row in enumerate(rows)]
         for number, row in enumerate(rows):
-            foot = axis(
-                domain=self.domain(number), overlaying=self._names[number], range=[0, 1], fixedrange=True, visible=False
+            foot = self._axis(
+                domain=self.domain(number), overlaying=self.names[number], range=[0, 1], fixedrange=True, visible=False
             )
-            self._foot |= dict.fromkeys(row.tags, foot)
+            self.foot |= dict.fromkeys(row.tags, foot)
 
-    def _row_axis(self, axis: Any, number: int, row: Row, known: TagList) -> str:
+    def _axis(self, **words: Any) -> str:
+        number = str(len(self.layout) + 1) if self.layout else ""
+        self.layout[f"yaxis{number}"] = words
+        return f"y{number}"
+
+    def _row_axis(self, number: int, row: Row) -> str:
         # A drag zooms the time alone; the values follow.
         style = {"gridcolor": GRID, "zeroline": False, "nticks": 6, "linecolor": GRID, "fixedrange": True}
-        units = dict.fromkeys(_unit(tag, known) for tag in row.tags)
+        units = dict.fromkeys(_unit(tag, self.known) for tag in row.tags)
         kind = {"type": "category", "categoryorder": "category ascending"} if row.words else {"type": "linear"}
         first, *others = units
-        name = axis(domain=self.domain(number), title={"text": first, "standoff": 4}, **style, **kind)
+        name = self._axis(domain=self.domain(number), title={"text": first, "standoff": 4}, **style, **kind)
         names = {first: name} | {
-            unit: axis(overlaying=name, side="right", anchor="free", autoshift=True,
-                       title={"text": unit, "standoff": 4}, **style | {"showgrid": False, "tickmode": "auto"})
+            unit: self._axis(overlaying=name, side="right", anchor="free", autoshift=True,
+                             title={"text": unit, "standoff": 4}, **style | {"showgrid": False, "tickmode": "auto"})
             for unit in others
         }  # fmt: skip
         for tag in row.tags:
-            self._of[tag] = names[_unit(tag, known)]
+            self.of[tag] = names[_unit(tag, self.known)]
         if len(row.tags) == 1:
             self.titles.append(
                 {"text": row.tags[0], "xref": "paper", "x": 0, "xanchor": "left", "yref": "paper",
@@ -203,27 +201,10 @@ class _Axes:
 
     def domain(self, number: int) -> list[float]:
         """From the top; between rows there is room for a title."""
-        count = len(self.rows)
-        room = 0.2 / count if count > 1 else 0.0
-        high = (1 + room) / count
+        room = 0.2 / self.count if self.count > 1 else 0.0
+        high = (1 + room) / self.count
         top = 1 - number * high
         return [max(round(top - high + room, 4), 0.0), round(top, 4)]
-
-    def steps(self, tag: str) -> bool:
-        """Whether the tag holds its state until the next reading: text, switches, counts."""
-        return self.words(tag) or self.known.datatype(tag) == "int"
-
-    def words(self, tag: str) -> bool:
-        return any(row.words for row in self.rows if tag in row.tags)
-
-    def name(self, number: int) -> str:
-        return self._names[number] if self._names else "y"
-
-    def of(self, tag: str) -> str:
-        return self._of[tag]
-
-    def foot(self, tag: str) -> str:
-        return self._foot[tag]
 
 
 def local(times: np.ndarray, tz: str) -> list[str]:

@@ -43,30 +43,31 @@ SETTINGS = {"statement_timeout": "20000", "enable_seqscan": "off", "enable_bitma
 class Asked:
     """What of the historian is looked at."""
 
-    config: Config
+    login: Login
+    schema: str
     window: Window
     tables: tuple[PartitionTable, ...]
     rule: QualityRule
     snapshot: str
 
     @property
-    def schema(self) -> str:
-        return self.config.db_schema
+    def stretch_ms(self) -> int:
+        """How long each of the stretches is that are sampled."""
+        return -(-(self.window.end_ms - self.window.start_ms) // STRETCHES)
 
 
 @dataclass(frozen=True)
-class FromSource:
-    """A tag as the historian has it: what the rule keeps, reduced, what it rejects, and whether only samples were
-    read."""
+class TagSeen:
+    """A tag in a window: what the rule keeps, reduced, what it rejects, and whether only samples were read."""
 
     kept: Reduced
     rejected: pa.Table  # ``transform.REJECTED``
-    sampled: bool
+    sampled: bool = False
 
 
 def look(
     config: Config, tagpaths: Sequence[str], window: Window, points: int, *, most: int | None = None
-) -> dict[str, FromSource]:
+) -> dict[str, TagSeen]:
     """About ``points`` readings of each tag; one that has none in the window is there with none.
 
     Of a tag with more than ``most`` readings samples are read. Raises ``SourceError`` and ``ConfigError`` as ``plan``
@@ -81,11 +82,11 @@ def look(
             if path not in tags:
                 raise ConfigError(f'the historian has no tag "{path}": look in the lake, or choose another')
         refuse_two_sensors(historian, [(tags[path], window) for path in tagpaths])
-        where, rule = historian.login, quality_rule(config, historian.layout)
-        asked = Asked(config, window, tables, rule, historian.watch.hold(config.db_schema, tables))
+        rule, snapshot = quality_rule(config, historian.layout), historian.watch.hold(config.db_schema, tables)
+        asked = Asked(historian.login, config.db_schema, window, tables, rule, snapshot)
 
-        def one(path: str) -> FromSource:
-            return _look(asked, where, tags[path], points, most or MOST_READINGS // len(tagpaths))
+        def one(path: str) -> TagSeen:
+            return _look(asked, tags[path], points, most or MOST_READINGS // len(tagpaths))
 
         try:
             with ThreadPoolExecutor(min(CONNECTIONS, config.jdbc_num_partitions - OWN_CONNECTIONS)) as pool:
@@ -114,10 +115,10 @@ def read(config: Config, tagpaths: Sequence[str], window: Window) -> pa.Table:
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromSource:
+def _look(asked: Asked, tag: Tag, points: int, most: int) -> TagSeen:
     with (
-        snapshot_connection(where, asked.snapshot, SETTINGS) as connection,
-        source_errors(where, f"reading {tag.path}"),
+        snapshot_connection(asked.login, asked.snapshot, SETTINGS) as connection,
+        source_errors(asked.login, f"reading {tag.path}"),
     ):
         # Where no index finds a stretch of a tag, as of one of several columns, to read it whole costs less.
         found_at_once = all(table.own_keys[0] and (not table.time or table.time.plain) for table in asked.tables)
@@ -130,8 +131,8 @@ def _look(asked: Asked, where: Login, tag: Tag, points: int, most: int) -> FromS
         found = _sampled(connection, asked, tag) if sampled else _whole(connection, asked, tag)
     kept = reduced(found.kept, points)
     if sampled:  # between the samples of two stretches there is no silence, but where one between them is empty
-        kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * _width(asked) / GAP_FACTOR)))
-    return FromSource(kept, found.rejected, sampled)
+        kept = replace(kept, gaps=silences(times_ms(found.kept), max(kept.step, 1.5 * asked.stretch_ms / GAP_FACTOR)))
+    return TagSeen(kept, found.rejected, sampled)
 
 
 def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
@@ -145,13 +146,7 @@ def _whole(connection: Connection, asked: Asked, tag: Tag) -> Clean:
     return clean_parts(parts, lift, asked.rule)[0]
 
 
-def _width(asked: Asked) -> int:
-    """Of a stretch, ms."""
-    return -(-(asked.window.end_ms - asked.window.start_ms) // STRETCHES)
-
-
 def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
-    width = _width(asked)
     found = []
     for place, table in enumerate(asked.tables):
         query = sql.SQL(
@@ -164,7 +159,7 @@ def _sampled(connection: Connection, asked: Asked, tag: Tag) -> Clean:
             start=sql.Literal(asked.window.start_ms),
             last=sql.Literal(asked.window.end_ms - 1),
             end=sql.Literal(asked.window.end_ms),
-            width=sql.Literal(width),
+            width=sql.Literal(asked.stretch_ms),
             value=values_sql.value_of(table),
             text=values_sql.text_of(table),
             quality=values_sql.quality_of(table),

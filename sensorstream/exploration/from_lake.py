@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,12 +74,8 @@ class LakeReader:
             entries = self._entries(manifest, path, window)
             rows = sum(_rows_in(window, entry.first_ms, entry.last_ms, entry.rows) for entry in entries)
             whole = rows <= STRETCH * points // 2  # a stretch would be wider than a point
-
-            def parts_of(entry: DataFile, whole: bool = whole) -> list[Reduced]:
-                return self._parts(manifest, entry, window, points, whole=whole)
-
-            parts = [part for parts in pool.map(parts_of, entries) for part in parts]
-            found[path] = joined(parts, window.start_ms, window.end_ms, points)
+            read = pool.map(partial(self._parts, manifest, window, whole), entries)
+            found[path] = joined([part for parts in read for part in parts], window.start_ms, window.end_ms, points)
         return found
 
     def _entries(self, manifest: Manifest, path: str, window: Window) -> list[DataFile]:
@@ -93,37 +90,29 @@ class LakeReader:
             found += self._listed[state, path]
         return [entry for entry in found if entry.reaches(window)]
 
-    def _parts(
-        self, manifest: Manifest, entry: DataFile, window: Window, points: int, *, whole: bool
-    ) -> list[Reduced]:  # fmt: skip
-        data: pq.ParquetFile | None = None
-        parts = []
-        groups = self._groups_of.get(entry.digest)
-        if groups is None:
-            data = opened(read_bytes(self.store, entry, manifest))
-            groups = self._groups_of[entry.digest] = _groups(data)
-        for group in groups:
-            if group.first_ms >= window.end_ms or group.last_ms < window.start_ms:
-                continue
+    def _parts(self, manifest: Manifest, window: Window, whole: bool, entry: DataFile) -> list[Reduced]:
+        @cache
+        def file() -> pq.ParquetFile:
+            return opened(read_bytes(self.store, entry, manifest))
+
+        def part(group: Group) -> Reduced:
             name = entry.digest, group.number
-            gist = self.gists.get(name)
-            readings = self.groups.get(name) if whole or gist is None else None
-            if readings is None and (whole or gist is None):
-                data = data or opened(read_bytes(self.store, entry, manifest))
-                readings = data.read_row_group(group.number, use_threads=False).cast(SCHEMA)
-                self.groups.put(name, readings)
-            if gist is None:
-                assert readings is not None
-                gist = reduced(readings, max(readings.num_rows * 2 // STRETCH, 2))
-                self.gists.put(name, gist)
-            rows = _rows_in(window, group.first_ms, group.last_ms, group.rows)
-            if whole:
-                assert readings is not None
-                seen = inside(readings, window)
-                rows, odd = seen.num_rows, gist.doubtful
-                gist = Reduced(seen, odd, gist.gaps, gist.step, rows)
-            parts.append(Reduced(gist.readings, gist.doubtful, gist.gaps, gist.step, rows))
-        return parts
+
+            def readings() -> pa.Table:
+                return self.groups.get(
+                    name, lambda: file().read_row_group(group.number, use_threads=False).cast(SCHEMA)
+                )
+
+            gist = self.gists.get(name, lambda: reduced(readings(), max(group.rows * 2 // STRETCH, 2)))
+            if not whole:
+                return replace(gist, rows=_rows_in(window, group.first_ms, group.last_ms, group.rows))
+            seen = inside(readings(), window)
+            return replace(gist, readings=seen, rows=seen.num_rows)
+
+        if entry.digest not in self._groups_of:
+            self._groups_of[entry.digest] = _groups(file())
+        groups = self._groups_of[entry.digest]
+        return [part(group) for group in groups if group.first_ms < window.end_ms and group.last_ms >= window.start_ms]
 
 
 def _groups(file: pq.ParquetFile) -> tuple[Group, ...]:

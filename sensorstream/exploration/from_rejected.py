@@ -51,8 +51,5 @@ class RejectedReader:
         return found
 
     def _of(self, key: str, size: int, tagpaths: Sequence[str]) -> pa.Table:
-        table = self._read.get((key, size))
-        if table is None:
-            table = read_rejected(self.store, key, AS_KEPT)
-            self._read.put((key, size), table)
+        table = self._read.get((key, size), lambda: read_rejected(self.store, key, AS_KEPT))
         return table.filter(of_paths(table, tagpaths))

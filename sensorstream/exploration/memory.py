@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from operator import attrgetter
 from threading import Lock
@@ -20,10 +20,12 @@ class Memory(Generic[Kept]):
         self.kept: LRUCache[Hashable, Kept] = LRUCache(most, getsizeof=attrgetter("nbytes"))
         self._lock = Lock()
 
-    def get(self, name: Hashable) -> Kept | None:
+    def get(self, name: Hashable, read: Callable[[], Kept]) -> Kept:
+        """What is kept under that name; what is not is ``read``, and kept."""
         with self._lock:
-            return self.kept.get(name)
-
-    def put(self, name: Hashable, value: Kept) -> None:
-        with self._lock, suppress(ValueError):  # of what is larger than all of it
-            self.kept[name] = value
+            found = self.kept.get(name)
+        if found is None:
+            found = read()
+            with self._lock, suppress(ValueError):  # of what is larger than all of it
+                self.kept[name] = found
+        return found

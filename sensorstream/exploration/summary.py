@@ -35,11 +35,8 @@ def facts(view: View, known: TagList, window: Window, tz: str) -> str:
     rows = [dict(zip(COLUMNS, _cells(view, known, tag, window, tz), strict=True)) for tag in view.rows]
     names = {name: "n" if name in NUMBERS else "" for name in COLUMNS if any(row[name] for row in rows)}
     head = "".join(f"<th class='{kind}' scope='col'>{name}</th>" for name, kind in names.items())
-    body = ""
-    for row in rows:
-        body += (
-            "<tr>" + "".join(f"<td class='{kind}'>{escape(row[name])}</td>" for name, kind in names.items()) + "</tr>"
-        )
+    lines = ("".join(f"<td class='{kind}'>{escape(row[name])}</td>" for name, kind in names.items()) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from ..config.settings import Config
 from ..errors import ConfigError
 from ..lake.scan import READINGS, labelled
-from ..report.downsampling import Reduced
 from ..windows import Window
 from . import from_historian as historian
+from .from_historian import TagSeen
 from .from_lake import LakeReader
 from .from_rejected import RejectedReader
 
@@ -68,13 +68,10 @@ class Reader:
         if points < 4:
             raise ConfigError(f"points is {points}: a line needs 4 or more")
         if source == "lake":
-            found = self._lake.look(paths, window, points)
-            return _view(window, source, found, self._rejected.look(paths, window), frozenset())
+            kept, rejected = self._lake.look(paths, window, points), self._rejected.look(paths, window)
+            return _view(window, source, {path: TagSeen(kept[path], rejected[path]) for path in paths})
         if source == "historian":
-            asked = historian.look(self.config, paths, window, points)
-            kept = {path: one.kept for path, one in asked.items()}
-            sampled = frozenset(path for path, one in asked.items() if one.sampled)
-            return _view(window, source, kept, {path: one.rejected for path, one in asked.items()}, sampled)
+            return _view(window, source, historian.look(self.config, paths, window, points))
         raise ConfigError(f'source "{source}" is neither lake nor historian')
 
 
@@ -105,15 +102,13 @@ def overview(
     return look(config, tagpaths, window, points, source).readings
 
 
-def _view(
-    window: Window, source: Source, kept: Mapping[str, Reduced], rejected: Mapping[str, pa.Table],
-    sampled: frozenset[str],
-) -> View:  # fmt: skip
+def _view(window: Window, source: Source, seen: Mapping[str, TagSeen]) -> View:
+    kept = {path: one.kept for path, one in seen.items()}
     readings = [labelled(path, one.readings) for path, one in kept.items()]
     marks = []
     for path, one in kept.items():
         doubtful = one.doubtful.append_column("reason", pa.repeat(pa.scalar("kept"), one.doubtful.num_rows))
-        for found in (doubtful, rejected[path]):
+        for found in (doubtful, seen[path].rejected):
             marks.append(labelled(path, found.select(MARKS.names[1:])))
     return View(
         window=window,
@@ -122,7 +117,7 @@ def _view(
         marks=pa.concat_tables(marks).unify_dictionaries() if marks else MARKS.empty_table(),
         gaps={path: one.gaps for path, one in kept.items()},
         rows={path: one.rows for path, one in kept.items()},
-        sampled=sampled,
+        sampled=frozenset(path for path, one in seen.items() if one.sampled),
     )
 
 

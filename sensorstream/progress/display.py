@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..atomic_files import replace_text
 from .steps import Progress, Step, every
-
-if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
 
 LINE_SECONDS = 10.0  # between two lines of a log
 CELL_SECONDS = 0.3  # between two changes of a notebook's cell
@@ -34,12 +31,8 @@ def shown() -> Iterator[Progress]:
     if not console.is_terminal:
         yield lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
-    columns: tuple[ProgressColumn, ...] = (
-        BarColumn(20),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
+    words = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    with Bar(BarColumn(20), TimeElapsedColumn(), words, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step: bar.update(task, description=str(step), completed=step.share, total=1.0)
 
@@ -60,13 +53,8 @@ def lines(write: Callable[[str], None]) -> Progress:
 
 
 def in_notebook(run_folder: str | os.PathLike[str] | None = None) -> Progress:
-    """One line under the cell, kept up to date, with a bar where it is shown; the last of each phase stays.
-
-    Parameters
-    ----------
-    run_folder
-        Where the line is kept as well, for those who wait for the notebook: terminal and log.
-    """
+    """One line under the cell, kept up to date, with a bar where it is shown; the last of each phase stays. It is kept
+    in ``run_folder`` as well, for those who wait for the notebook: terminal and log."""
     from IPython.display import HTML, display
 
     said: dict[str, Step] = {}
@@ -80,7 +68,7 @@ def in_notebook(run_folder: str | os.PathLike[str] | None = None) -> Progress:
             return
         last[0] = time.monotonic()
         if run_folder:
-            write_line(Path(run_folder), str(step))
+            replace_text(Path(run_folder) / FILE, str(step))
         if handle is not None:
             handle.update(Line(tuple(said.values())))
 
@@ -119,13 +107,8 @@ def followed(folder: Path, write: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def write_line(folder: Path, line: str) -> None:
-    """Keep ``line`` in the run's folder."""
-    replace_text(folder / FILE, line)
-
-
 def read_line(folder: Path) -> str:
-    """What ``write_line`` kept last, empty if nothing."""
+    """What a notebook kept last, empty if nothing."""
     try:
         return (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -75,16 +75,10 @@ def watched(
     expected: int = 0,
     tasks: Callable[[], Iterable[tuple[int, int, int]]] = lambda: ((0, 0, 1),),
 ) -> Iterator[None]:
-    """While the block runs, tell how far its tasks are; once more at its end.
+    """While the block runs, tell how far its tasks are, and what workers say to ``receiver``; once more at its end.
 
-    Parameters
-    ----------
-    receiver
-        Where workers say what they did beside.
-    expected
-        About so many readings there will be; 0: not known.
-    tasks
-        Of each stage of tasks a number, how many are done, and how many there are; by default there is one task.
+    About ``expected`` readings there will be; 0: not known. ``tasks`` gives of each stage of tasks a number, how many
+    are done, and how many there are; by default there is one task.
     """
     if tell is None:
         yield

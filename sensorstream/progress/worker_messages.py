@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -127,13 +127,7 @@ class ProgressReceiver:
 def listening(host: str, bind: str, wanted: bool) -> Iterator[ProgressReceiver | None]:
     """A receiver in this process while the block runs; None where nobody wants to know or none can be had."""
     receiver = None
-    if wanted:
-        try:
-            receiver = ProgressReceiver(host, bind)
-        except OSError:
-            receiver = None
-    try:
+    with suppress(OSError):
+        receiver = ProgressReceiver(host, bind) if wanted else None
+    with closing(receiver) if receiver else nullcontext():
         yield receiver
-    finally:
-        if receiver:
-            receiver.close()

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+from ..checks.anomalies import Anomaly
 from ..formatting import length
 from ..windows import zone
 
 FILES = ("check_source.json", "check_lake.json")
 MOST_LISTED = 200  # of a kind; a check keeps no more
 NAMES = {"gap": "Gaps", "stuck": "Stuck sensors", "clock step": "Clock steps", "out of range": "Out of range"}
-
-
-@dataclass(frozen=True)
-class Anomaly:
-    """One stretch of one tag."""
-
-    kind: str
-    tagpath: str
-    start: datetime
-    end: datetime
-    text: str
-
-    @property
-    def span_ms(self) -> tuple[int, int]:
-        return round(self.start.timestamp() * 1000), round(self.end.timestamp() * 1000)
 
 
 @dataclass(frozen=True)
@@ -50,9 +36,9 @@ class Listed:
         return [
             {
                 "tag": each.tagpath,
-                "start": stamp(each.start.astimezone(here)),
-                "end": stamp(each.end.astimezone(here)),
-                "length": length(each.span_ms[1] - each.span_ms[0]),
+                "start": stamp(each.start_ms, here),
+                "end": stamp(each.end_ms, here),
+                "length": length(each.end_ms - each.start_ms),
                 "text": each.text,
             }
             for each in self.found
@@ -68,8 +54,8 @@ def listed(folder: Path) -> list[Listed]:
             continue
         told = json.loads(path.read_text(encoding="utf-8"))
         for row in told.get("notable", ()):
-            each = _notable(row)
-            found.setdefault(each.kind, {}).setdefault((each.tagpath, each.start, each.end), each)
+            each = Anomaly.from_json(row)
+            found.setdefault(each.kind, {}).setdefault((each.tagpath, each.start_ms, each.end_ms), each)
         for kind, total in told.get("notable_total", {}).items():
             totals[kind] = max(total, totals.get(kind, 0))
     order = [*NAMES, *sorted(found.keys() - NAMES.keys())]
@@ -86,17 +72,13 @@ def by_tag(kinds: Iterable[Listed], most: int) -> dict[str, list[Anomaly]]:
     return {path: [each for each in every if each.tagpath == path] for path in list(chosen)[:most]}
 
 
-def stamp(at: datetime) -> str:
+def stamp(ms: int, here: tzinfo) -> str:
     """``2026-10-14 09:30:00``, with milliseconds where there are any. Pure."""
+    at = datetime.fromtimestamp(ms / 1000, here)
     return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at.microsecond // 1000:03}" if at.microsecond >= 1000 else "")
-
-
-def _notable(row: Mapping[str, Any]) -> Anomaly:
-    start, end = (datetime.fromisoformat(row[side]) for side in ("start", "end"))
-    return Anomaly(row["kind"], row["tagpath"], start, end, row["text"])
 
 
 def _cut(kind: str, found: list[Anomaly], total: int) -> Listed:
     if kind == "gap":  # the source's, which last to the end, and the lake's between readings
-        found.sort(key=lambda each: each.start - each.end)
+        found.sort(key=lambda each: each.start_ms - each.end_ms)
     return Listed(kind, tuple(found[:MOST_LISTED]), max(total, len(found)))

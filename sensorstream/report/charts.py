@@ -6,20 +6,21 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from ..errors import SensorStreamError
 from ..formatting import short, size
 from ..windows import zone
-from .run_statistics import RunStatistics
+from .run_statistics import WIDTHS, RunStatistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +57,7 @@ STYLE: Any = {
     "xtick.major.pad": 6,
     "legend.frameon": False,
 }
+Asked = ParamSpec("Asked")  # what a picture is made from
 # Written by hand: Matplotlib may be what failed.
 NOT_DRAWN = (
     '<svg role="img" aria-label="{}" style="max-width:100%" viewBox="0 0 331 43"><text y="26" fill="{}"'
@@ -95,13 +97,13 @@ def drawn(title: str, draw: Callable[[], Picture], *, group: str = "read") -> Pi
         return Picture(title, alt, NOT_DRAWN.format(escape(f"{title}: {alt}"), f"var(--soft, {NEUTRAL})"), group)
 
 
-def pictured(title: str) -> Callable[[Callable[[RunStatistics], Picture]], Callable[[RunStatistics], Picture]]:
-    """Makes a function of statistics one that always gives a picture, see ``drawn``."""
+def pictured(title: str, *, group: str = "read") -> Callable[[Callable[Asked, Picture]], Callable[Asked, Picture]]:
+    """Makes a function one that always gives a picture, see ``drawn``."""
 
-    def decorate(draw: Callable[[RunStatistics], Picture]) -> Callable[[RunStatistics], Picture]:
+    def decorate(draw: Callable[Asked, Picture]) -> Callable[Asked, Picture]:
         @wraps(draw)
-        def always(statistics: RunStatistics) -> Picture:
-            return drawn(title, lambda: draw(statistics))
+        def always(*args: Asked.args, **names: Asked.kwargs) -> Picture:
+            return drawn(title, lambda: draw(*args, **names), group=group)
 
         return always
 
@@ -111,10 +113,9 @@ def pictured(title: str) -> Callable[[Callable[[RunStatistics], Picture]], Calla
 @pictured("Readings over time")
 def readings_over_time(statistics: RunStatistics) -> Picture:
     """Readings of each hour (or day, by the length of the window), kept and rejected."""
-    unit = {60: "minute", 3600: "hour", 86400: "day"}.get(statistics.width_s) or span_name(statistics.width_s)
     kept, rejected = int(statistics.kept.sum()), int(statistics.rejected.sum())
     empty = int((statistics.kept + statistics.rejected == 0).sum())
-    title = f"Readings per {unit}"
+    title = f"Readings per {WIDTHS[statistics.width_s]}"
     alt = f"{kept:,} kept and {rejected:,} rejected readings in {len(statistics.kept)} bars"
     alt += f", {empty} of them empty." if empty else "."
     with canvas(title, alt) as drawing:
@@ -133,18 +134,15 @@ def readings_over_time(statistics: RunStatistics) -> Picture:
             "values": {"kept": statistics.kept.tolist(), "rejected": statistics.rejected.tolist()},
             "x": axes.get_xlim(),
         }
-        drawing.legend()
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1, handlelength=1.0)
     return drawing.picture()
 
 
 @pictured("Rejected by area")
 def quality_by_area(statistics: RunStatistics) -> Picture:
     """How much of each area's readings was kept, worst first."""
-    areas = sorted(
-        {*statistics.kept_by_area, *statistics.rejected_by_area},
-        key=lambda name: (-_share(statistics, name), name),
-    )[:MOST_ROWS]
-    shares = {name: 100 * _share(statistics, name) for name in areas}
+    lost, kept = Counter(statistics.rejected_by_area), Counter(statistics.kept_by_area)
+    shares = _largest({name: 100 * (lost[name] / max(every, 1)) for name, every in (lost + kept).items()})
     worst = next(iter(shares), None)
     alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %." if worst else "No readings."
     return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
@@ -182,9 +180,6 @@ class Canvas:
     group: str
     tip: dict[str, Any] | None = None  # what the page's script tells where one points, see page.js
     svg: str = ""
-
-    def legend(self) -> None:
-        self.axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1, handlelength=1.0)
 
     def picture(self) -> Picture:
         return Picture(self.title, self.alt, self.svg, self.group)
@@ -259,13 +254,8 @@ def clipped(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def _largest(values: Mapping[str, int]) -> dict[str, int]:
+def _largest(values: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS])
-
-
-def _share(statistics: RunStatistics, name: str) -> float:
-    rejected = statistics.rejected_by_area.get(name, 0)
-    return rejected / max(rejected + statistics.kept_by_area.get(name, 0), 1)
 
 
 def time_ticks(starts_ms: np.ndarray, timezone: str) -> tuple[list[int], list[str]]:
@@ -289,11 +279,3 @@ def place_names(statistics: RunStatistics) -> list[str]:
     here = zone(statistics.timezone)
     begins = [datetime.fromtimestamp(int(start) / 1000, UTC).astimezone(here) for start in statistics.starts_ms]
     return [f"{at.day} {at:%b %H:%M}" for at in begins]
-
-
-def span_name(seconds: int) -> str:
-    """``15 minutes``, ``4 hours``, ``7 days``. Pure."""
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds % length == 0:
-            return f"{seconds // length} {unit}s"
-    return f"{seconds} seconds"

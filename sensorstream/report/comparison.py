@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..config.settings import Config
 from ..errors import SensorStreamError
 from ..lake.stores import Store
-from ..pipeline.run_record import RunRecord, run_id
+from ..pipeline.run_record import run_id
 from ..windows import Window, zone
 from .run_history import Run, runs
 from .storage import open_storage, remote
@@ -108,11 +108,6 @@ def _local(window: Window, timezone: str) -> tuple[datetime, datetime]:
     """Start and end as a clock on the site's wall shows them."""
     here = zone(timezone)
     return window.start.astimezone(here).replace(tzinfo=None), window.end.astimezone(here).replace(tzinfo=None)
-
-
-def this_day(record: RunRecord, gaps: int | None, window: Window, timezone: str) -> Day:
-    """The figures of the run itself."""
-    return Day(day_name(window, timezone), record.rows_read, sum(record.rows_rejected.values()), gaps)
 
 
 def worse(now: Day, before: Sequence[Day]) -> list[str]:

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 
 from ..lake.scan import area
-from .charts import KEPT, NEUTRAL, REJECTED, SHOWN_FONT, Picture, drawn, place_names, time_ticks
+from .charts import KEPT, NEUTRAL, REJECTED, SHOWN_FONT, Picture, pictured, place_names, time_ticks
 from .run_statistics import RunStatistics
 
 MOST_ROWS, MOST_BANDS = 160, 12
@@ -20,13 +20,10 @@ ROWS_PX, ROW_PX = 220, (1.5, 10.0)  # of all rows together, and the least and th
 FAINT = 0.3  # of the colour, for a bar with hardly any of the usual readings
 
 
+@pictured("When each tag was read", group="when")
 def read_when(statistics: RunStatistics) -> Picture:
     """A row a tag (or several neighbours), a column an interval; the stronger, the more of what is usual was read."""
     title = "When each tag was read"
-    return drawn(title, lambda: _strip(title, statistics), group="when")
-
-
-def _strip(title: str, statistics: RunStatistics) -> Picture:
     paths = sorted((tag.tagpath for tag in statistics.tags), key=lambda path: (area(path), path))
     place = {tag.tagpath: number for number, tag in enumerate(statistics.tags)}
     order = [place[path] for path in paths]

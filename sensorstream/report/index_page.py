@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from calendar import Calendar
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -38,14 +38,6 @@ class Index:
 
     place: str
     runs: int
-
-
-@dataclass(frozen=True)
-class Month:
-    """One month of the calendar: its weeks, a day of another month as ``None``."""
-
-    name: str
-    weeks: list[list[date | None]]
 
 
 def build(config: Config, out: Path | None = None) -> Index:
@@ -83,7 +75,8 @@ def render(found: Sequence[Run], config: Config, verified: Sequence[Verified], *
             verdict_of=lambda day: _verdict(days[day], looks.get(day)),
             looks=looks,
             verified=verified,
-            months=months(days),
+            months=sorted({day.replace(day=1) for day in days}, reverse=True)[:MOST_MONTHS],  # that have a run
+            weeks_of=lambda month: Calendar().monthdatescalendar(month.year, month.month),
             open_months=OPEN_MONTHS,
             open_runs=OPEN_RUNS,
             trends=trends(alike, timezone),
@@ -101,21 +94,6 @@ def _verdict(own: Sequence[Run], look: Verified | None) -> str:
     """How a day stands: as its worst run ended, unless ``verify`` has found since that the lake differs."""
     differs = look and look.differences and look.at > max(run.ended for run in own)
     return "differs" if differs else str(own[0].outcome.verdict)
-
-
-def months(days: Mapping[date, object]) -> list[Month]:
-    """The months from the last day back that have a run, at most ``MOST_MONTHS``, the newest first. Pure."""
-    named = sorted({(day.year, day.month) for day in days}, reverse=True)[:MOST_MONTHS]
-    return [
-        Month(
-            f"{date(year, month, 1):%B %Y}",
-            [
-                [day if day.month == month else None for day in week]
-                for week in Calendar().monthdatescalendar(year, month)
-            ],
-        )
-        for year, month in named
-    ]
 
 
 def comparable(found: Sequence[Run], timezone: str) -> list[Run]:

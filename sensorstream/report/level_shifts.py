@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.gaps_and_stuck import still
+from ..checks.gaps_and_stuck import runs, still
 from ..formatting import MOST_MEASURED, plain
 
 STRETCHES = 80  # between a tag's first reading and its last
@@ -46,11 +46,8 @@ class Levels:
         """Stretches (ms) whose level is far from the usual one, neighbours as one; none where that is a habit."""
         with np.errstate(invalid="ignore"):
             far = np.abs(self.means - self.usual) > UNUSUAL * self.spread
-        steps = np.diff(np.concatenate([[0], (far & (self.spread > 0)).astype(int), [0]]))
-        begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-        if len(begins) > HABIT:
-            return []
-        return [(int(self.edges_ms[a]), int(self.edges_ms[b])) for a, b in zip(begins, ends, strict=True)]
+        found = [(int(self.edges_ms[a]), int(self.edges_ms[b])) for a, b in runs(far & (self.spread > 0))]
+        return found if len(found) <= HABIT else []
 
 
 class Tally:

@@ -25,7 +25,7 @@ from ..pipeline.run_record import RunRecord, summary
 from ..transform.quality_names import with_name
 from ..windows import Window, zone
 from .anomalies import Listed, by_tag, listed
-from .comparison import Day, around, this_day, verdict, worse
+from .comparison import Day, around, day_name, verdict, worse
 from .config_table import configuration, written
 from .lines_to_copy import in_duckdb, in_python
 from .outcome import outcome
@@ -153,7 +153,7 @@ def _compared(
     if record is None or not before:
         return {}
     gaps = None if notable is None else sum(kind.total for kind in notable if kind.kind == "gap")
-    now = this_day(record, gaps, window, timezone)
+    now = Day(day_name(window, timezone), record.rows_read, sum(record.rows_rejected.values()), gaps)
     told = verdict(now, before)
     return {"days": [now, *before], "sentence": told,
             "worse": [Sentence(told, kind="compared")] if worse(now, before) else []}  # fmt: skip
@@ -245,10 +245,8 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
 
 
 def _cut(text: str) -> str:
-    more = len(text) - MOST_TEXT
-    return (
-        text if more <= 0 else f"{text[:MOST_TEXT]}\n… and {more:,} characters more, in the notebook beside this page"
-    )
+    more = f"\n… and {len(text) - MOST_TEXT:,} characters more, in the notebook beside this page"
+    return text[:MOST_TEXT] + (more if len(text) > MOST_TEXT else "")
 
 
 def _first_rows(html: str) -> str:

@@ -28,8 +28,9 @@ from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window
 from .level_shifts import Levels, Tally, levels_of, measured, most_moved
 
-# Widths of a bar, s: the smallest that needs no more than MOST_BARS for the window.
-WIDTHS = (60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 30 * 86400)
+# Widths of a bar, s, and their names: the smallest that needs no more than MOST_BARS for the window.
+WIDTHS = {60: "minute", 300: "5 minutes", 900: "15 minutes", 3600: "hour", 4 * 3600: "4 hours", 86400: "day"}
+WIDTHS |= {7 * 86400: "7 days", 30 * 86400: "30 days"}
 MOST_BARS = 120
 REJECTED = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime"), ("reason", pa.string())])
 DRAWN = pa.schema([SCHEMA.field("datetime"), SCHEMA.field("value"), SCHEMA.field("text")])
@@ -116,17 +117,25 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
             size[entry.tagpath] += entry.size
     width = bar_width(window)
     edges = np.append(np.arange(window.start_ms, window.end_ms, width * 1000), window.end_ms)
-    requests = max(1, min(FETCHES_AT_ONCE, FETCHED_BYTES // max(size.values(), default=1)))
-    fetched = ahead(lambda path: [kept_or_fetched(store, entry) for entry in by_tag[path]], paths, requests)
-    counted = [
-        _counted(store, path, by_tag[path], data, edges, window) for path, data in zip(paths, fetched, strict=True)
-    ]
-    kept = np.array([one.counts for one in counted], np.int64).reshape(-1, len(edges) - 1)
     rejected = read_rejected(store, rejected_key(record.run_id), REJECTED)
     lost = _by_bar(rejected, paths, edges)
     rejected_by_tag = _count(rejected)
     doubtful = _count(rejected.filter(pc.ends_with(rejected.column("reason"), "_quality")))
     known = _metadata(store, config.timezone)
+
+    def one(path: str, fetched: Iterable[bytes | None]) -> tuple[np.ndarray, Levels | None, TagFigures]:
+        counts, tally, last = _counted(store, path, by_tag[path], fetched, edges, window)
+        count, numbers = int(counts.sum()), int(tally.counts.sum())
+        mean = tally.sums.sum() / numbers if numbers else None
+        least, greatest = (tally.least, tally.most) if numbers else (None, None)
+        good = count / read if (read := count + doubtful.get(path, 0)) else None
+        unit, datatype, told = (known.get(path, {}).get(name) for name in ("unit", "datatype", "note"))
+        return counts, tally.levels(), TagFigures(path, count, least, mean, greatest, last, good, unit, datatype, told)
+
+    requests = max(1, min(FETCHES_AT_ONCE, FETCHED_BYTES // max(size.values(), default=1)))
+    fetched = ahead(lambda path: [kept_or_fetched(store, entry) for entry in by_tag[path]], paths, requests)
+    found = [one(path, data) for path, data in zip(paths, fetched, strict=True)]
+    kept = np.array([counts for counts, _, _ in found], np.int64).reshape(-1, len(edges) - 1)
     return RunStatistics(
         timezone=config.timezone,
         width_s=width,
@@ -137,8 +146,8 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
         rejected_by_area=_by_area(rejected_by_tag),
         rejected_by_tag=rejected_by_tag,
         bytes_by_tag=dict(size),
-        moved=_moved(store, by_tag, [one.tally.levels() for one in counted], window),
-        tags=tuple(one.figures(doubtful.get(one.tally.tagpath, 0), known) for one in counted),
+        moved=_moved(store, by_tag, [levels for _, levels, _ in found], window),
+        tags=tuple(figures for *_, figures in found),
         kept_by_tag=kept,
         lost_by_tag=lost,
     )
@@ -147,38 +156,14 @@ def _gathered(config: Config, record: RunRecord, tagpaths: Iterable[str]) -> Run
 def bar_width(window: Window) -> int:
     """The width of a bar, s, that shows ``window`` in a readable number of bars. Pure."""
     seconds = (window.end - window.start).total_seconds()
-    return next((width for width in WIDTHS if seconds / width <= MOST_BARS), WIDTHS[-1])
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """Readings of one tag in each bar, its values in stretches of their own, and the last of them."""
-
-    counts: np.ndarray
-    tally: Tally
-    last: float | str | None
-
-    def figures(self, doubtful: int, known: Mapping[str, Mapping[str, Any]]) -> TagFigures:
-        tally, count, path = self.tally, int(self.counts.sum()), self.tally.tagpath
-        numbers = int(tally.counts.sum())
-        return TagFigures(
-            path,
-            count,
-            least=float(tally.least) if numbers else None,
-            mean=float(tally.sums.sum() / numbers) if numbers else None,
-            greatest=float(tally.most) if numbers else None,
-            last=self.last,
-            good=count / (count + doubtful) if count + doubtful else None,
-            unit=known.get(path, {}).get("unit"),
-            datatype=known.get(path, {}).get("datatype"),
-            note=known.get(path, {}).get("note"),
-        )
+    return next((width for width in WIDTHS if seconds / width <= MOST_BARS), max(WIDTHS))
 
 
 def _counted(
     store: Store, path: str, files: Sequence[DataFile], fetched: Iterable[bytes | None], edges: np.ndarray,
     window: Window,
-) -> _Counted:  # fmt: skip
+) -> tuple[np.ndarray, Tally, float | str | None]:  # fmt: skip
+    """Readings of one tag in each bar, its values in stretches of their own, and the last of them."""
     first = max(min((entry.first_ms for entry in files), default=0), window.start_ms)
     last = min(max((entry.last_ms for entry in files), default=window.end_ms), window.end_ms - 1)
     counts, tally, newest = np.zeros(len(edges) - 1, np.int64), Tally(path, first, last), None
@@ -192,7 +177,7 @@ def _counted(
             tally.add(times, values.to_numpy())
         text = readings.column("text")[-1].as_py()
         newest = values[-1].as_py() if text is None else text[:MOST_TEXT]
-    return _Counted(counts, tally, newest)
+    return counts, tally, newest
 
 
 def _readings(store: Store, entry: DataFile, data: bytes | None, window: Window) -> pa.Table | None:

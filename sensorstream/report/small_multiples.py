@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..checks.anomalies import Anomaly
 from ..config.settings import Config
 from ..errors import LakeError
 from ..formatting import cut, plain
 from ..lake.scan import read_lake
 from ..transform.readings import times_ms
 from ..windows import Window, zone
-from .anomalies import Anomaly
 from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, drawn
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import Levels, left_out, measured
@@ -57,11 +57,10 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
                      window=window, spans=levels.unusual(), levels=levels, group="moved",
                      unit=units.get(levels.tagpath))  # fmt: skip
 
-    units = {} if isinstance(statistics, NoStatistics) else {tag.tagpath: tag.unit for tag in statistics.tags}
-
     lines = cache(lambda: read_lines(config, window, [levels.tagpath for levels in statistics.moved]))
     if isinstance(statistics, NoStatistics):
         return [drawn("Levels that moved most", lambda: draw(statistics.moved[0]), group="moved")]
+    units = {tag.tagpath: tag.unit for tag in statistics.tags}
     return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
 
 
@@ -72,9 +71,9 @@ def flagged(
 
     def draw(path: str, notes: Sequence[Anomaly]) -> Picture:
         line = lines()[path]
-        text = _more([each.text for each in notes])
+        text = notes[0].text + (f", and {len(notes) - 1} more" if notes[1:] else "")
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
-                     window=window, spans=[each.span_ms for each in notes], group="flagged",
+                     window=window, spans=[(each.start_ms, each.end_ms) for each in notes], group="flagged",
                      unit=units.get(path))  # fmt: skip
 
     lines = cache(lambda: read_lines(config, window, tags))
@@ -168,7 +167,3 @@ def _words(levels: Levels, line: Line, timezone: str) -> str:
 
     lowest, highest = told(values.argmin()), told(values.argmax())
     return f"Usually {plain(levels.usual)}; lowest {lowest}, highest {highest}.{left_out(odd)}"
-
-
-def _more(texts: Sequence[str]) -> str:
-    return texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "")

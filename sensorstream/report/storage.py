@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..config.settings import Config, prefix_of
 from ..errors import ConfigError, LakeError
@@ -85,7 +85,7 @@ def folders(config: Config) -> dict[str, set[str]]:
             found.setdefault(folder, set()).add(name)
     if not remote(config):
         found |= {folder: set() for folder in _empty(Path(config.reports_path).resolve())}
-    return {folder: names for folder, names in found.items() if not any(up in found for up in _above(folder))}
+    return {name: files for name, files in found.items() if found.keys().isdisjoint(map(str, PurePath(name).parents))}
 
 
 @contextmanager
@@ -96,11 +96,6 @@ def of_reports() -> Iterator[None]:
     except LakeError as error:
         told = str(error).replace("lake ", "reports ", 1)
         raise LakeError(told.replace('"bucket_name"', '"reports_path"')) from error
-
-
-def _above(folder: str) -> Iterator[str]:
-    while folder := folder.rpartition("/")[0]:
-        yield folder
 
 
 def _empty(root: Path) -> Iterator[str]:

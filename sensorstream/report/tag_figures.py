@@ -30,8 +30,7 @@ class AllTags:
         """Write them as columns; nothing where there are none."""
         if self.missing:
             return
-        rows = [asdict(tag) for tag in self.tags]
-        replace_json(path, {name: [row[name] for row in rows] for name in COLUMNS})
+        replace_json(path, {name: [getattr(tag, name) for tag in self.tags] for name in COLUMNS})
 
     def _repr_html_(self) -> str:
         if self.missing:
@@ -50,15 +49,8 @@ def all_tags(statistics: RunStatistics) -> AllTags:
 
 
 def compact(columns: Mapping[str, Any], gaps: Mapping[str, int] | None, pictures: Mapping[str, str]) -> dict[str, Any]:
-    """The saved columns for the page's script: few digits, and of a path what differs. Pure.
-
-    Parameters
-    ----------
-    gaps
-        How many each tag has; ``None`` where no check has looked.
-    pictures
-        The id of a tag's picture in the page.
-    """
+    """The saved columns for the page's script: few digits, and of a path what differs; with them how many ``gaps`` each
+    tag has (``None`` where no check has looked), and the ids of ``pictures`` of tags in the page. Pure."""
     paths = columns["tagpath"]
     return {
         "paths": front_coded(paths),

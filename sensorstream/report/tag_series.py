@@ -12,7 +12,7 @@ from ..config.settings import Config
 from ..lake.scan import area, measure
 from ..transform.readings import times_ms
 from ..windows import zone
-from .charts import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, drawn
+from .charts import GRID, KEPT, REJECTED, WIDTH, Picture, canvas, pictured
 from .downsampling import min_max, silences, usual_step
 from .level_shifts import left_out, measured
 
@@ -23,6 +23,7 @@ POINTS = 1200  # of a line; more than a screen has in width
 MOST_TAGS = 8
 
 
+@pictured("Readings over time")
 def series(
     readings: pa.Table, config: Config, *, good: tuple[int, ...] = (192,), units: Mapping[str, str] | None = None
 ) -> Picture:
@@ -31,20 +32,14 @@ def series(
     A line breaks where a value cannot be drawn. Gaps are shaded; a reading whose quality code is not in ``good`` is a
     mark at the foot.
     """
-    title = "Readings over time"
-    return drawn(title, lambda: _series(title, _numeric(readings), config, good, units or {}))
-
-
-def _series(
-    title: str, chosen: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], config: Config, good: tuple[int, ...],
-    units: Mapping[str, str],
-) -> Picture:  # fmt: skip
     import matplotlib.dates as mdates
 
+    chosen, units = _numeric(readings), units or {}
     gaps = {name: silences(times, usual_step(times)) for name, (times, _, _) in chosen.items()}
     alt = f"{len(chosen)} tags; {sum(map(len, gaps.values()))} gaps are shaded."
     alt += left_out(sum(int(np.isnan(values).sum()) for _, values, _ in chosen.values()))
-    with canvas(title, alt, size=(WIDTH, 0.5 + 1.15 * max(len(chosen), 1)), rows=max(len(chosen), 1)) as drawing:
+    rows = max(len(chosen), 1)
+    with canvas("Readings over time", alt, size=(WIDTH, 0.5 + 1.15 * rows), rows=rows) as drawing:
         for axes, (name, (times, values, quality)) in zip(drawing.figure.axes, chosen.items(), strict=False):
             shown = min_max(values, POINTS)
             broken = np.searchsorted(times[shown], [begin for begin, _ in gaps[name]], side="right")

@@ -138,14 +138,10 @@ def show_check(found: CheckResult, console: Console) -> None:
 def show_compacted(done: Compacted, console: Console) -> None:
     """Print what compaction did."""
     if not done.months:
-        console.print("nothing to compact: no two files of a tag and month can become one", highlight=False)
+        say(console, "nothing to compact: no two files of a tag and month can become one")
         return
-    console.print(
-        f"{', '.join(done.months)}: {done.files_before:,} files became {done.files_after:,},"
-        f" {done.bytes_before:,} bytes became {done.bytes_after:,}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    files = f"{done.files_before:,} files became {done.files_after:,}"
+    say(console, f"{', '.join(done.months)}: {files}, {done.bytes_before:,} bytes became {done.bytes_after:,}")
 
 
 def show_verification(found: Verification, console: Console) -> None:

@@ -8,9 +8,10 @@ from datetime import datetime, tzinfo
 from textwrap import shorten
 from typing import Any
 
+from ..checks.anomalies import Anomaly
 from ..formatting import length
 from ..windows import zone
-from .anomalies import Anomaly, Listed
+from .anomalies import Listed
 
 # Columns of the suites that the stretches of a kind stand behind: what the stretches tell need not be told twice.
 BEHIND = {
@@ -33,15 +34,8 @@ class Sentence:
 
 
 def sentences(checks: Iterable[Mapping[str, Any]], kinds: Sequence[Listed], timezone: str) -> list[Sentence]:
-    """What ``checks`` (as JSON) found, worst first: what ends a run, outages, each kind of stretches, the rest.
-
-    Parameters
-    ----------
-    kinds
-        The stretches of time that the checks noted, see ``anomalies.listed``.
-    timezone
-        The site's, in which times are told.
-    """
+    """What ``checks`` (as JSON) found, worst first: what ends a run, outages, each of the ``kinds`` of stretches that
+    they noted (``anomalies.listed``), the rest. Times are told in the site's time zone."""
     checks, here = list(checks), zone(timezone)
     open_ones = [one for check in checks for one in check["findings"] if not one["success"]]
     tags = max((check.get("measured", {}).get("tags", 0) for check in checks), default=0)
@@ -73,17 +67,17 @@ def _silent_when(one: Mapping[str, Any], gaps: Iterable[Anomaly], here: tzinfo) 
     """Of tags that are silent for long when all those that are named are, by the longest gap of each."""
     if one.get("column") != "silent_share":
         return ""
-    longest = {each.tagpath: each for each in sorted(gaps, key=lambda each: each.end - each.start)}
-    together = [longest.get(path) for path in one["tags"]]
-    start = max((each.start for each in together if each), default=None)
-    end = min((each.end for each in together if each), default=None)
-    return f": {_span(start, end, here)}" if all(together) and start and end and start < end else ""
+    longest = {each.tagpath: each for each in sorted(gaps, key=lambda each: each.end_ms - each.start_ms)}
+    if not one["tags"] or not longest.keys() >= set(one["tags"]):
+        return ""
+    start, end = max(longest[path].start_ms for path in one["tags"]), min(longest[path].end_ms for path in one["tags"])
+    return f": {_span(start, end, here)}" if start < end else ""
 
 
 def _kind(kind: Listed, tags: int, here: tzinfo) -> str:
     worst = kind.found[0]
     paths = dict.fromkeys(each.tagpath for each in kind.found)
-    count, when = max(tags, len(paths)), _when(worst, here)
+    count, when = max(tags, len(paths)), _span(worst.start_ms, worst.end_ms, here)
     if kind.kind == "gap" and count == kind.total == 1:
         return f"1 tag has a gap of {when}: {worst.tagpath}"
     if kind.kind == "gap":
@@ -105,7 +99,7 @@ def _outages(gaps: Listed, tags: int, here: tzinfo) -> list[str]:
     whole = gaps.total == len(gaps.found)
     of = tags if whole else len({each.tagpath for each in gaps.found})
     enough = max(min(OUTAGE_TAGS, tags), OUTAGE_SHARE * of, 2)
-    steps = sorted([(each.start, 1) for each in gaps.found] + [(each.end, -1) for each in gaps.found])
+    steps = sorted([(each.start_ms, 1) for each in gaps.found] + [(each.end_ms, -1) for each in gaps.found])
     silent, most, since, found = 0, 0, None, []
     for at, step in steps:
         silent += step
@@ -119,23 +113,12 @@ def _outages(gaps: Listed, tags: int, here: tzinfo) -> list[str]:
     return found
 
 
-def _when(one: Anomaly, here: tzinfo) -> str:
-    return _span(one.start, one.end, here)
-
-
-def _span(start: datetime, end: datetime, here: tzinfo) -> str:
-    """``6 h, Sat 31 Oct 04:00 to 10:00``."""
-    start, end = round_minute(start), round_minute(end)
-    first, last = start.astimezone(here), end.astimezone(here)
+def _span(start_ms: int, end_ms: int, here: tzinfo) -> str:
+    """``6 h, Sat 31 Oct 04:00 to 10:00``, to the nearest minute."""
+    start, end = round(start_ms / 60_000) * 60, round(end_ms / 60_000) * 60
+    first, last = datetime.fromtimestamp(start, here), datetime.fromtimestamp(end, here)
     form = "%H:%M" if first.date() == last.date() else "%a %d %b %H:%M"
-    # Of the instants: Python takes times of one zone away from each other as its clocks show them.
-    seconds = round((end - start).total_seconds())
-    return f"{length(seconds * 1000)}, {first:%a %d %b %H:%M} to {last:{form}}"
-
-
-def round_minute(at: datetime) -> datetime:
-    """The nearest whole minute."""
-    return datetime.fromtimestamp(round(at.timestamp() / 60) * 60, at.tzinfo)
+    return f"{length((end - start) * 1000)}, {first:%a %d %b %H:%M} to {last:{form}}"
 
 
 def _tags(count: int) -> str:

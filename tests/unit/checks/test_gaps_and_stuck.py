@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sensorstream.checks.clock_steps import Cell, Pieces, silence, written_twice
 from sensorstream.checks.gaps_and_stuck import beyond, gaps, still
-from sensorstream.checks.tag_anomalies import Beside, behaviour
+from sensorstream.checks.tag_anomalies import NOTHING, behaviour
 from sensorstream.windows import window_of
 
 HOUR = 3_600_000  # ms
@@ -94,6 +94,6 @@ def test_a_time_whose_reading_was_rejected_is_no_gap():
     kept = np.delete(minutes, slice(30, 90))
     table = pa.table({"datetime": pa.array(kept, pa.timestamp("ms", "UTC")), "value": np.sin(kept / 1e6)})
     window = window_of("UTC", day="1970-01-01")
-    (gap,) = behaviour(table, window, Beside()).gaps
+    (gap,) = behaviour(table, window, NOTHING, None, lambda: table).gaps
     assert (gap.start_ms, gap.end_ms) == (minutes[29], minutes[90])
-    assert not behaviour(table, window, Beside(rejected=minutes[20:100])).gaps
+    assert not behaviour(table, window, minutes[20:100], None, lambda: table).gaps

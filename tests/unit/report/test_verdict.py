@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sensorstream.report.anomalies import Anomaly, Listed
+from sensorstream.checks.anomalies import Anomaly
+from sensorstream.report.anomalies import Listed
 from sensorstream.report.verdict import sentences
 
 NOON = datetime(2026, 10, 31, 11, tzinfo=UTC)  # in Berlin, where clocks go back a week before
 
 
 def stretch(kind, path, hours, text="no reading", start=NOON):
-    return Anomaly(kind, path, start, start + timedelta(hours=hours), text)
+    start_ms = round(start.timestamp() * 1000)
+    return Anomaly(kind, path, start_ms, start_ms + hours * 3_600_000, text)
 
 
 def said(*found, findings=(), tags=60):
