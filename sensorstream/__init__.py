@@ -21,25 +21,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checks.check_lake import check_lake
-    from .checks.check_source import check_source
-    from .config.settings import Config
-    from .config.sources import load
-    from .errors import SensorStreamError
-    from .exploration import explore
-    from .historian.extent import newest_day
-    from .lake.scan import read_lake
-    from .notebook_run.run import run
-    from .pipeline.backlog import changed_days, missing_days
-    from .pipeline.dataframes import publish, read_historian
-    from .pipeline.ingest import ingest
-    from .pipeline.preview import plan
-    from .pipeline.run_record import RunRecord
-    from .pipeline.session import spark_session
-    from .planning.plan import Plan
-    from .verification.result import Verification
-    from .verification.verify import verify
-    from .windows import Window, window_of
+    from .checks.check_lake import check_lake as check_lake
+    from .checks.check_source import check_source as check_source
+    from .config.settings import Config as Config
+    from .config.sources import load as load
+    from .errors import SensorStreamError as SensorStreamError
+    from .exploration import explore as explore
+    from .historian.extent import newest_day as newest_day
+    from .lake.scan import read_lake as read_lake
+    from .notebook_run.run import run as run
+    from .pipeline.backlog import changed_days as changed_days
+    from .pipeline.backlog import missing_days as missing_days
+    from .pipeline.dataframes import publish as publish
+    from .pipeline.dataframes import read_historian as read_historian
+    from .pipeline.ingest import ingest as ingest
+    from .pipeline.preview import plan as plan
+    from .pipeline.run_record import RunRecord as RunRecord
+    from .pipeline.session import spark_session as spark_session
+    from .planning.plan import Plan as Plan
+    from .verification.result import Verification as Verification
+    from .verification.verify import verify as verify
+    from .windows import Window as Window
+    from .windows import window_of as window_of
 
 __version__ = "0.1.0"
 
@@ -71,30 +74,7 @@ _HOME = {
 }
 _RENAMED = {"read": "read_lake", "readings": "read_historian"}  # gone in the release after 0.1
 
-__all__ = [
-    "Config",
-    "Plan",
-    "RunRecord",
-    "SensorStreamError",
-    "Verification",
-    "Window",
-    "changed_days",
-    "check_lake",
-    "check_source",
-    "explore",
-    "ingest",
-    "load",
-    "missing_days",
-    "newest_day",
-    "plan",
-    "publish",
-    "read_historian",
-    "read_lake",
-    "run",
-    "spark_session",
-    "verify",
-    "window_of",
-]
+__all__ = sorted(_HOME)
 
 
 def __dir__() -> list[str]:

@@ -32,10 +32,7 @@ def plain(value: float) -> str:
 
 def size(count: float) -> str:
     """Bytes in few characters: ``1.2 MB``."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count:.0f} B"
+    return f"{short(count)}B" if count >= 1e3 else f"{count:.0f} B"
 
 
 def span(seconds: float) -> str:

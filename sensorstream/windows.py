@@ -105,14 +105,8 @@ class Window:
 
     def minus(self, other: Window) -> list[Window]:
         """What is left of this window outside ``other``: none, one or two windows."""
-        if not self.overlaps(other):
-            return [self]
-        rest = []
-        if self.start < other.start:
-            rest.append(Window(self.start, other.start))
-        if other.end < self.end:
-            rest.append(Window(other.end, self.end))
-        return rest
+        sides = (self.start, min(self.end, other.start)), (max(self.start, other.end), self.end)
+        return [Window(start, end) for start, end in sides if start < end]
 
     def months(self, tz: str) -> Sequence[tuple[str, Window]]:
         """The calendar months of ``tz`` that the window touches, each with the part it touches, in order."""
@@ -198,19 +192,12 @@ def from_name(name: str) -> Window:
     return Window(start, end)
 
 
-def parse_instant(text: str, tz: str) -> datetime:
-    """An ISO 8601 instant; a bare date is midnight in ``tz``, a time without offset is local to ``tz``."""
-    otherwise = "is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)"
-    instant = _iso(datetime.fromisoformat, text, f'"{text}"', otherwise)
-    if len(text) == 10:
-        return midnight(instant.date(), tz)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone(tz))).astimezone(UTC)
-
-
 def instant(moment: Moment, tz: str) -> datetime:
-    """The instant that a caller means: text as for ``parse_instant``, a date is midnight, a time local to ``tz``."""
+    """The instant that a caller means: a bare date is midnight in ``tz``, a time without offset is local to ``tz``."""
     if isinstance(moment, str):
-        return parse_instant(moment, tz)
+        otherwise = "is neither a date (2026-10-14) nor an ISO 8601 time (2026-10-14T06:00)"
+        found = _iso(datetime.fromisoformat, moment, f'"{moment}"', otherwise)
+        moment = found.date() if len(moment) == 10 else found
     if isinstance(moment, datetime):
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone(tz))).astimezone(UTC)
     if isinstance(moment, date):
@@ -232,7 +219,8 @@ def as_window(window: WindowLike, tz: str) -> Window:
             raise ConfigError(f"{window} is not the beginning of a day in {tz}: give a day, or start and end")
         return day
     if isinstance(window, str | date):
-        return day_window(_day(str(window), "the day"), tz)
+        otherwise = "is not a date: write it as 2026-10-14"
+        return day_window(_iso(date.fromisoformat, str(window), f'the day "{window}"', otherwise), tz)
     raise ConfigError(f'{window!r} is no window: give a day such as "2026-10-14", or what window_of makes')
 
 
@@ -271,10 +259,6 @@ def window_of(
         missing = "end" if start else "start"
         raise ConfigError(f"half a window, {given}, and no {missing}: add {missing}, or give a day (date)")
     return Window(instant(start, tz), instant(end, tz))
-
-
-def _day(text: str, what: str) -> date:
-    return _iso(date.fromisoformat, text, f'{what} "{text}"', "is not a date: write it as 2026-10-14")
 
 
 def _iso(parse: Callable[[str], Day], text: str, what: str, otherwise: str) -> Day:

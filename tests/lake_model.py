@@ -259,7 +259,7 @@ class Lake(RuleBasedStateMachine):
         manifest = read_manifest(self.store)
         for month in manifest.months:
             last: dict[str, int] = {}
-            for entry in sorted(manifest.entries(month).values()):
+            for entry in sorted(manifest.entries(month)):
                 assert month_window(month, ZONE).covers(entry.interval)
                 assert entry.start >= last.get(entry.tagpath, 0)
                 last[entry.tagpath] = entry.end

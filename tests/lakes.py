@@ -97,7 +97,7 @@ def as_committed(store: Store) -> dict[tuple[str, int], float]:
     def look(manifest):
         found: dict[tuple[str, int], float] = {}
         for month in manifest.months:
-            for entry in manifest.entries(month).values():
+            for entry in manifest.entries(month):
                 readings = read_entry(store, entry, manifest)
                 assert readings.num_rows == entry.rows
                 found |= _values(entry.tagpath, readings)
@@ -147,7 +147,7 @@ def _values(path: str, readings: pa.Table) -> dict[tuple[str, int], float]:
 def assert_whole(store: Store, values: Values) -> None:
     """Prefix, manifest and ``values`` agree to the reading; nothing is left over."""
     manifest = read_manifest(store)
-    entries = {key: entry for month in manifest.months for key, entry in manifest.entries(month).items()}
+    entries = {entry.key: entry for entry in manifest.entries(*manifest.months)}
     found, twice = in_prefix(store)
     assert not twice
     assert found == dict(values)

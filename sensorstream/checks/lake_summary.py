@@ -80,7 +80,7 @@ def committed_files(
     """What the manifest has in ``window`` for ``paths``, ordered by tag path and time."""
     found = []
     for month in months:
-        for entries in by_path(manifest.entries(month, paths=paths).values()).values():
+        for entries in by_path(manifest.entries(month, paths=paths)).values():
             for entry in entries:
                 if entry.interval.overlaps(window):
                     others = (other for other in entries if other.key != entry.key)

@@ -86,7 +86,7 @@ class LakeReader:
             if state is None:
                 continue
             if (state, path) not in self._listed:
-                self._listed[state, path] = tuple(sorted(manifest.entries(month, paths=[path]).values()))
+                self._listed[state, path] = tuple(sorted(manifest.entries(month, paths=[path])))
             found += self._listed[state, path]
         return [entry for entry in found if entry.reaches(window)]
 

@@ -7,11 +7,11 @@ import hashlib
 import pyarrow as pa
 
 from ..errors import LakeError
-from ..transform.parquet import decode, opened, table_of
+from ..transform.parquet import decode, opened
 from ..transform.readings import SCHEMA, WITH_MICROS
 from .keys import staged_key
 from .manifest import DataFile, Manifest, StateGone
-from .sound import MEND
+from .sound import MEND, rows_in
 from .stores import Store
 
 OTHER_READINGS = "holds other readings than were committed"
@@ -54,12 +54,9 @@ def holds(store: Store, entry: DataFile) -> bool:
 def rows_of(store: Store, key: str, data: bytes, schema: pa.Schema, remedy: str) -> pa.Table:
     """The rows of an object beside the readings, its columns those of ``schema``; ``LakeError`` where it is rubbish."""
     try:
-        table = table_of(data, schema.names).cast(schema)
-        table.validate(full=True)  # UTF-8 among others
-        return table
-    except (pa.ArrowException, OSError, ValueError) as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise LakeError(f"lake {store.place}: {key} cannot be read ({why}): {remedy}") from None
+        return rows_in(data, schema, columns=schema.names)
+    except ValueError as error:
+        raise LakeError(f"lake {store.place}: {key} {error}: {remedy}") from None
 
 
 def why_gone(store: Store, entry: DataFile) -> str:

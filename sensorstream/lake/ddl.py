@@ -49,16 +49,12 @@ def statements(config: Config, places: Sequence[Place], engine: str | None = Non
     """
     engine = engine_of(config, engine)
     check_names(database, table)
-    if engine == "spark":
-        return _spark(config, table)
-    if engine == "duckdb":
-        return _duckdb(config, table)
+    if engine in ("spark", "duckdb"):
+        return _spark(config, table) if engine == "spark" else _duckdb(config, table)
     needs_s3(config, f"--for {engine}")
     if not places:
         raise LakeError(f"lake {config.lake} holds no reading: run ingest first")
-    if engine in ("snowflake", "trino"):
-        return _snowflake(config, table) if engine == "snowflake" else _trino(config, database, table)
-    write = _athena if engine == "athena" else _redshift
+    write = {"athena": _athena, "redshift": _redshift, "snowflake": _snowflake, "trino": _trino}[engine]
     return write(config, places, database, table)
 
 
@@ -125,18 +121,13 @@ TBLPROPERTIES (
 
 
 def _redshift(config: Config, places: Sequence[Place], database: str, table: str) -> str:
-    return "\n".join(_redshift_statements(config, places, f"{database}.{table}"))
-
-
-def _redshift_statements(config: Config, places: Sequence[Place], name: str) -> Iterator[str]:
     columns = ",\n".join(f'  "{column}" {REDSHIFT[kind]}' for column, kind in COLUMNS.items())
-    database = name.split(".")[0]
-    yield f"""\
+    found = f"""\
 -- Once, where there is no such external schema; with sensorstream ddl --register it is all that is needed:
 --   CREATE EXTERNAL SCHEMA {database} FROM DATA CATALOG DATABASE '{database}'
 --   IAM_ROLE default CREATE EXTERNAL DATABASE IF NOT EXISTS;
 -- The partitions are those committed now; print and run them again whenever tags or months are new.
-CREATE EXTERNAL TABLE {name} (
+CREATE EXTERNAL TABLE {database}.{table} (
 {columns}
 )
 PARTITIONED BY ("tagpath" varchar(1024), "month" varchar(7))
@@ -149,10 +140,11 @@ LOCATION {_redshift_text(location(config))};
             f" LOCATION {_redshift_text(location(config, (path, month)))}"
             for path, month in some
         )
-        yield f"ALTER TABLE {name} ADD IF NOT EXISTS\n" + "\n".join(parts) + ";\n"
+        found += f"\nALTER TABLE {database}.{table} ADD IF NOT EXISTS\n" + "\n".join(parts) + ";\n"
+    return found
 
 
-def _snowflake(config: Config, table: str) -> str:
+def _snowflake(config: Config, places: Sequence[Place], database: str, table: str) -> str:
     kinds = {"timestamp": "timestamp_ntz", "string": "varchar"}
     columns = "".join(
         f'  "{name}" {(k := kinds.get(kind, kind))} AS (value:{name}::{k}),\n' for name, kind in COLUMNS.items()
@@ -173,7 +165,7 @@ ALTER EXTERNAL TABLE {table} REFRESH;
 """
 
 
-def _trino(config: Config, database: str, table: str) -> str:
+def _trino(config: Config, places: Sequence[Place], database: str, table: str) -> str:
     kinds = {"timestamp": "timestamp(3)", "string": "varchar", "int": "integer"}
     columns = ", ".join(f"{name} {kinds.get(kind, kind)}" for name, kind in COLUMNS.items())
     return f"""\
@@ -196,18 +188,18 @@ USING parquet OPTIONS (path {hive_text(where)});
 
 
 def _duckdb(config: Config, table: str) -> str:
-    where, first = _folder(config), ""
-    if config.bucket_name:
-        where = location(config)
-        first = f"INSTALL httpfs;\nINSTALL aws;\n{duckdb_secret(config)}\n"
+    where = location(config) if config.bucket_name else _folder(config)
     return f"""\
-{first}CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_parquet(
+{duckdb_access(config)}CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_parquet(
   {standard_text(glob.escape(where) + "**/*.parquet")}, hive_partitioning = true, hive_types_autocast = false
 );
 """
 
 
-def duckdb_secret(config: Config) -> str:
+def duckdb_access(config: Config) -> str:
+    """What DuckDB needs to read S3; nothing for a folder."""
+    if not config.bucket_name:
+        return ""
     options = ["TYPE s3", "PROVIDER credential_chain"]
     if config.s3_region:
         options.append(f"REGION {standard_text(config.s3_region)}")
@@ -217,7 +209,7 @@ def duckdb_secret(config: Config) -> str:
         options += ["USE_SSL false"] if scheme == "http" else []
     _, virtual_hosted = address(config)
     options += [] if virtual_hosted else ["URL_STYLE 'path'"]
-    return f"CREATE OR REPLACE SECRET sensorstream ({', '.join(options)});"
+    return f"INSTALL httpfs;\nINSTALL aws;\nCREATE OR REPLACE SECRET sensorstream ({', '.join(options)});\n"
 
 
 def _folder(config: Config) -> str:

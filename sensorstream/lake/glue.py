@@ -51,7 +51,8 @@ def register(config: Config, places: Sequence[Place], *, database: str, table: s
     with _errors(f"{database}.{table}"):
         client = config.aws.client("glue")
         _put_table(client, config, database, table)
-        there = {(*found["Values"], found["StorageDescriptor"]["Location"]) for found in _partitions(client, name)}
+        pages = client.get_paginator("get_partitions").paginate(**name, ExcludeColumnSchema=True)
+        there = {(*found["Values"], found["StorageDescriptor"]["Location"]) for found in pages.search("Partitions[]")}
         wanted = {(*place, location(config, place)) for place in places}
         gone, new = sorted(there - wanted), sorted(wanted - there)
         # First what is gone: a partition whose location has changed is both.
@@ -109,11 +110,6 @@ def _storage(where: str) -> dict[str, Any]:
             "Parameters": {"serialization.format": "1"},
         },
     }
-
-
-def _partitions(client: Any, name: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for page in client.get_paginator("get_partitions").paginate(**name, ExcludeColumnSchema=True):
-        yield from page["Partitions"]
 
 
 def _all_done(answer: dict[str, Any], fine: str) -> None:

@@ -33,7 +33,7 @@ AFTER_TAGPATH = len("/month=2026-10/20261014T000000Z_20261015T000000Z.parquet")
 DIGEST = re.compile(r"-[0-9a-f]{8}$")  # of a file that is an Iceberg table's: what replaces one has another name
 NO_TAGPATH = ("", "__HIVE_DEFAULT_PARTITION__")  # what Hive and its heirs read as no value, encoded or not
 NO_XML = "\ufffe\uffff"
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+SPELLED = re.compile(rf"{READINGS}tagpath=([^/]*)/month=(\d{{4}}-(?:0[1-9]|1[0-2]))/(?:([^/]*)\.parquet|[^/]*)")
 ENCODED = re.compile(r"[^A-Za-z0-9_.~\x80-\U0010ffff-]")
 
 
@@ -42,9 +42,9 @@ class Foreign:
     """An object among the readings that nobody committed; what its key spells, if it does."""
 
     key: str
-    tagpath: str | None
-    month: str | None
-    interval: Window | None
+    tagpath: str | None = None
+    month: str | None = None
+    interval: Window | None = None
 
 
 def encode_tagpath(path: str) -> str:
@@ -109,30 +109,24 @@ def reading_key(tagpath: str, month: str, interval: Window, digest: str | None =
 
 def parse_reading_key(key: str) -> tuple[str, str, Window]:
     """Tag path, month and interval of a key under ``readings/``; ``ValueError`` for a foreign object."""
-    parts = key.removeprefix(READINGS).split("/")
-    if len(parts) != 3 or not key.startswith(READINGS) or not parts[2].endswith(".parquet"):
+    found = spelled(key)
+    if found.tagpath is None or found.month is None or found.interval is None:
         raise ValueError(key)
-    tag, month, name = parts[0].removeprefix("tagpath="), parts[1].removeprefix("month="), parts[2][: -len(".parquet")]
-    try:
-        return decode_tagpath(tag), month, from_name(DIGEST.sub("", name))
-    except ConfigError as error:  # an interval that ends before it starts
-        raise ValueError(key) from error
+    return found.tagpath, found.month, found.interval
 
 
 def spelled(key: str) -> Foreign:
     """What a key among the readings says of itself. Pure."""
-    parts = key.removeprefix(READINGS).split("/")
-    named = len(parts) == 3 and parts[0].startswith("tagpath=") and parts[1].startswith("month=")
-    if not named or not MONTH.fullmatch(month := parts[1].removeprefix("month=")):
-        return Foreign(key, None, None, None)
+    if (found := SPELLED.fullmatch(key)) is None:
+        return Foreign(key)
     try:
-        path = decode_tagpath(parts[0].removeprefix("tagpath="))
+        path = decode_tagpath(found[1])
     except ValueError:
-        return Foreign(key, None, None, None)
+        return Foreign(key)
     try:
-        return Foreign(key, path, month, parse_reading_key(key)[2])
-    except ValueError:
-        return Foreign(key, path, month, None)
+        return Foreign(key, path, found[2], from_name(DIGEST.sub("", found[3] or "")))
+    except (ValueError, ConfigError):  # no interval, or one that ends before it starts
+        return Foreign(key, path, found[2])
 
 
 def rejected_key(run_id: str) -> str:

@@ -21,7 +21,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -40,19 +40,6 @@ ROOT = f"{BOOKS}manifest.json"
 STATES = f"{BOOKS}state/"
 PUTS_AT_ONCE = 8
 
-FILES = pa.schema(
-    [
-        ("tagpath", pa.string()),
-        ("start", pa.int64()),  # of the interval, s since 1970
-        ("end", pa.int64()),
-        ("rows", pa.int64()),
-        ("first_ms", pa.int64()),
-        ("last_ms", pa.int64()),
-        ("size", pa.int64()),  # bytes
-        ("digest", pa.string()),  # SHA-256 of the bytes
-    ]
-)
-NAMED = FILES.append(pa.field("micros", pa.bool_()))  # where a lake has any such file
 PIECES = pa.schema(
     [
         ("tagpath", pa.string()),
@@ -73,13 +60,13 @@ class DataFile:
 
     tagpath: str
     month: str
-    start: int
+    start: int  # of the interval, s since 1970
     end: int
     rows: int
     first_ms: int
     last_ms: int
-    size: int
-    digest: str
+    size: int  # bytes
+    digest: str  # SHA-256 of the bytes
     micros: bool = False  # an Iceberg table's: its times are microseconds, its name tells its content
 
     @cached_property
@@ -98,6 +85,12 @@ class DataFile:
     def reaches(self, window: Window) -> bool:
         """Whether its readings, from the first to the last, reach into ``window``."""
         return self.first_ms < window.end_ms and self.last_ms >= window.start_ms
+
+
+# A month's files as rows; ``NAMED`` where a lake has any whose times are microseconds.
+KINDS = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
+NAMED = pa.schema([(field.name, KINDS[str(field.type)]) for field in fields(DataFile) if field.name != "month"])
+FILES = NAMED.remove(NAMED.get_field_index("micros"))
 
 
 @dataclass(frozen=True)
@@ -174,17 +167,17 @@ class Manifest:
         return self
 
     def entries(
-        self, month: str, *, window: Window | None = None, paths: Collection[str] | None = None
-    ) -> dict[str, DataFile]:
-        """What is committed for ``month``, by key: all, or only what meets ``window`` and is of ``paths``.
+        self, *months: str, window: Window | None = None, paths: Collection[str] | None = None
+    ) -> list[DataFile]:
+        """What is committed for ``months``: all, or only what meets ``window`` and is of ``paths``.
 
         Raises ``StateGone`` if another run has committed since the root was read.
         """
-        rows = chosen(self.files(month), window, paths).to_pylist()
-        return {entry.key: entry for entry in (DataFile(month=month, **row) for row in rows)}
+        chosen_of = ((month, chosen(self.files(month), window, paths)) for month in months)
+        return [DataFile(month=month, **row) for month, files in chosen_of for row in files.to_pylist()]
 
     def files(self, month: str) -> pa.Table:
-        """The same as a table (``FILES``)."""
+        """All that is committed for ``month`` as a table (``FILES``)."""
         return self._state(self.root.files.get(month), FILES)
 
     def pieces(self, month: str) -> pa.Table:
@@ -292,9 +285,7 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
         if change.pieces is not None:
             name("pieces", month, pieces, change.pieces.sort_by(ORDER))
     with at_once(PUTS_AT_ONCE) as pool:
-        written = [pool.submit(manifest.store.put, key, data) for key, data in states.items()]
-        for one in written:
-            one.result()
+        list(pool.map(manifest.store.put, states, states.values()))
     return replace(manifest.root, files=files, pieces=pieces)
 
 
@@ -324,10 +315,6 @@ def swap_root(manifest: Manifest, root: Root) -> Manifest:
             raise lost.__cause__ from None  # nobody has: the store went on refusing until the patience was over
         raise
     return Manifest(manifest.store, root, version)
-
-
-def months_of(entries: Iterable[DataFile]) -> set[str]:
-    return {entry.month for entry in entries}
 
 
 def by_path(entries: Iterable[DataFile]) -> defaultdict[str, list[DataFile]]:

@@ -62,12 +62,8 @@ class How(TypedDict, total=False):
 
 @overload
 def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, **how: Unpack[How]
-) -> pa.Table: ...
-@overload
-def read_lake(
-    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *, into: Literal["arrow"],
-    **how: Unpack[How],
+    config: Config, start: Start, end: Moment | None = None, patterns: Patterns = None, *,
+    into: Literal["arrow"] = "arrow", **how: Unpack[How],
 ) -> pa.Table: ...  # fmt: skip
 @overload
 def read_lake(
@@ -317,7 +313,7 @@ def last_day(config: Config, tagpaths: Collection[str] = ()) -> Window:
 
     def look(manifest: Manifest) -> DataFile:
         for month in sorted(manifest.months, reverse=True):
-            entries = [one for one in manifest.entries(month).values() if not tagpaths or one.tagpath in tagpaths]
+            entries = [one for one in manifest.entries(month) if not tagpaths or one.tagpath in tagpaths]
             if entries:
                 return max(entries, key=lambda entry: entry.last_ms)
         of = f" of {', '.join(sorted(tagpaths)[:3])}" if tagpaths else ""

@@ -4,7 +4,7 @@ them. Each refusal is the rest of a sentence that begins with the object's name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -107,18 +107,24 @@ def state_of(key: str, data: bytes | None, *schemas: pa.Schema) -> pa.Table:
         raise ValueError("is missing")
     if not key.endswith(f"-{hashlib.sha256(data).hexdigest()[:16]}.parquet"):
         raise ValueError("is not what was written")
+    table = rows_in(data, *schemas)
+    if why := _nonsense(table):
+        raise ValueError(f"holds {why}")
+    return table
+
+
+def rows_in(data: bytes, *schemas: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a file of one of ``schemas``, of these ``columns``, else of all; ``ValueError`` where it is none."""
     try:
-        table = table_of(data)
+        table = table_of(data, columns)
         schema = next((schema for schema in schemas if schema.names == table.schema.names), None)
         if schema is None:
             raise ValueError(f"has the columns {', '.join(table.schema.names)}")
         table = table.cast(schema)
         table.validate(full=True)  # UTF-8 among others
+        return table
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise ValueError(f"cannot be read ({str(error).splitlines()[0]})") from None
-    if why := _nonsense(table):
-        raise ValueError(f"holds {why}")
-    return table
+        raise ValueError(f"cannot be read ({(str(error).splitlines() or [''])[0]})") from None
 
 
 def _nonsense(table: pa.Table) -> str | None:

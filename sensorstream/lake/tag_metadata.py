@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..errors import LakeError
-from ..transform.parquet import parquet
 from ..windows import zone
 from .data_files import rows_of
 from .keys import TAGS
@@ -28,14 +27,7 @@ SCHEMA = pa.schema(
         ("retired", pa.timestamp("ms", tz="UTC")),
     ]
 )
-
-
 MOST_IDS = 4  # that a note names
-
-
-def tags_file(tags: Sequence[Tag]) -> bytes:
-    """Every tag's metadata as one Parquet file."""
-    return parquet(tag_table(tags))
 
 
 def tag_table(tags: Sequence[Tag]) -> pa.Table:

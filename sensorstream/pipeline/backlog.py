@@ -73,7 +73,8 @@ def changed_days(config: Config, detector: str | None = None) -> Changed:
         historian.export_snapshot(back.tables)
         paths = frozenset(tag.path for tag in historian.tags(config.sensor_patterns))
         late = look(back, after, paths, detector or config.late_detector)
-    rows = [(piece[0], _day(window_of(piece), config)) for piece in sorted(late.again)]
+    site = zone(config.timezone)
+    rows = [(piece[0], f"{window_of(piece).start.astimezone(site):%Y-%m-%d}") for piece in sorted(late.again)]
     return Changed(late.detector, late.reasons, pd.DataFrame(rows, columns=["tagpath", "day"]))
 
 
@@ -130,7 +131,3 @@ def _unread(part: Window, paths: set[str], read: Mapping[Window, set[str]]) -> b
     pieces = {piece: some for piece, some in read.items() if piece.overlaps(part)}
     left = paths.difference(*(some for piece, some in pieces.items() if piece.covers(part)))
     return any(without([part], (piece for piece, some in pieces.items() if path in some)) for path in left)
-
-
-def _day(window: Window, config: Config) -> str:
-    return f"{window.start.astimezone(zone(config.timezone)):%Y-%m-%d}"

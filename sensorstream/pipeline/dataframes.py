@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -36,7 +36,6 @@ from ..staging.on_spark import measure, persisted
 from ..staging.packed_on_spark import clean_packed
 from ..staging.staged_files import StagedOnSpark
 from ..transform.clean import Tally
-from ..transform.quality import quality_rule
 from ..transform.readings import SCHEMA
 from ..transform.staged_rows import READINGS, STAGED, Target, files, tally_row
 from ..windows import Window, WindowLike, as_window
@@ -91,7 +90,7 @@ def read_historian(
     if not what.tables:
         return session.createDataFrame(READINGS.empty_table())
     read = {"packed": clean_packed, "jdbc": clean_jdbc}[config.engine]
-    return read(session, what, config, rule=quality_rule(config, what.layout))
+    return read(session, what, config)
 
 
 def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence[str] | None = None) -> RunRecord:
@@ -127,8 +126,16 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         warn("publish(df, config, window) is now publish(config, df, window)", DeprecationWarning, stacklevel=2)
         config, df = df, config
     clock, window = Clock(), as_window(window, config.timezone)
-    given = _as_readings(df)
-    encode_group = _encoder(window, Target.of(config))
+    given, target = _as_readings(df), Target.of(config)
+
+    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
+        path = key[0].as_py()
+        kept = checked(path, rows, window)
+        found = pc.value_counts(kept.column("quality")).to_pylist()
+        codes = Counter({str(code["values"]): code["counts"] for code in found})
+        tally = Tally(kept.num_rows, kept.num_rows, codes=codes)
+        return pa.Table.from_pylist([*files(path, kept, window, target), tally_row(tally)], schema=STAGED)
+
     store = reached_store(config)
     with clock.phase("extract"), spark_errors():
         grouped = given.groupBy(F.coalesce("tagpath", F.lit("")).alias("path"))
@@ -162,20 +169,6 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         seconds=clock.seconds(),
         source_snapshot="",
     )
-
-
-def _encoder(window: Window, target: Target) -> Callable[[tuple[pa.Scalar, ...], pa.Table], pa.Table]:
-    """What makes files of the readings of one tag path."""
-
-    def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
-        path = key[0].as_py()
-        kept = checked(path, rows, window)
-        found = pc.value_counts(kept.column("quality")).to_pylist()
-        codes = Counter({str(code["values"]): code["counts"] for code in found})
-        tally = Tally(kept.num_rows, kept.num_rows, codes=codes)
-        return pa.Table.from_pylist([*files(path, kept, window, target), tally_row(tally)], schema=STAGED)
-
-    return encode_group
 
 
 def _paths(held: Collection[str], tags: Sequence[str] | None) -> frozenset[str]:

@@ -18,20 +18,20 @@ from ..lake.keys import TAGS, rejected_key, storable
 from ..lake.manifest import Manifest, Root, at_one_commit
 from ..lake.source_state import Grid, days
 from ..lake.stores import Store
-from ..lake.tag_metadata import tags_file
+from ..lake.tag_metadata import tag_table
 from ..late.detect import Late, Lookback, look, lookback, read_otherwise
 from ..late.read_again import ReadAgain, late_record, read_again
 from ..planning import make_plan, row_counts
 from ..planning.plan import Plan, Workers
 from ..progress.steps import Progress
 from ..progress.worker_messages import ProgressReceiver
-from ..publishing.guards import covered_months, refuse_losses, refuse_to_empty, replaced_parts
+from ..publishing.guards import covered_months, refuse_losses, refuse_to_empty
 from ..publishing.lease import store_to_write
 from ..publishing.publish import Known, Published, Scope, Seen, publish, seen_in
 from ..staging import Executor, executor
 from ..staging.measured import Measured
 from ..staging.staged_files import Staged
-from ..transform.parquet import parquet_or_none
+from ..transform.parquet import parquet, parquet_or_none
 from ..transform.quality import quality_rule
 from ..windows import Window, WindowLike, as_window
 from .clock import Clock
@@ -189,7 +189,7 @@ def stage_and_count(
         return look(back, before.scope.window, before.scope.paths, config.late_detector, whole) if back else None
 
     def beside() -> tuple[bytes, dict[str, int], Late | None]:
-        tags = tags_file(historian.tags())
+        tags = parquet(tag_table(historian.tags()))
         counts = row_counts.counts(historian, plan, without=on_the_way)
         late = None if on_the_way else late_of(counts)
         historian.keep_awake(staged)
@@ -219,7 +219,9 @@ def stage_and_count(
             *(read_otherwise(back) if back else ()),
         ]
         historian.release()
-        refuse_losses(config, before.store, replaced_parts(before.scope), before.seen.entries, measured)
+        months = [before.scope.part(month) for month in before.scope.months]
+        replaced = ((path, part) for part in months for path in sorted(before.scope.paths))
+        refuse_losses(config, before.store, replaced, before.seen.entries, measured)
         yield Counted(files, measured, plan, visible, tags, late, warnings)
 
 

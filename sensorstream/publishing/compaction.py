@@ -7,8 +7,9 @@ ones come: a reader of the prefix can miss readings of one tag path and month fo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
 
@@ -17,11 +18,11 @@ from ..errors import ConfigError, NotReconciled
 from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, Manifest, MonthChange, StateGone, by_path, damaged
-from ..lake.stores import Conflict, Store, open_store
+from ..lake.stores import Store, open_store
 from ..progress.steps import Progress, Step
 from ..windows import Window, month_window
 from .file_changes import entry_of, places
-from .lease import Lease, acquire, wait_until_free
+from .lease import Lease, acquire, until_acquired, wait_until_free
 from .prepare import prepare
 
 MEGABYTE = 1 << 20
@@ -30,22 +31,18 @@ FILES_A_TURN = 20_000  # other runs wait so long
 
 
 @dataclass(frozen=True)
-class Size:
-    """How large files become: about ``target`` bytes, and never more readings than ``max_records``."""
-
-    target: int
-    max_records: int
-
-
-@dataclass(frozen=True)
 class Compacted:
     """What ``compact`` did; sizes in bytes."""
 
-    months: tuple[str, ...]
-    files_before: int
-    files_after: int
-    bytes_before: int
-    bytes_after: int
+    months: tuple[str, ...] = ()
+    files_before: int = 0
+    files_after: int = 0
+    bytes_before: int = 0
+    bytes_after: int = 0
+
+    def __add__(self, other: Compacted) -> Compacted:
+        (mine, *counts), (theirs, *more) = astuple(self), astuple(other)
+        return Compacted(tuple(sorted({*mine, *theirs})), *map(sum, zip(counts, more, strict=True)))
 
 
 def compact(
@@ -76,7 +73,6 @@ def compact(
         As publishing does; every reading stays where it was.
     """
     store = store or open_store(config)
-    size = Size(config.compact_target_mb * MEGABYTE, config.max_records_per_file)
     instant = now or datetime.now(UTC)
 
     def more_than(month: str) -> int:
@@ -87,21 +83,10 @@ def compact(
     for month in months or ():
         if month not in there:
             raise ConfigError(f"lake {store.place} holds nothing of month {month}: it has {', '.join(there) or 'none'}")
-    done = []
+    done = Compacted()
     for month in sorted(months if months is not None else there):
-        while (step := _compact_some(store, month, size, more_than(month), progress)) is not None:
-            done.append(step)
-    return _together(done)
-
-
-def _together(steps: Sequence[Compacted]) -> Compacted:
-    return Compacted(
-        months=tuple(sorted({month for step in steps for month in step.months})),
-        files_before=sum(step.files_before for step in steps),
-        files_after=sum(step.files_after for step in steps),
-        bytes_before=sum(step.bytes_before for step in steps),
-        bytes_after=sum(step.bytes_after for step in steps),
-    )
+        done = sum(iter(partial(_compact_some, store, config, month, more_than(month), progress), None), done)
+    return done
 
 
 def to_iceberg(config: Config, *, store: Store | None = None, progress: Progress | None = None) -> Compacted:
@@ -119,60 +104,48 @@ def to_iceberg(config: Config, *, store: Store | None = None, progress: Progress
     if config.iceberg is None:
         raise ConfigError('--to-iceberg makes the lake an Iceberg table: say which in "iceberg" of the configuration')
     store = store or open_store(config)
-    done = []
-    while (step := _rewrite_some(store, config, progress)) is not None:
-        done.append(step)
-    return _together(done)
+    return sum(iter(partial(_rewrite_some, store, config, progress), None), Compacted())
 
 
+@until_acquired
 def _rewrite_some(store: Store, config: Config, progress: Progress | None) -> Compacted | None:
     """One lease's worth of files, or the table itself after the last; ``None`` once it is there."""
-    while True:
-        now = wait_until_free(store)
-        if now.root.is_table:
-            return None
-        old = ((month, [e for e in _entries(store, now, month) if not e.micros]) for month in now.months)
-        month, todo = next((found for found in old if found[1]), ("", []))
-        try:
-            lease = acquire(now, f"{month or 'the Iceberg table'}, rewritten")
-        except Conflict:
-            continue
+    now = wait_until_free(store)
+    if now.root.is_table:
+        return None
+    old = ((month, [e for e in _entries(store, now, month) if not e.micros]) for month in now.months)
+    month, todo = next((found for found in old if found[1]), ("", []))
+    with acquire(now, f"{month or 'the Iceberg table'}, rewritten") as lease:
         now = replace(now, root=replace(now.root, iceberg={"metadata": ""}))
-        with lease:
-            if todo:
-                some = [[entry] for entry in sorted(todo)[:FILES_A_TURN]]
-                size = Size(config.compact_target_mb * MEGABYTE, config.max_records_per_file)
-                return _merge(lease, now, month, some, size, progress)
-            lease.announce([])
-            prepared = prepare(now, {}, "the Iceberg table, of all that was there", whole=True)
-            lease.commit(prepared.root, [])
-            lease.settle(forget=prepared.forget)
-            return Compacted((), 0, 0, 0, 0)
+        if todo:
+            return _merge(lease, now, month, [[entry] for entry in sorted(todo)[:FILES_A_TURN]], progress)
+        lease.announce([])
+        prepared = prepare(now, {}, "the Iceberg table, of all that was there", whole=True)
+        lease.commit(prepared.root, [])
+        lease.settle(forget=prepared.forget)
+        return Compacted()
 
 
-def _compact_some(store: Store, month: str, size: Size, more_than: int, progress: Progress | None) -> Compacted | None:
+@until_acquired
+def _compact_some(
+    store: Store, config: Config, month: str, more_than: int, progress: Progress | None
+) -> Compacted | None:
     """One lease's worth of a month; ``None`` if nothing is left to do."""
-    while True:
-        now = wait_until_free(store)
-        todo = worthwhile(_entries(store, now, month), size, more_than)
-        if not todo:
-            return None
-        try:
-            lease = acquire(now, f"{month}, compacted")
-        except Conflict:
-            continue
-        with lease:
-            return _merge(lease, now, month, todo, size, progress)
+    now = wait_until_free(store)
+    if not (todo := worthwhile(_entries(store, now, month), config, more_than)):
+        return None
+    with acquire(now, f"{month}, compacted") as lease:
+        return _merge(lease, now, month, todo, progress)
 
 
 def _entries(store: Store, now: Manifest, month: str) -> Iterable[DataFile]:
     try:
-        return now.entries(month).values()
+        return now.entries(month)
     except StateGone as gone:  # nobody else has the lease
         raise damaged(store, gone) from None
 
 
-def worthwhile(entries: Iterable[DataFile], size: Size, more_than: int) -> list[list[DataFile]]:
+def worthwhile(entries: Iterable[DataFile], config: Config, more_than: int) -> list[list[DataFile]]:
     """Files to be merged, group by group, about ``FILES_A_TURN`` at most. Pure.
 
     Every group has two files or more, so that doing it again and again comes to an end.
@@ -181,7 +154,7 @@ def worthwhile(entries: Iterable[DataFile], size: Size, more_than: int) -> list[
     count = 0
     for files in by_path(sorted(entries)).values():
         if len(files) > more_than:
-            new = [group for group in groups(files, size) if len(group) > 1]
+            new = [group for group in groups(files, config) if len(group) > 1]
             todo += new
             count += sum(len(group) for group in new)
         if count >= FILES_A_TURN:
@@ -189,12 +162,12 @@ def worthwhile(entries: Iterable[DataFile], size: Size, more_than: int) -> list[
     return todo
 
 
-def groups(files: Sequence[DataFile], size: Size) -> Iterator[list[DataFile]]:
+def groups(files: Sequence[DataFile], config: Config) -> Iterator[list[DataFile]]:
     """Neighbours of a tag path and month that become one file: until it has the target size, or would hold too many."""
     held: list[DataFile] = []
     for entry in files:
-        full = sum(old.size for old in held) >= size.target
-        if held and (full or sum(old.rows for old in held) + entry.rows > size.max_records):
+        full = sum(old.size for old in held) >= config.compact_target_mb * MEGABYTE
+        if held and (full or sum(old.rows for old in held) + entry.rows > config.max_records_per_file):
             yield held
             held = []
         held.append(entry)
@@ -203,9 +176,8 @@ def groups(files: Sequence[DataFile], size: Size) -> Iterator[list[DataFile]]:
 
 
 def _merge(
-    lease: Lease, now: Manifest, month: str, todo: Sequence[Sequence[DataFile]], size: Size,
-    progress: Progress | None,
-) -> Compacted:  # fmt: skip
+    lease: Lease, now: Manifest, month: str, todo: Sequence[Sequence[DataFile]], progress: Progress | None
+) -> Compacted:
     store = lease.store
     lease.announce([])
     removed: list[DataFile] = []

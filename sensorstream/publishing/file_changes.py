@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,6 @@ from ..transform.readings import SCHEMA, inside, times_ms
 from ..windows import Window, without
 from .lease import Place
 
-Committed = Mapping[str, Mapping[str, DataFile]]  # month -> key -> entry
 News = Sequence[tuple[Window, pa.Table]]  # parts of a tag path and month, and what is read there now
 
 
@@ -39,32 +38,22 @@ class Changes:
 
 
 def over(
-    committed: Committed, staged: Iterable[DataFile], window: Window, damaged: Collection[DataFile] = ()
+    committed: Iterable[DataFile], staged: Iterable[DataFile], window: Window, damaged: Collection[DataFile] = ()
 ) -> Changes:
     """``staged`` in place of what is ``committed`` in ``window``; also where they are the same, of ``damaged`` files.
 
     Afterwards no two intervals of a tag path and month overlap, and outside the window nothing is lost.
     """
-    plan = Changes()
     new = {entry.key: entry for entry in staged}
-    for entry in new.values():
-        old = committed.get(entry.month, {}).get(entry.key)
-        if old is not None and old.digest == entry.digest and old not in damaged:
-            plan.unchanged += 1
-        else:
-            plan.staged.append(entry)
-    for entries in committed.values():
-        for key, old in entries.items():
-            if not old.interval.overlaps(window):
-                continue
-            if key in new:
-                if new[key].digest != old.digest or old in damaged:
-                    plan.removed.append(old)
-                continue
-            if rest := old.interval.minus(window):
-                plan.trimmed.append((old, rest))
-            plan.removed.append(old)
-    return plan
+    met = [old for old in committed if old.interval.overlaps(window)]
+    same = {old.key for old in met if old.key in new and new[old.key].digest == old.digest and old not in damaged}
+    removed = [old for old in met if old.key not in same]
+    return Changes(
+        staged=[entry for key, entry in new.items() if key not in same],
+        trimmed=[(old, rest) for old in removed if (rest := old.interval.minus(window))],
+        removed=removed,
+        unchanged=len(same),
+    )
 
 
 def within(
@@ -106,12 +95,8 @@ def files_of(
     partition: Partition, interval: Window, readings: pa.Table, max_records: int, *, micros: bool = False
 ) -> dict[DataFile, bytes]:
     """``readings`` of an interval as files of at most ``max_records``; none where there is no reading."""
-    found = {}
-    for part, rows in cut(times_ms(readings), interval, max_records):
-        if rows.start < rows.stop:
-            entry, data = entry_of(partition, part, readings.slice(rows.start, rows.stop - rows.start), micros=micros)
-            found[entry] = data
-    return found
+    parts = cut(times_ms(readings), interval, max_records)
+    return dict(entry_of(partition, p, readings[rows], micros=micros) for p, rows in parts if rows.start < rows.stop)
 
 
 def entry_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from ..config.settings import Config
 from ..errors import LakeError, SourceError
@@ -74,14 +74,6 @@ def _lost(before: Contents, after: Contents) -> str | None:
         if MOST_LEFT * now < was:
             return f"{was:,} {kind} in the lake and {now:,}"
     return None
-
-
-def replaced_parts(scope: Scope) -> Iterator[tuple[str, Window]]:
-    """What a publication of ``scope`` replaces, in order."""
-    for month in scope.months:
-        part = scope.part(month)
-        for path in sorted(scope.paths):
-            yield path, part
 
 
 def covered_months(what: Plan, config: Config) -> list[str]:

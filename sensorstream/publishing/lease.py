@@ -20,10 +20,12 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import wraps
 from threading import Event, Lock, Thread
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -36,14 +38,18 @@ from ..lake.sound import MEND, NEW, SETTLING, New, journal_of
 from ..lake.stores import Conflict, Store, reached_store
 from .holder import Holder, this_process
 
+if TYPE_CHECKING:
+    from ..lake.iceberg.pointer import Pointers
+
+P = ParamSpec("P")
+Done = TypeVar("Done")
+
 JOURNAL = f"{BOOKS}journal/"
 
 BEAT_SECONDS = 10.0
 LEASE_SECONDS = 60.0  # a lease whose root does not change for so long has lost its holder
 LONGEST_WAIT_SECONDS = 3600.0
 REQUESTS_AT_ONCE = 8
-
-Phase = Literal["writing", "settling"]
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,7 @@ class Lease:
 
     def settle(self, *, forget: Iterable[str] = ()) -> None:
         """Bring the prefix to what the manifest says, and end the lease; state files to ``forget`` go along."""
-        places = [Place(tuple(gone), tuple(come)) for gone, come in _said(self.store, self._settling, SETTLING, [])]
-
+        places = self._places()
         lost: list[str] = []
 
         def settle(place: Place) -> None:
@@ -106,10 +111,8 @@ class Lease:
         try:
             with at_once(REQUESTS_AT_ONCE) as pool:
                 list(pool.map(settle, places))
-            if self.store.iceberg and self._manifest.root.is_table:
-                from ..lake.iceberg import pointer
-
-                pointer.follow(self._manifest)
+            if pointers := _pointers(self._manifest):
+                pointers.follow()
         except LakeError as error:
             raise NotSettled(
                 f"{error}: the run is committed, the next one or recover does what is left of it"
@@ -132,8 +135,18 @@ class Lease:
         except WindowBusy:
             self._leave()
             raise
-        new = _said(self.store, self._journal, NEW, New(new=[])).new
-        self._clean([*new, *(key for key in unnamed(self._manifest) if not key.startswith(JOURNAL))])
+        self._clean([*self._new(), *(key for key in unnamed(self._manifest) if not key.startswith(JOURNAL))])
+
+    def announced(self) -> list[str]:
+        """The objects that the lease in progress has said it would write, replace or remove."""
+        settled = (key for place in self._places() for key in (*place.gone, *(key for _, key in place.come)))
+        return sorted({*self._new(), *settled})
+
+    def _new(self) -> list[str]:
+        return _said(self.store, self._journal, NEW, New(new=[])).new
+
+    def _places(self) -> list[Place]:
+        return [Place(tuple(gone), tuple(come)) for gone, come in _said(self.store, self._settling, SETTLING, [])]
 
     def _leave(self) -> None:
         """Remove what only this lease can have written and nobody will look for: the lease was ended by another."""
@@ -150,7 +163,7 @@ class Lease:
         self._swap(lambda lease: replace(self._manifest.root, turn=None))
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> Literal["writing", "settling"]:
         lease = self._manifest.root.turn
         return lease["phase"] if lease else "settling"
 
@@ -225,6 +238,18 @@ def store_to_write(config: Config) -> Store:
     return store
 
 
+def until_acquired(step: Callable[P, Done]) -> Callable[P, Done]:
+    """``step``, which looks at the manifest and acquires a lease: again if another has written the root meanwhile."""
+
+    @wraps(step)
+    def again(*args: P.args, **kwargs: P.kwargs) -> Done:
+        while True:
+            with suppress(Conflict):
+                return step(*args, **kwargs)
+
+    return again
+
+
 def acquire(manifest: Manifest, what: str) -> Lease:
     """The lease to change ``what``; ``stores.Conflict`` if somebody else has written the root since it was read."""
     if manifest.version is None:
@@ -265,7 +290,7 @@ def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
     manifest = wait_until_free(store, lambda manifest: did.append(taken_over(manifest)))
-    if _pointers_behind(manifest):
+    if (pointers := _pointers(manifest)) and pointers.behind():
         with acquire(manifest, "the table's pointers") as lease:
             lease.commit(manifest.root, [])
             lease.settle()
@@ -302,15 +327,6 @@ def take_over(manifest: Manifest) -> None:
             lease.settle(forget=[key for key in unnamed(manifest) if not key.startswith(JOURNAL)])
 
 
-def keys_of(manifest: Manifest) -> list[str]:
-    """The objects that the lease in progress has said it would write, replace or remove."""
-    store, lease = manifest.store, str((manifest.root.turn or {}).get("id"))
-    found = set(_said(store, f"{JOURNAL}{lease}.json", NEW, New(new=[])).new)
-    for gone, come in _said(store, f"{JOURNAL}{lease}-settle.json", SETTLING, []):
-        found |= {*gone, *(key for _, key in come)}
-    return sorted(found)
-
-
 def _said(store: Store, key: str, form: TypeAdapter[Any], none: Any) -> Any:
     """What a journal says; ``none`` where it is gone, ``LakeError`` where nobody can tell."""
     try:
@@ -337,15 +353,14 @@ def unnamed(manifest: Manifest) -> list[str]:
 
 
 def _refuse_foreign_commits(manifest: Manifest) -> None:
-    if manifest.store.iceberg and manifest.root.is_table and manifest.root.turn is None:
-        from ..lake.iceberg import pointer
-
-        pointer.look(manifest)
+    if manifest.root.turn is None and (pointers := _pointers(manifest)):
+        pointers.look()
 
 
-def _pointers_behind(manifest: Manifest) -> bool:
+def _pointers(manifest: Manifest) -> Pointers | None:
+    """What tells readers of the Iceberg table which metadata is committed; ``None`` where the lake is no table."""
     if not (manifest.store.iceberg and manifest.root.is_table):
-        return False
-    from ..lake.iceberg import pointer
+        return None
+    from ..lake.iceberg.pointer import Pointers
 
-    return pointer.behind(manifest)
+    return Pointers(manifest)

@@ -15,34 +15,30 @@ from ..staging.staged_files import Staged
 from ..transform.parquet import decode
 from ..transform.readings import SCHEMA, inside
 from ..windows import Window
-from .file_changes import Changes, Committed, both, covered, within
+from .file_changes import Changes, both, covered, within
 
 REQUESTS_AT_ONCE = 8
 HELD_BYTES = 64 << 20  # staged files brought to this process at once
 
 
 def appended(
-    staged: Staged, entries: Sequence[DataFile], committed: Committed, store: Store, max_records: int
+    staged: Staged, entries: Sequence[DataFile], committed: Sequence[DataFile], store: Store, max_records: int
 ) -> Changes:
     """Those staged ``entries`` added to what is ``committed``: nothing that is there is changed."""
-    there = [entry for month in committed.values() for entry in month.values()]
-    meeting = covered(entries, there)
+    meeting = covered(entries, committed)
     parts = {where: [entry.interval for entry in sorted(files)] for where, files in by_partition(meeting).items()}
     alone = Changes(staged=[entry for entry in entries if entry not in meeting])
     return both([alone, patched(staged, committed, store, parts, max_records=max_records, append=True)])
 
 
 def patched(
-    staged: Staged, committed: Committed, store: Store, parts: Mapping[Partition, Sequence[Window]], *,
+    staged: Staged, committed: Sequence[DataFile], store: Store, parts: Mapping[Partition, Sequence[Window]], *,
     max_records: int, append: bool,
 ) -> Changes:  # fmt: skip
     """Bring staged readings into committed files, as many tag paths at once as may be held."""
     news = by_partition(entry for entry in staged.entries if entry.partition in parts)
     olds = by_partition(
-        entry
-        for month in committed.values()
-        for entry in month.values()
-        if any(part.overlaps(entry.interval) for part in parts.get(entry.partition, ()))
+        old for old in committed if any(part.overlaps(old.interval) for part in parts.get(old.partition, ()))
     )
     found: list[Changes] = []
     for some in portions(sorted(parts), news):

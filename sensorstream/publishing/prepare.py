@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..lake.manifest import DataFile, Manifest, MonthChange, Root, write_states
+from ..errors import LakeError
+from ..lake.manifest import Manifest, MonthChange, Root, write_states
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,29 @@ def prepare(
         The table is held against all of the manifest, and made anew where it cannot be read.
     """
     root = write_states(manifest, changed)
-    forget = manifest.root.states - root.states
+    forget = frozenset(manifest.root.states - root.states)
     removed = {entry for change in changed.values() for entry in change.removed}
     added = {entry for change in changed.values() for entry in change.added}
     keys = tuple(sorted({entry.key for entry in removed} - {entry.key for entry in added}))
     asked = manifest.store.iceberg
     if asked is None or (root.iceberg and not root.is_table and not whole):
-        return Prepared(root, keys, frozenset(forget))
-    from ..lake.iceberg.table import LakeTable, readable
+        return Prepared(root, keys, forget)
+    from ..lake.iceberg.table import LakeTable
 
     table = LakeTable(manifest.store, root.iceberg)
     if whole:
-        table = readable(table)
-        there, here = table.files(), _every(replace(manifest, root=root))
+        try:
+            there = table.files()
+        except LakeError:
+            table, there = LakeTable(manifest.store, None), {}
+        here = {entry.key: entry for entry in replace(manifest, root=root).entries(*root.files)}
         added = {here[key] for key in here.keys() - there.keys()}
         removed = {there[key] for key in there.keys() - here.keys()}
     about = {"sensorstream-commit": what} | ({"sensorstream-run-id": run} if run else {})
     written = table.write(added, removed, asked.keep_days, about)
     root = replace(root, iceberg=written.named)
     gone = written.gone if not whole else tuple(key for key in written.gone if key in keys)
-    return Prepared(root, gone, frozenset((manifest.root.states - root.states) | written.forget))
+    return Prepared(root, gone, frozenset(manifest.root.states - root.states) | written.forget)
 
 
 def kept_for_readers(manifest: Manifest) -> set[str]:
@@ -67,7 +71,3 @@ def kept_for_readers(manifest: Manifest) -> set[str]:
     from ..lake.iceberg.table import LakeTable
 
     return {*LakeTable(manifest.store, manifest.root.iceberg).replaced().column("key").to_pylist()}
-
-
-def _every(manifest: Manifest) -> dict[str, DataFile]:
-    return {key: entry for month in manifest.months for key, entry in manifest.entries(month).items()}

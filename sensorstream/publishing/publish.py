@@ -31,15 +31,14 @@ from ..lake.manifest import (
     at_one_commit,
     chosen,
     damaged,
-    months_of,
     read_manifest,
 )
 from ..lake.stores import Conflict, Store
 from ..staging.staged_files import Staged
 from ..transform.readings import inside
 from ..windows import Window
-from .file_changes import Changes, Committed, both, covered, files_of, over, places
-from .lease import Lease, Place, acquire, wait_until_free
+from .file_changes import Changes, both, covered, files_of, over, places
+from .lease import Lease, Place, acquire, until_acquired, wait_until_free
 from .patch import appended, patched
 from .prepare import kept_for_readers, prepare
 
@@ -135,12 +134,12 @@ def publish(
     """
 
     def work_out(now: Manifest) -> Changes:
-        months = {*scope.months, *months_of(staged.entries)}
-        committed = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in months}
+        months = {*scope.months, *(entry.month for entry in staged.entries)}
+        committed = now.entries(*months, window=scope.window, paths=scope.paths)
         # What a table holds of a month that none is listed for is all that is left of it in the historian.
         added = [entry for entry in staged.entries if append or entry.month not in scope.months]
         placed = [entry for entry in staged.entries if not append and entry.month in scope.months]
-        replaced = {} if append else {month: committed[month] for month in scope.months}
+        replaced = [] if append else [entry for entry in committed if entry.month in scope.months]
         return both(
             [
                 over(replaced, placed, scope.window, _damaged(store, replaced, placed)),
@@ -172,8 +171,8 @@ def patch(
         alike[of_source.window_of(piece)].add(piece[0])
 
     def work_out(now: Manifest) -> Changes:
-        whole = {m: now.entries(m, window=scope.window, paths=scope.paths) for m in scope.months}
-        committed = {m: {key: e for key, e in found.items() if e not in damaged} for m, found in whole.items()}
+        whole = now.entries(*scope.months, window=scope.window, paths=scope.paths)
+        committed = [entry for entry in whole if entry not in damaged]
         parts: dict[tuple[str, str], list[Window]] = defaultdict(list)
         for path, start, end in sorted(read_again):
             piece = of_source.window_of((path, start, end))
@@ -196,32 +195,28 @@ def patch(
     return _publish(staged, store, scope, replace(seen, root=after), work_out, note, known, others or {}, run)
 
 
+@until_acquired
 def _publish(
     staged: Staged, store: Store, scope: Scope, seen: Seen, work_out: Callable[[Manifest], Changes],
     note: Callable[[str, pa.Table], pa.Table], known: Known, others: Mapping[str, Beside], run: str, *,
     frame: bool = False,
 ) -> tuple[Published, Root]:  # fmt: skip
-    while True:
-        now = wait_until_free(store)
-        try:
-            _not_busy(seen, seen_in(now, scope), scope)
-            todo = work_out(now)
-            noted = _noted(now, scope, note, known)
-        except StateGone as gone:
-            if read_manifest(store).version == now.version:
-                raise damaged(store, gone) from None
-            continue
-        root = replace(now.root, marks=_marks(known, seen.root, now.root), timezone=scope.timezone)
-        there = {key: store.get(key) for key in others}
-        if not (todo or noted) and root == now.root and there == {key: _made(data) for key, data in others.items()}:
-            return Published(0, todo.unchanged, 0, 0), now.root
-        root = replace(root, frames=root.frames + frame)
-        try:
-            lease = acquire(now, str(scope.window))
-        except Conflict:
-            continue
-        with lease:
-            return _carry_out(lease, now, root, staged, todo, noted, others, there, (str(scope.window), run))
+    now = wait_until_free(store)
+    try:
+        _not_busy(seen, seen_in(now, scope), scope)
+        todo = work_out(now)
+        noted = _noted(now, scope, note, known)
+    except StateGone as gone:
+        if read_manifest(store).version == now.version:
+            raise damaged(store, gone) from None
+        raise Conflict from None
+    root = replace(now.root, marks=_marks(known, seen.root, now.root), timezone=scope.timezone)
+    there = {key: store.get(key) for key in others}
+    if not (todo or noted) and root == now.root and there == {key: _made(data) for key, data in others.items()}:
+        return Published(0, todo.unchanged, 0, 0), now.root
+    root = replace(root, frames=root.frames + frame)
+    with acquire(now, str(scope.window)) as lease:
+        return _carry_out(lease, now, root, staged, todo, noted, others, there, (str(scope.window), run))
 
 
 def _carry_out(
@@ -251,7 +246,7 @@ def _carry_out(
             added=frozenset(entry for entry in written if entry.month == month),
             pieces=noted.get(month),
         )
-        for month in {*months_of([*written, *todo.removed]), *noted}
+        for month in {*(entry.month for entry in (*written, *todo.removed)), *noted}
     }
     prepared = prepare(replace(now, root=root), changed, *about)
     lease.commit(prepared.root, [*places(prepared.gone, [*waiting, *trimmed]), *settled_beside])
@@ -270,13 +265,9 @@ def _carry_out(
 
 def seen_in(manifest: Manifest, scope: Scope) -> Seen:
     manifest.held_to(scope.timezone)
-    entries = [manifest.entries(m, window=scope.window, paths=scope.paths).values() for m in scope.months]
+    entries = manifest.entries(*scope.months, window=scope.window, paths=scope.paths)
     known = [chosen(manifest.pieces(m), scope.window, scope.paths) for m in scope.months]
-    return Seen(
-        manifest.root,
-        frozenset(entry for found in entries for entry in found),
-        pa.concat_tables(known) if known else of_source.unknown(()),
-    )
+    return Seen(manifest.root, frozenset(entries), pa.concat_tables([of_source.unknown(()), *known]))
 
 
 def _not_busy(seen: Seen, now: Seen, scope: Scope) -> None:
@@ -317,9 +308,9 @@ def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def _damaged(store: Store, committed: Committed, staged: Iterable[DataFile]) -> set[DataFile]:
+def _damaged(store: Store, committed: Sequence[DataFile], staged: Iterable[DataFile]) -> set[DataFile]:
     """Committed files that would stay since ``staged`` ones are the same, and do not hold what was committed."""
-    alike = [entry for entry in staged if committed[entry.month].get(entry.key) == entry]
+    alike = sorted({*committed}.intersection(staged))
     with at_once(REQUESTS_AT_ONCE) as pool:
         return {entry for entry, whole in zip(alike, pool.map(partial(holds, store), alike), strict=True) if not whole}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from ..spark.jdbc_driver import DRIVER_CLASS
 from ..spark.package import Sent, guarded, spark_schema
 from ..transform.clean import RAW, clean
 from ..transform.fingerprint import fingerprints_of_raw
-from ..transform.quality import QualityRule
+from ..transform.quality import quality_rule
 from ..transform.staged_rows import (
     READINGS,
     STAGED,
@@ -62,7 +62,16 @@ def raw_readings(
     parts = [_table(spark, plan, config, number, where, opening, at_once) for number in range(len(plan.tables))]
     rows = reduce(lambda left, right: left.unionByName(right), parts).coalesce(at_once)
     if config.readings_per_second:
-        rows = rows.mapInArrow(guarded(spark, _paced(config.readings_per_second / at_once)), rows.schema)
+        per_second = config.readings_per_second / at_once
+
+        def paced(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            """Hands batches on no faster than that, and so takes them no faster from the historian."""
+            pace = Pace(per_second)
+            for batch in batches:
+                pace.keep(batch.num_rows, time.monotonic())
+                yield batch
+
+        rows = rows.mapInArrow(guarded(spark, paced), rows.schema)
     tags = spark.createDataFrame(
         [
             (number, part.tag.path, part.window.start_ms, part.window.end_ms)
@@ -74,18 +83,6 @@ def raw_readings(
     )
     own = (F.col("tagid") == F.col("id")) & F.col("t_stamp").between(F.col("stretch"), F.col("stretch_end") - 1)
     return rows.join(F.broadcast(tags), own).drop("id", "stretch_end")
-
-
-def _paced(per_second: float) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Hands batches on no faster than that, and so takes them no faster from the historian."""
-
-    def hand_on(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pace = Pace(per_second)
-        for batch in batches:
-            pace.keep(batch.num_rows, time.monotonic())
-            yield batch
-
-    return hand_on
 
 
 def _table(
@@ -136,18 +133,11 @@ def _opening(name: str, snapshot: str | None) -> str:
 
 
 def stage_jdbc(
-    spark: SparkSession,
-    plan: Plan,
-    config: Config,
-    *,
-    snapshot: str,
-    rule: QualityRule,
-    target: Target,
-    sender: ProgressSender | None = None,
+    spark: SparkSession, plan: Plan, config: Config, snapshot: str, sender: ProgressSender | None
 ) -> DataFrame:
     """A lazy DataFrame of ``staged_rows.STAGED``: readings repartitioned by tag path and stretch, a group of each."""
     ends = {(part.tag.path, part.window.start_ms): part.window for share in plan.shares for part in share.stretches}
-    windows = Sent(spark, ends)
+    windows, rule, target = Sent(spark, ends), quality_rule(config, plan.layout), Target.of(config)
 
     def encode_group(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         path, start = (part.as_py() for part in key)
@@ -168,9 +158,10 @@ def stage_jdbc(
     return raw.groupBy(*GROUP).applyInArrow(guarded(spark, encode_group), spark_schema(STAGED))
 
 
-def clean_jdbc(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
+def clean_jdbc(spark: SparkSession, plan: Plan, config: Config) -> DataFrame:
     """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each query as committed when it runs."""
     name, there = f"{APPLICATION} {uuid4().hex[:8]}", for_workers(config, plan.host)
+    rule = quality_rule(config, plan.layout)
 
     def watched_over(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with watched(login(there), [name]):

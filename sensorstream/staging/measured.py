@@ -52,15 +52,20 @@ class Measured:
         return read_rejected(self.rejected_streams)
 
     def reconcile(self, source: int) -> None:
-        """Hold the counts against the historian's own; ``NotReconciled`` names the difference."""
-        tally = self.tally
-        reconcile(
-            read=tally.read,
-            written=sum(entry.rows for entry in self.entries),
-            rejected=sum(tally.rejected.values()),
-            deduplicated=tally.deduplicated,
-            source=source,
-        )
+        """Hold the counts against each other and the historian's own; ``NotReconciled`` names the difference."""
+        read, deduplicated = self.tally.read, self.tally.deduplicated
+        written, rejected = sum(entry.rows for entry in self.entries), sum(self.tally.rejected.values())
+        if read != source:
+            raise NotReconciled(
+                f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
+                " nothing of it is published, run again and report this"
+            )
+        if read != written + rejected + deduplicated:
+            raise NotReconciled(
+                f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,}"
+                f" deduplicated make {written + rejected + deduplicated:,}: nothing of it is published, run again and"
+                " report this"
+            )
 
 
 def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[DataFile, bytes], None] | None = None) -> Measured:
@@ -89,17 +94,3 @@ def measured(rows: Iterable[Mapping[str, Any]], keep: Callable[[DataFile, bytes]
         prints=read_prints(small["prints"]),
         counts=read_counts(small["counts"]),
     )
-
-
-def reconcile(*, read: int, written: int, rejected: int, deduplicated: int, source: int) -> None:
-    """Hold a run's counts against each other and against the source's own; ``NotReconciled`` names the difference."""
-    if read != source:
-        raise NotReconciled(
-            f"read {read:,} readings where the historian counts {source:,} in the same snapshot:"
-            " nothing of it is published, run again and report this"
-        )
-    if read != written + rejected + deduplicated:
-        raise NotReconciled(
-            f"read {read:,} readings but {written:,} written + {rejected:,} rejected + {deduplicated:,} deduplicated"
-            f" make {written + rejected + deduplicated:,}: nothing of it is published, run again and report this"
-        )

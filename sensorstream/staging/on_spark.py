@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,6 @@ from ..planning.plan import Plan, Workers, workers_of
 from ..progress.steps import Progress, watched
 from ..progress.worker_messages import ProgressReceiver, listening
 from ..spark.session import Starting, master, spark_errors, start_early
-from ..transform.quality import quality_rule
-from ..transform.staged_rows import Target
 from .jdbc_on_spark import stage_jdbc
 from .measured import Measured, measured
 from .packed_on_spark import stage_packed
@@ -81,11 +79,7 @@ class OnSpark:
         self, config: Config, plan: Plan, snapshot: str, receiver: ProgressReceiver | None = None
     ) -> Iterator[tuple[Staged, Measured]]:
         sender = receiver.sender if receiver else None
-        rule, target = quality_rule(config, plan.layout), Target.of(config)
-        engine = ENGINES[config.engine]
-        with spark_errors(), ExitStack() as kept:
-            lazy = engine(self.session, plan, config, snapshot=snapshot, rule=rule, target=target, sender=sender)
-            files = kept.enter_context(persisted(lazy))
+        with spark_errors(), persisted(ENGINES[config.engine](self.session, plan, config, snapshot, sender)) as files:
             with stages_of(self.session) as stages:
                 found = measure(files)
             self.stages += stages

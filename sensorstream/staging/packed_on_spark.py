@@ -13,7 +13,7 @@ from ..planning.plan import Plan
 from ..planning.slices import Share
 from ..progress.worker_messages import ProgressSender
 from ..spark.package import Sent, guarded, spark_schema
-from ..transform.quality import QualityRule
+from ..transform.quality import quality_rule
 from ..transform.staged_rows import READINGS, STAGED, Target, batches
 from .encode_share import clean_share, encode_share
 
@@ -24,17 +24,10 @@ BATCH_READINGS = 100_000
 
 
 def stage_packed(
-    spark: SparkSession,
-    plan: Plan,
-    config: Config,
-    *,
-    snapshot: str,
-    rule: QualityRule,
-    target: Target,
-    sender: ProgressSender | None = None,
+    spark: SparkSession, plan: Plan, config: Config, snapshot: str, sender: ProgressSender | None
 ) -> DataFrame:
     """A lazy DataFrame of ``staged_rows.STAGED``."""
-    fetch = Fetch.of(plan, config, snapshot, sender)
+    fetch, rule, target = Fetch.of(plan, config, snapshot, sender), quality_rule(config, plan.layout), Target.of(config)
 
     def stage(share: Share, number: int) -> Iterator[pa.RecordBatch]:
         return batches(encode_share(fetch, share, rule, target, number))
@@ -42,9 +35,9 @@ def stage_packed(
     return _task_each(spark, plan, stage, STAGED)
 
 
-def clean_packed(spark: SparkSession, plan: Plan, config: Config, *, rule: QualityRule) -> DataFrame:
+def clean_packed(spark: SparkSession, plan: Plan, config: Config) -> DataFrame:
     """A lazy DataFrame of clean readings (``staged_rows.READINGS``), each share as committed when it begins."""
-    fetch = Fetch.of(plan, config, None)
+    fetch, rule = Fetch.of(plan, config, None), quality_rule(config, plan.layout)
 
     def clean(share: Share, number: int) -> Iterator[pa.RecordBatch]:
         for table in clean_share(fetch, share, rule):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -41,16 +41,14 @@ class Staged(Protocol):
         """The bytes of those files."""
 
 
+@dataclass
 class StagedOnSpark:
     """Files in a persisted DataFrame of ``staged_rows.STAGED``; the workers write them."""
 
-    def __init__(
-        self, staged: DataFrame, entries: Sequence[DataFile], config: Config, sender: ProgressSender | None = None
-    ) -> None:
-        self.staged = staged
-        self.entries = entries
-        self.config = config
-        self.sender = sender
+    staged: DataFrame
+    entries: Sequence[DataFile]
+    config: Config
+    sender: ProgressSender | None = None
 
     def put(self, keys: Mapping[DataFile, str]) -> None:
         wanted = {(entry.tagpath, entry.month, entry.start): key for entry, key in keys.items()}
@@ -69,15 +67,13 @@ class StagedOnSpark:
                         sender.about("publish", key).add(size=len(row["data"]))
 
             with at_once(PUTS_AT_ONCE) as pool:
-                before: list[Future[None]] = []
+                before: Iterable[None] = ()
                 for batch in batches:  # the next one comes while the files of this one are put
-                    now = [pool.submit(one, row) for row in batch.to_pylist()]
-                    for putting in before:
-                        putting.result()
+                    now = pool.map(one, batch.to_pylist())
+                    list(before)
                     before = now
                     yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
-                for putting in before:
-                    putting.result()
+                list(before)
 
         try:
             self.staged.mapInArrow(guarded(self.staged.sparkSession, put), "rows long").collect()

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -33,13 +32,11 @@ RAW = pa.schema(
 )
 
 # Of one tag path; the path itself is said once for all of them.
-REJECTED = pa.schema([("tagid", pa.int64()), *(SCHEMA.field(n) for n in SCHEMA.names), ("reason", pa.string())])
+REJECTED = pa.schema([("tagid", pa.int64()), *SCHEMA, ("reason", pa.string())])
 
 UNREADABLE = "unreadable"  # why a reading is rejected, whatever its quality code
 DIGITS = r"^-?[0-9]+(\.[0-9]+)?$"
 HELD_DIGITS = 15  # of a number that is a double's shortest text as well
-
-ALIKE = 1 << 16  # readings, more than most files of a day or a month have
 
 
 @dataclass(frozen=True)
@@ -182,15 +179,10 @@ def _one_a_time(raw: pa.Table, paths: np.ndarray, rows: np.ndarray) -> np.ndarra
 
 def _ranked(raw: pa.Table, paths: np.ndarray, nulls: str) -> pa.Array:
     """The order of rows by path and time, and of one time by what else they hold."""
-    ranked = raw.append_column("path", pa.array(paths)).append_column("bits", _bits(raw.column("value")))
+    bits = raw.column("value").combine_chunks().view(pa.int64())  # a total order even over NaN and the two zeros
+    ranked = raw.append_column("path", pa.array(paths)).append_column("bits", bits)
     keys = ["path", "t_stamp", "tagid", "source", "dataintegrity", "bits", "text"]
     return pc.sort_indices(ranked, sort_keys=[(key, "ascending", nulls) for key in keys])
-
-
-def _bits(values: pa.ChunkedArray) -> pa.Array:
-    """Doubles as integers: a total order even over NaN and the two zeros."""
-    array = values.combine_chunks()
-    return pa.Array.from_buffers(pa.int64(), len(array), [array.buffers()[0], array.buffers()[1]], offset=array.offset)
 
 
 def readings(times: np.ndarray, value: pa.Array, text: pa.Array | None, quality: pa.Array | int) -> pa.Table:
@@ -201,20 +193,10 @@ def readings(times: np.ndarray, value: pa.Array, text: pa.Array | None, quality:
             pa.array(times).view(pa.timestamp("ms", tz="UTC")),
             value,
             pa.nulls(count, pa.string()) if text is None else text,
-            _alike(quality, count) if isinstance(quality, int) else quality,
+            pa.array(np.full(count, quality, np.int32)) if isinstance(quality, int) else quality,
         ],
         schema=SCHEMA,
     )
-
-
-def _alike(quality: int, count: int) -> pa.Array:
-    return _often(quality).slice(0, count) if count <= ALIKE else pa.repeat(pa.scalar(quality, pa.int32()), count)
-
-
-@lru_cache(maxsize=4)
-def _often(quality: int) -> pa.Array:
-    """One quality code, again and again; to make it anew for each tag costs as much as to sort out its readings."""
-    return pa.repeat(pa.scalar(quality, pa.int32()), ALIKE)
 
 
 def _readings(raw: pa.Table) -> pa.Table:

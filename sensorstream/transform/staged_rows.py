@@ -21,6 +21,7 @@ from ..windows import Window
 from .clean import REJECTED, Tally
 from .fingerprint import Prints
 from .parquet import cut, encode
+from .readings import WITH_MICROS
 
 STAGED = pa.schema(
     [
@@ -43,15 +44,7 @@ STAGED = pa.schema(
     ]
 )
 # Clean readings as a DataFrame holds them: Spark knows no milliseconds, only microseconds.
-READINGS = pa.schema(
-    [
-        ("tagpath", pa.string()),
-        ("datetime", pa.timestamp("us", tz="UTC")),
-        ("value", pa.float64()),
-        ("text", pa.string()),
-        ("quality", pa.int32()),
-    ]
-)
+READINGS = pa.schema([("tagpath", pa.string()), *(field.remove_metadata() for field in WITH_MICROS)])
 
 # Fingerprints of the rows that a day (its start, s since 1970), or the part of one that a stretch has, held in the
 # historian.
@@ -81,8 +74,6 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
     times = kept.column("datetime").to_numpy().view(np.int64)
     for month, part in window.months(target.timezone):
         first, last = times.searchsorted([part.start_ms, part.end_ms])
-        if first == last:
-            continue
         for interval, rows in cut(times[first:last], part, target.max_records_per_file):
             start, stop = first + rows.start, first + rows.stop
             if start == stop:
@@ -103,7 +94,6 @@ def files(tagpath: str, kept: pa.Table, window: Window, target: Target) -> Itera
                 "micros": target.micros,
                 "valued": part.num_rows - part.column("value").null_count,
                 "worded": part.num_rows - part.column("text").null_count,
-                "tally": None,
                 "data": data,
             }
 

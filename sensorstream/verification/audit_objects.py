@@ -6,31 +6,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from ..errors import LakeError
 from ..lake.data_files import OTHER_READINGS, drift
 from ..lake.keys import READINGS, TAGS, Foreign, spelled
 from ..lake.manifest import FILES, NAMED, PIECES, ROOT, DataFile, Manifest, StateGone, read_manifest
-from ..lake.sound import state_of
+from ..lake.sound import rows_in, state_of
 from ..lake.stores import Store
 from ..lake.tag_metadata import SCHEMA as TAG_COLUMNS
-from ..publishing.lease import keys_of, taken_over, unnamed, wait_until_free
+from ..publishing.lease import Lease, taken_over, unnamed, wait_until_free
 from ..publishing.prepare import kept_for_readers
-from ..transform.parquet import table_of
 from ..windows import Window
 from .differences import Difference
 
 LOOKS = 20
-
-
-@dataclass(frozen=True)
-class Lost:
-    """An object of the manifest that is lost, the month that it was of (``None``: of all), and what is the matter."""
-
-    key: str
-    month: str | None
-    why: str
 
 
 @dataclass(frozen=True)
@@ -43,11 +31,11 @@ class AtRest:
 
     manifest: Manifest
     killed: tuple[Difference, ...]
-    lost: tuple[Lost, ...]
+    lost: tuple[Difference, ...]  # each of its month, the root of none
     foreign: tuple[Foreign, ...]
     leftovers: tuple[str, ...]
     table: tuple[Difference, ...]  # of the Iceberg table and the manifest, in the months of the window
-    tags: str | None = None  # what is the matter with the tags' metadata
+    tags: tuple[Difference, ...]  # of the tags' metadata
 
 
 def at_rest(store: Store, window: Window, timezone: str) -> AtRest:
@@ -66,7 +54,7 @@ def at_rest(store: Store, window: Window, timezone: str) -> AtRest:
             continue
         table, leftovers = tuple(_table(manifest, whole_months(months, lost))), tuple(unnamed(manifest))
         if read_manifest(store).version == manifest.version:
-            return AtRest(manifest, tuple(killed), lost, foreign, leftovers, table, _tags(store))
+            return AtRest(manifest, tuple(killed), lost, foreign, leftovers, table, tuple(_tags(store)))
     raise LakeError(f"lake {store.place}: the manifest changed {LOOKS} times while it was read: try again")
 
 
@@ -82,15 +70,15 @@ def _free(store: Store, killed: list[Difference]) -> Manifest:
 
 def _killed(manifest: Manifest) -> Iterator[Difference]:
     what = taken_over(manifest)
-    spelt = {spelled(key).tagpath for key in keys_of(manifest) if key.startswith(READINGS)}
+    spelt = {spelled(key).tagpath for key in Lease(manifest).announced() if key.startswith(READINGS)}
     paths: list[str | None] = [*sorted(path for path in spelt if path is not None)]
     for path in paths or [None]:
         yield Difference("killed run", path, None, what)
 
 
-def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
+def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Difference]:
     if manifest.version is None and any(spelled(key).interval for key, _ in manifest.store.list(READINGS.rstrip("/"))):
-        yield Lost(ROOT, None, "is missing, though there are files of readings")
+        yield Difference("state", None, None, "is missing, though there are files of readings", key=ROOT)
     for month in months:
         for named, schemas in ((manifest.root.files, (FILES, NAMED)), (manifest.root.pieces, (PIECES,))):
             if (key := named.get(month)) is None:
@@ -98,20 +86,18 @@ def _lost(manifest: Manifest, months: Sequence[str]) -> Iterator[Lost]:
             try:
                 state_of(key, manifest.store.get(key), *schemas)
             except ValueError as error:
-                yield Lost(key, month, f"the manifest names it, and it {error}")
+                yield Difference("state", None, month, f"the manifest names it, and it {error}", key=key)
 
 
-def _tags(store: Store) -> str | None:
-    data = store.get(TAGS)
+def _tags(store: Store) -> Iterator[Difference]:
     try:
-        if data is not None:  # an older lake, or one of DataFrames, may have none
-            table_of(data).cast(TAG_COLUMNS).validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        return f"cannot be read ({str(error).splitlines()[0]})"
-    return None
+        if (data := store.get(TAGS)) is not None:  # an older lake, or one of DataFrames, may have none
+            rows_in(data, TAG_COLUMNS)
+    except ValueError as error:
+        yield Difference("damaged", None, None, str(error), key=TAGS)
 
 
-def whole_months(months: Sequence[str], lost: Sequence[Lost]) -> list[str]:
+def whole_months(months: Sequence[str], lost: Sequence[Difference]) -> list[str]:
     """Those of ``months`` of which nothing is lost."""
     gone = {one.month for one in lost}
     return [] if None in gone else [month for month in months if month not in gone]
@@ -128,7 +114,7 @@ def _foreign(manifest: Manifest, window: Window, months: Sequence[str]) -> Itera
         ):
             maybe.append(found)
     paths = {found.tagpath for found in maybe if found.tagpath is not None}
-    committed = {key for month in months for key in manifest.entries(month, window=window, paths=paths)}
+    committed = {entry.key for entry in manifest.entries(*months, window=window, paths=paths)}
     committed |= kept_for_readers(manifest)
     return (found for found in maybe if found.key not in committed)
 
@@ -143,7 +129,7 @@ def _table(manifest: Manifest, months: Sequence[str]) -> Iterator[Difference]:
     except LakeError as error:
         yield Difference("table", None, None, str(error))
         return
-    entries = {key: entry for month in months for key, entry in manifest.entries(month).items()}
+    entries = {entry.key: entry for entry in manifest.entries(*months)}
     for key in sorted(table.keys() ^ entries.keys()):
         entry = table.get(key) or entries[key]
         what = "the Iceberg table names it, the manifest does not" if key in table else "the Iceberg table lacks it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,6 @@ from ..progress.steps import Progress, Step
 from ..publishing.patch import portions
 from ..staging.staged_files import Staged
 from ..transform.parquet import decode
-from ..transform.readings import SCHEMA
 from ..windows import Window, joined, without
 from .audit_objects import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
@@ -111,12 +110,12 @@ def _compare_place(
         if why:
             damaged[entry] = why
         elif data is not None and compared and entry.key not in alike and entry not in overlaps:
-            held.append(within_all(decode(data), asked.covered))
+            held.append(decode(data))
     differences: tuple[Difference, ...] = ()
     days: tuple[Window, ...] = ()
     if compared and (held or new):
         parts = without(asked.covered, [entry.interval for entry in {*damaged, *overlaps}])
-        found = compare(_all(held, parts), _all(new, parts))
+        found = compare(within_all(held, parts), within_all(new, parts))
         differences, days = tuple(found.differences(*where)), _days(found, asked.days)
     return Place(
         where,
@@ -128,10 +127,6 @@ def _compare_place(
         differences=differences,
         days=days,
     )
-
-
-def _all(tables: Iterable[pa.Table], parts: Sequence[Window]) -> pa.Table:
-    return within_all(pa.concat_tables([SCHEMA.empty_table(), *tables]), parts)
 
 
 def _days(found: Compared, days: Sequence[Window]) -> tuple[Window, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -78,10 +78,6 @@ class Compared:
     surplus: np.ndarray
     different: np.ndarray
 
-    @property
-    def equal(self) -> bool:
-        return not (len(self.missing) or len(self.surplus) or len(self.different))
-
     def differences(self, tagpath: str, month: str) -> Iterator[Difference]:
         for kind, times, what in (
             ("missing", self.missing, "missing in the lake"),
@@ -116,8 +112,9 @@ def compare(lake: pa.Table, source: pa.Table) -> Compared:
     )
 
 
-def within_all(readings: pa.Table, parts: Sequence[Window]) -> pa.Table:
-    """The readings of ``parts``, which are in order of time."""
+def within_all(tables: Iterable[pa.Table], parts: Sequence[Window]) -> pa.Table:
+    """The readings of ``parts``; these as well as ``tables`` are in order of time."""
+    readings = pa.concat_tables([SCHEMA.empty_table(), *tables])
     return pa.concat_tables([SCHEMA.empty_table(), *(inside(readings, part) for part in parts)]).combine_chunks()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from ..lake import source_state as of_source
-from ..lake.manifest import PIECES, DataFile
+from ..lake.manifest import PIECES, DataFile, of_paths
 from ..lake.source_state import Grid
 from ..publishing.publish import Scope
 from ..staging.measured import Measured
@@ -33,7 +32,7 @@ def pieces_notes(
     places: Sequence[Place],
 ) -> Iterator[str]:  # fmt: skip
     """Days of which the manifest knows something else than was read, though the readings are the same."""
-    waiting = Counter(path for path, rows in zip(*_columns(known, "tagpath", "rows"), strict=True) if rows is None)
+    waiting = Counter(row["tagpath"] for row in known.to_pylist() if row["rows"] is None)
     if waiting:
         yield f"{waiting.total():,} days of {_named(waiting)} to be read again by a run to come"
     whole = [part for month in scope.months for part in of_source.whole(scope.part(month), scope.timezone)]
@@ -51,33 +50,14 @@ def pieces_notes(
     if not compared:
         return
     before = pa.Table.from_pylist(compared, schema=PIECES)
-    mine = found.prints.filter(
-        pa.array([path in tags for path in found.prints.column("tagpath").to_pylist()], pa.bool_())
-    )
-    now = Grid(before).counted(_within(mine, before))
-    changed = Counter(
-        path
-        for path, *pairs in zip(
-            *_columns(before, "tagpath", "rows", "hash"), *_columns(now, "rows", "hash"), strict=True
-        )
-        if pairs[:2] != pairs[2:]
-    )
+    mine = of_paths(found.prints, {row["tagpath"] for row in compared})
+    now = Grid(before).counted(found.prints.filter(mine))
+    changed = Counter(old["tagpath"] for old, new in zip(compared, now.to_pylist(), strict=True) if old != new)
     if changed:
         yield (
             f"rows of {changed.total():,} days of {_named(changed)} other in the source than when they were read,"
             " though their readings are the same"
         )
-
-
-def _within(prints: pa.Table, pieces: pa.Table) -> pa.Table:
-    """Prints of the tag paths and times that ``pieces`` have any of."""
-    paths, last = set(pieces.column("tagpath").to_pylist()), max(pieces.column("end").to_pylist())
-    first = min(pieces.column("start").to_pylist())
-    keep = [
-        path in paths and first <= start < last
-        for path, start in zip(*_columns(prints, "tagpath", "start"), strict=True)
-    ]
-    return prints.filter(pa.array(keep, pa.bool_()))
 
 
 def appended_notes(places: Sequence[Place]) -> Iterator[str]:
@@ -92,7 +72,3 @@ def appended_notes(places: Sequence[Place]) -> Iterator[str]:
 def _named(paths: Mapping[str, int] | set[str]) -> str:
     first = sorted(paths)[0]
     return f"{first} is" if len(paths) == 1 else f"{len(paths):,} tag paths ({first} for one) are"
-
-
-def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
-    return [table.column(name).to_pylist() for name in names]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -22,16 +22,16 @@ from ..lake.data_files import drift
 from ..lake.keys import DIGEST, READINGS, TAGS
 from ..lake.manifest import DataFile, Manifest, MonthChange, by_path
 from ..lake.source_state import Piece
-from ..lake.stores import Conflict, Store
-from ..lake.tag_metadata import tags_file
+from ..lake.stores import Store
+from ..lake.tag_metadata import tag_table
 from ..late.read_again import counted, rejected_again, scope_around, staged_again
 from ..pipeline.run_record import run_id
 from ..progress.steps import Progress
-from ..publishing.lease import Place, acquire
+from ..publishing.lease import Place, acquire, until_acquired
 from ..publishing.prepare import prepare
 from ..publishing.publish import Known, look, patch
 from ..staging import Executor
-from ..transform.parquet import decode
+from ..transform.parquet import decode, parquet
 from ..transform.readings import times_ms
 from ..windows import Window, joined, month_window, without
 from .audit_objects import Foreign, at_rest, overlapping, spelled
@@ -51,7 +51,7 @@ def repair(
     with open_historian(config) as historian:
         sweep(store, window, [one for one in found.foreign if _removable(one, historian, config)], config)
         if found.rest.tags:
-            store.put(TAGS, tags_file(historian.tags()))
+            store.put(TAGS, parquet(tag_table(historian.tags())))
         again, damaged = to_read_again(found, historian, config)
         if not again:
             return
@@ -122,22 +122,16 @@ def to_read_again(found: Found, historian: Historian, config: Config) -> tuple[l
 # -- objects that nobody committed -------------------------------------------------------------------------------------
 
 
+@until_acquired
 def sweep(store: Store, window: Window, foreign: Sequence[Foreign], config: Config) -> None:
     """Remove ``foreign`` objects, as far as they still are that, and what the manifest's bookkeeping does not name."""
     keys = {one.key for one in foreign}
-    while True:
-        rest = at_rest(store, window, config.timezone)
-        gone = [*(one.key for one in rest.foreign if one.key in keys), *rest.leftovers]
-        if not gone:
-            return
-        try:
-            lease = acquire(rest.manifest, f"{window}, repaired")
-        except Conflict:
-            continue
-        with lease:
+    rest = at_rest(store, window, config.timezone)
+    gone = [*(one.key for one in rest.foreign if one.key in keys), *rest.leftovers]
+    if gone:
+        with acquire(rest.manifest, f"{window}, repaired") as lease:
             lease.commit(rest.manifest.root, [Place((key,), ()) for key in gone])
             lease.settle()
-        return
 
 
 def _removable(one: Foreign, historian: Historian, config: Config) -> bool:
@@ -153,43 +147,34 @@ def _removable(one: Foreign, historian: Historian, config: Config) -> bool:
 # -- the manifest's states ---------------------------------------------------------------------------------------------
 
 
+@until_acquired
 def rebuild(store: Store, window: Window, config: Config) -> None:
     """Write states that are lost anew, of every tag path, from the files that are there, and the Iceberg table of all.
 
     Days of such a month are noted as not known, so that the runs to come read them again.
     """
-    while True:
-        rest = at_rest(store, window, config.timezone)
-        if not (rest.lost or rest.table):
-            return
-        lost = {one.month for one in rest.lost if one.month}
-        if len(lost) < len({one.month for one in rest.lost}):
-            lost = {one.month for key, _ in store.list(READINGS.rstrip("/")) if (one := spelled(key)).month}
-        held = _without_lost(rest.manifest, {one.key for one in rest.lost})
-        changed = {month: _rebuilt(store, held, month, config) for month in sorted(lost)}
-        what = f"the manifest of {', '.join(sorted(lost)) or 'the Iceberg table'}, rebuilt"
-        try:
-            lease = acquire(rest.manifest, what)
-        except Conflict:
-            continue
-        with lease:
-            lease.announce([])
-            prepared = prepare(held, changed, what, whole=True)
-            lease.commit(prepared.root, [])
-            lease.settle(forget=prepared.forget | (rest.manifest.root.states - prepared.root.states))
+    rest = at_rest(store, window, config.timezone)
+    if not (rest.lost or rest.table):
         return
-
-
-def _without_lost(manifest: Manifest, lost: Collection[str]) -> Manifest:
-    """The manifest as if it did not name what is lost."""
-    root = manifest.root
-    files, pieces = ({m: key for m, key in named.items() if key not in lost} for named in (root.files, root.pieces))
-    return replace(manifest, root=replace(root, files=files, pieces=pieces))
+    lost = {one.month for one in rest.lost if one.month}
+    if len(lost) < len({one.month for one in rest.lost}):
+        lost = {one.month for key, _ in store.list(READINGS.rstrip("/")) if (one := spelled(key)).month}
+    # The manifest as if it did not name what is lost.
+    root, keys = rest.manifest.root, {one.key for one in rest.lost}
+    files, pieces = ({m: key for m, key in named.items() if key not in keys} for named in (root.files, root.pieces))
+    held = replace(rest.manifest, root=replace(root, files=files, pieces=pieces))
+    changed = {month: _rebuilt(store, held, month, config) for month in sorted(lost)}
+    what = f"the manifest of {', '.join(sorted(lost)) or 'the Iceberg table'}, rebuilt"
+    with acquire(rest.manifest, what) as lease:
+        lease.announce([])
+        prepared = prepare(held, changed, what, whole=True)
+        lease.commit(prepared.root, [])
+        lease.settle(forget=prepared.forget | (rest.manifest.root.states - prepared.root.states))
 
 
 def _rebuilt(store: Store, held: Manifest, month: str, config: Config) -> MonthChange:
     if month in held.root.files:
-        entries, added = list(held.entries(month).values()), frozenset[DataFile]()
+        entries, added = held.entries(month), frozenset[DataFile]()
     else:
         added = frozenset(_files_there(store, month))
         entries = sorted(added)

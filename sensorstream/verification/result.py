@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import LakeCheckFailed
 from ..formatting import html_table, on_a_screen
-from ..lake.keys import TAGS
 from ..lake.sound import MEND
 from .audit_objects import AtRest, Foreign
 from .compare_files import Place
@@ -32,10 +31,7 @@ class Found:
     def differences(self, *, append: bool) -> list[Difference]:
         """Every difference; a lake that is appended to keeps what the source has changed or deleted since."""
         kept = ("surplus", "different") if append else ()
-        found = [*self.rest.killed]
-        found += [Difference("state", None, one.month, one.why, key=one.key) for one in self.rest.lost]
-        found += [Difference("damaged", None, None, why, key=TAGS) for why in [self.rest.tags] if why]
-        found += self.rest.table
+        found = [*self.rest.killed, *self.rest.lost, *self.rest.tags, *self.rest.table]
         found += [difference for place in self.places for difference in place.every() if difference.kind not in kept]
         what = "nobody committed it, and readers of the prefix see it"
         found += [Difference("foreign", one.tagpath, one.month, what, key=one.key) for one in self.foreign]

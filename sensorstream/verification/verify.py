@@ -145,7 +145,7 @@ def _look(
     paths = tags | historian.matching(others - tags, patterns)
     scope = Scope.of(config, window, paths, months)
     before = seen_in(manifest, scope)
-    committed = by_partition(e for month in months for e in manifest.entries(month, paths=paths).values())
+    committed = by_partition(manifest.entries(*months, paths=paths))
     covered = without(coverage(what.tables, window), [part for month, part in every.items() if month not in months])
     asked = Asked(window, tuple(day for _, day in window.days(config.timezone)), tuple(covered), tags)
 
@@ -178,8 +178,8 @@ def _look(
         notes += appended_notes(places)
     rows: Counter[str] = Counter()
     if measured:
-        for path, count in zip(*(measured.prints.column(n).to_pylist() for n in ("tagpath", "rows")), strict=True):
-            rows[path] += count
+        for row in measured.prints.to_pylist():
+            rows[row["tagpath"]] += row["rows"]
     return Found(
         rest=rest,
         foreign=tuple(one for one in rest.foreign if one.tagpath is None or one.tagpath in paths),

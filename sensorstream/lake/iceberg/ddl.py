@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...config.settings import Config
 from ...errors import ConfigError
-from ..ddl import duckdb_secret, hive_text, needs_s3, standard_text
+from ..ddl import duckdb_access, hive_text, needs_s3, standard_text
 from ..keys import ICEBERG
 from ..stores import open_store
 
@@ -29,8 +29,8 @@ def table_statements(config: Config, metadata: str, engine: str) -> str:
     if engine == "duckdb":
         # Its name tells the version without a v.
         view = f"iceberg_scan(\n  {standard_text(where)}, version_name_format = '%s%s.metadata.json'\n)"
-        first = f"INSTALL httpfs;\nINSTALL aws;\n{duckdb_secret(config)}\n" if config.bucket_name else ""
-        return f"INSTALL iceberg;\nLOAD iceberg;\n{first}CREATE OR REPLACE VIEW {name} AS SELECT * FROM {view};\n"
+        first = f"INSTALL iceberg;\nLOAD iceberg;\n{duckdb_access(config)}"
+        return f"{first}CREATE OR REPLACE VIEW {name} AS SELECT * FROM {view};\n"
     if engine == "spark":
         call = f"CALL lake.system.register_table(table => '{table}', metadata_file => {hive_text(file)});"
         return f"-- In a catalog of Iceberg's that is called lake here.\n{STALE}\n{call}\n"

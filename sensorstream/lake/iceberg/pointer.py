@@ -33,22 +33,9 @@ HINT = f"{ICEBERG}metadata/version-hint.text"
 SUFFIX = ".metadata.json"
 
 
-def look(manifest: Manifest) -> None:
-    """``LakeError`` if a pointer names what the root does not: somebody else has committed to the table."""
-    _Pointers(manifest).look()
+class Pointers:
+    """Those of the table that a manifest's root names."""
 
-
-def follow(manifest: Manifest) -> None:
-    """Make the pointers name what the root names."""
-    _Pointers(manifest).follow()
-
-
-def behind(manifest: Manifest) -> bool:
-    """Whether a pointer names nothing, or the state before."""
-    return _Pointers(manifest).behind()
-
-
-class _Pointers:
     def __init__(self, manifest: Manifest) -> None:
         self.store: Store = manifest.store
         self.table = LakeTable(self.store, manifest.root.iceberg)
@@ -62,6 +49,7 @@ class _Pointers:
                 self.catalog._load_file_io = lambda *_, **__: self.table.io  # type: ignore[method-assign]
 
     def look(self) -> None:
+        """``LakeError`` if a pointer names what the root does not: somebody else has committed to the table."""
         hint = self.store.get(HINT)
         if hint is not None and hint != self._hint:
             raise self._foreign(f"{self.store.url}{HINT} names {hint.decode(errors='replace')}")
@@ -70,6 +58,7 @@ class _Pointers:
                 self._check(self._entry(), only_now=True)
 
     def behind(self) -> bool:
+        """Whether a pointer names nothing, or the state before."""
         if self.store.get(HINT) != self._hint:
             return True
         if self.catalog is None:
@@ -77,14 +66,14 @@ class _Pointers:
         with self._errors():
             entry = self._entry()
             self._check(entry, only_now=False)
-        return entry is None or not self._is_now(entry)
-
-    def _is_now(self, entry: Table) -> bool:
+        if entry is None:
+            return True
         if isinstance(self.catalog, MetastoreCatalog):
-            return bool(entry.metadata_location == self._location)
-        return bool(entry.metadata.current_snapshot_id == self.table.metadata.current_snapshot_id)
+            return bool(entry.metadata_location != self._location)
+        return bool(entry.metadata.current_snapshot_id != self.table.metadata.current_snapshot_id)
 
     def follow(self) -> None:
+        """Make the pointers name what the root names."""
         if self.store.get(HINT) != self._hint:
             self.store.put(HINT, self._hint)
         if self.catalog is None:

@@ -116,8 +116,7 @@ class LakeTable:
             return {}
         with self._readable(snapshot.manifest_list):
             concerned = _of_months(months) if months is not None else lambda manifest: True
-            some = [manifest for manifest in self._manifests(snapshot) if concerned(manifest)]
-            lists = [manifest.fetch_manifest_entry(self.io) for manifest in some]
+            lists = [m.fetch_manifest_entry(self.io) for m in snapshot.manifests(self.io) if concerned(m)]
         found = (entry_of(self.store, entry.data_file) for entries in lists for entry in entries)
         return {entry.key: entry for entry in found if months is None or entry.month in months}
 
@@ -127,12 +126,10 @@ class LakeTable:
         for snapshot in reversed(self.snapshots):
             if snapshot.timestamp_ms <= ms:
                 return snapshot
-        oldest = self.snapshots[0].timestamp_ms / 1000 if self.snapshots else None
-        has = (
-            f"the oldest that it has is of {datetime.fromtimestamp(oldest, UTC):%Y-%m-%dT%H:%M:%SZ}"
-            if oldest
-            else "it has none"
-        )
+        has = "it has none"
+        if self.snapshots:
+            oldest = datetime.fromtimestamp(self.snapshots[0].timestamp_ms / 1000, UTC)
+            has = f"the oldest that it has is of {oldest:%Y-%m-%dT%H:%M:%SZ}"
         raise LakeError(
             f"lake {self.store.place} has no state of {instant:%Y-%m-%dT%H:%M:%SZ} any more, or had none yet: {has};"
             ' "keep_days" of "iceberg" says how long states are kept'
@@ -152,9 +149,6 @@ class LakeTable:
         data = self.store.get(key) if key else None
         return REPLACED.empty_table() if data is None else table_of(data).cast(REPLACED)
 
-    def _manifests(self, snapshot: Snapshot) -> list[ManifestFile]:
-        return list(snapshot.manifests(self.io))
-
     @contextmanager
     def _readable(self, key: str) -> Iterator[None]:
         try:
@@ -166,7 +160,7 @@ class LakeTable:
             ) from error
 
     def _objects(self, snapshot: Snapshot) -> set[str]:
-        return {snapshot.manifest_list, *(manifest.manifest_path for manifest in self._manifests(snapshot))}
+        return {snapshot.manifest_list, *(manifest.manifest_path for manifest in snapshot.manifests(self.io))}
 
     # -- what it becomes ------------------------------------------------------------------------------------------
 
@@ -204,7 +198,9 @@ class LakeTable:
         if self._location:
             named["before"] = self.named["metadata"]  # a reader may be about to open it
         if left := sorted(waiting.keys() - set(gone)):
-            named["replaced"] = self._put_replaced(pa.table([left, [waiting[key] for key in left]], schema=REPLACED))
+            named["replaced"] = f"{STATES}replaced-{uuid.uuid4().hex[:16]}.parquet"
+            rows = pa.table([left, [waiting[key] for key in left]], schema=REPLACED)
+            self.store.put(named["replaced"], parquet(rows))
         # A manifest is part of the snapshots from one to another, without a gap.
         needed = self._objects(kept[0]) if kept else set()
         unused |= {location for snapshot in expired for location in self._objects(snapshot)} - needed
@@ -223,20 +219,6 @@ class LakeTable:
             commit.append_data_file(iceberg_file(self.store, entry))
         return commit
 
-    def _put_replaced(self, table: pa.Table) -> str:
-        key = f"{STATES}replaced-{uuid.uuid4().hex[:16]}.parquet"
-        self.store.put(key, parquet(table))
-        return key
-
-
-def readable(table: LakeTable) -> LakeTable:
-    """``table``, or a new one where the files of its last snapshot cannot be told."""
-    try:
-        table.files()
-        return table
-    except LakeError:
-        return LakeTable(table.store, None)
-
 
 class _Commit(_SnapshotProducer["_Commit"]):
     """One snapshot of files that come and files that go, in one pass over the manifests of their months.
@@ -246,17 +228,13 @@ class _Commit(_SnapshotProducer["_Commit"]):
 
     removed: Mapping[str, DataFile]  # by address
 
-    def _manifests(self) -> list[ManifestFile]:
-        kept, gone = self._kept_and_gone()
-        if missing := self.removed.keys() - {entry.data_file.file_path for entry in gone}:
-            raise LakeError(f"the Iceberg table does not have {min(missing)}: {MEND}")
-        come = [self._entry(ManifestEntryStatus.ADDED, file) for file in self._added_data_files]
-        found = [self._written(entries) for entries in (come, gone) if entries] + kept
-        if len(found) <= MANIFESTS_TO_MERGE:
-            return found
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        if len(manifests) <= MANIFESTS_TO_MERGE:
+            return manifests
         merging: _ManifestMergeManager[Any] = _ManifestMergeManager(MANIFEST_BYTES, MANIFESTS_TO_MERGE, True, self)
-        return merging.merge_manifests(found)
+        return merging.merge_manifests(manifests)
 
+    @cached_property
     def _kept_and_gone(self) -> tuple[list[ManifestFile], list[ManifestEntry]]:
         """Manifests of the files that stay, and entries of those that go."""
         now = self._transaction.table_metadata.current_snapshot()
@@ -274,31 +252,30 @@ class _Commit(_SnapshotProducer["_Commit"]):
             if len(stay) == len(entries):
                 kept.append(manifest)
                 continue
-            gone += [
-                self._entry(ManifestEntryStatus.DELETED, entry.data_file, entry)
-                for entry in entries
-                if entry.data_file.file_path in self.removed
-            ]
+            gone += [entry for entry in entries if entry.data_file.file_path in self.removed]
             if stay:
-                kept.append(
-                    self._written([self._entry(ManifestEntryStatus.EXISTING, old.data_file, old) for old in stay])
-                )
+                with self.new_manifest_writer(self.spec(0)) as writer:
+                    for entry in stay:
+                        writer.existing(entry)
+                kept.append(writer.to_manifest_file())
+        if missing := self.removed.keys() - {entry.data_file.file_path for entry in gone}:
+            raise LakeError(f"the Iceberg table does not have {min(missing)}: {MEND}")
         return kept, gone
 
-    def _entry(self, status: ManifestEntryStatus, file: IcebergFile, old: ManifestEntry | None = None) -> ManifestEntry:
-        return ManifestEntry.from_args(
-            status=status,
-            snapshot_id=old.snapshot_id if old and status == ManifestEntryStatus.EXISTING else self._snapshot_id,
-            sequence_number=old.sequence_number if old else None,
-            file_sequence_number=old.file_sequence_number if old else None,
-            data_file=file,
-        )
+    def _existing_manifests(self) -> list[ManifestFile]:
+        return self._kept_and_gone[0]
 
-    def _written(self, entries: Sequence[ManifestEntry]) -> ManifestFile:
-        with self.new_manifest_writer(self.spec(0)) as writer:
-            for entry in entries:
-                writer.add_entry(entry)
-        return writer.to_manifest_file()
+    def _deleted_entries(self) -> list[ManifestEntry]:
+        return [
+            ManifestEntry.from_args(
+                status=ManifestEntryStatus.DELETED,
+                snapshot_id=self._snapshot_id,
+                sequence_number=entry.sequence_number,
+                file_sequence_number=entry.file_sequence_number,
+                data_file=entry.data_file,
+            )
+            for entry in self._kept_and_gone[1]
+        ]
 
     def _summary(self, snapshot_properties: Mapping[str, str] = {}) -> Summary:
         """Counts of files, readings and bytes. pyiceberg's own spells each file's partition for it."""
@@ -316,12 +293,6 @@ class _Commit(_SnapshotProducer["_Commit"]):
         return update_snapshot_summaries(
             Summary(self._operation, **told, **snapshot_properties), before.summary if before else None
         )
-
-    def _existing_manifests(self) -> list[ManifestFile]:
-        return self._kept_and_gone()[0]
-
-    def _deleted_entries(self) -> list[ManifestEntry]:
-        return self._kept_and_gone()[1]
 
 
 def _of_months(months: Collection[str]) -> Callable[[ManifestFile], bool]:

@@ -39,10 +39,8 @@ class Bucket:
         self.assumed = config.s3_conditional_writes == "assumed"
         self._proven = False
         self._slots = threading.BoundedSemaphore(config.s3_connections)
-        # Three silent requests fit into the patience.
-        self._config, self._silence = config, self.patience / 4
-        self._chain = chain(self.place, config.aws)
-        self._store = self._client(self._silence)
+        self._config, self._chain = config, chain(self.place, config.aws)
+        self._store = self._client()
 
     @cached_property
     def _large(self) -> S3Store:
@@ -52,10 +50,11 @@ class Bucket:
     @cached_property
     def _single(self) -> S3Store:
         """For keys that a bulk delete cannot remove: see ``_doubtful``."""
-        return self._client(self._silence, disable_bulk_delete=True)
+        return self._client(disable_bulk_delete=True)
 
-    def _client(self, silence_seconds: float, **more: Any) -> S3Store:
-        return _client(self._config, self._chain, silence_seconds, **more)
+    def _client(self, silence_seconds: float | None = None, **more: Any) -> S3Store:
+        # Three silent requests fit into the patience.
+        return _client(self._config, self._chain, silence_seconds or self.patience / 4, **more)
 
     def check(self) -> None:
         # A wrong address shall not cost a minute before it is named; nor shall a page of all that the lake holds.
@@ -99,22 +98,18 @@ class Bucket:
 
     def copy(self, source: str, target: str) -> bool:
         def attempt() -> bool:
-            try:
-                obstore.copy(self._store, source, target)
-                return True
-            except FAILURES as error:
-                if absent(error):
-                    return False
-                raise
+            obstore.copy(self._store, source, target)
+            return True
 
-        return self._do(f"copying to {target}", attempt)
+        return self._do(f"copying to {target}", lambda: _where_there(attempt)) or False
 
     def delete(self, keys: Sequence[str]) -> None:
         for doubtful in (False, True):
             some = [key for key in keys if self._doubtful(key) == doubtful]
             for first in range(0, len(some), KEYS_OF_A_DELETE):
                 store, part = self._single if doubtful else self._store, some[first : first + KEYS_OF_A_DELETE]
-                self._do(f"removing {len(part)} objects", partial(_delete, store, part))
+                delete = partial(obstore.delete, store, part)
+                self._do(f"removing {len(part)} objects", partial(_where_there, delete))
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         def attempt() -> list[tuple[str, int]]:
@@ -128,13 +123,11 @@ class Bucket:
         return self._do(f"reading {key}", lambda: self._versioned(key))
 
     def _versioned(self, key: str) -> tuple[bytes, str] | None:
-        try:
+        def attempt() -> tuple[bytes, str]:
             answer = obstore.get(self._store, key)
             return bytes(answer.bytes()), str(answer.meta["e_tag"])
-        except FAILURES as error:
-            if absent(error):
-                return None
-            raise
+
+        return _where_there(attempt)
 
     def swap(self, key: str, data: bytes, version: str | None) -> str:
         def attempt() -> str:
@@ -221,12 +214,14 @@ def address(config: Config) -> tuple[str | None, bool]:
     return endpoint, not path_style
 
 
-def _delete(store: S3Store, keys: Sequence[str]) -> None:
+def _where_there(action: Callable[[], Result]) -> Result | None:
+    """What ``action`` returns; ``None`` where there is no such object."""
     try:
-        obstore.delete(store, keys)
+        return action()
     except FAILURES as error:
-        if not absent(error):  # gone already: that is what was asked for
-            raise
+        if absent(error):
+            return None
+        raise
 
 
 def _client(config: Config, chain: Chain, silence_seconds: float, **more: Any) -> S3Store:

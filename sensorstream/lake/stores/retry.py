@@ -40,6 +40,27 @@ REDIRECTED = "redirect without LOCATION|PermanentRedirect|AuthorizationHeaderMal
 UNTRUSTED = r"InvalidCertificate\(\s*(Other\w*|\w+)"
 NO_TLS = "InvalidContentType"
 
+# What is said where the store's own words hold one of these; the first counts.
+SENTENCES = {
+    NO_TLS: 'the store does not speak TLS there: write http:// in "s3_endpoint_url", or the port that does',
+    "NoSuchBucket": 'there is no such bucket: check "bucket_name" or create it',
+    r"KMS\.|kms:": 'the encryption key is refused: check "s3_kms_key_id" and that the role may use it'
+    " (kms:GenerateDataKey, kms:Decrypt)",
+    "TooSkewed": "the clocks of this machine and the store differ by more than 15 minutes: set them right",
+    "ExpiredToken": "the credentials have expired: log in again, or use a role, whose credentials are renewed",
+    REFUSED: "the credentials are refused: check the role or profile and its policy",
+    REDIRECTED: 'the bucket is in another region: check "s3_region"',
+    "status code: 501": "the store does not know this kind of request: use one that does",
+    "KeyTooLong": 'the name is longer than the 1,024 bytes that S3 allows: shorten the tag path or "s3_directory"',
+    "SlowDown|status code: (503|429)|TooManyRequests": "the store still asks to slow down after {seconds:g} s of"
+    ' patience: lower "s3_connections" or raise "s3_patience_seconds"',
+    "TimedOut|timed out|RequestTimeout|status code: 408": "no answer in time within {seconds:g} s of patience: check"
+    ' the network or raise "s3_patience_seconds"',
+    "body error|Decode|IncompleteMessage|UnexpectedEof": "the store's answers break off: check the network and what"
+    " stands between",
+    "Connect|error sending request|connection": 'the store cannot be reached: check "s3_endpoint_url" and the network',
+}
+
 # Where an error's text repeats the name of an object.
 NAMES = r'https?://\S+|<(Key|Resource)>.*?</\1>|(?<=path: )"(\\.|[^"\\])*"|(?<=for key )\S+'
 
@@ -87,38 +108,10 @@ def why(error: BaseException, seconds: float, bundle: str | None = None) -> str:
     text = said(error)
     if untrusted := re.search(UNTRUSTED, text):
         return _untrusted(untrusted[1], text, bundle)
-    if NO_TLS in text:
-        return 'the store does not speak TLS there: write http:// in "s3_endpoint_url", or the port that does'
-    if "NoSuchBucket" in text:
-        return 'there is no such bucket: check "bucket_name" or create it'
-    if re.search(r"KMS\.|kms:", text):
-        return (
-            'the encryption key is refused: check "s3_kms_key_id" and that the role may use it'
-            " (kms:GenerateDataKey, kms:Decrypt)"
-        )
-    if "TooSkewed" in text:
-        return "the clocks of this machine and the store differ by more than 15 minutes: set them right"
-    if "ExpiredToken" in text:
-        return "the credentials have expired: log in again, or use a role, whose credentials are renewed"
-    if isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError) or re.search(REFUSED, text):
-        return "the credentials are refused: check the role or profile and its policy"
-    if re.search(REDIRECTED, text):
-        return 'the bucket is in another region: check "s3_region"'
-    if "status code: 501" in text:
-        return "the store does not know this kind of request: use one that does"
-    if "KeyTooLong" in text:
-        return 'the name is longer than the 1,024 bytes that S3 allows: shorten the tag path or "s3_directory"'
-    if re.search(r"SlowDown|status code: (503|429)|TooManyRequests", text):
-        return (
-            f"the store still asks to slow down after {seconds:g} s of patience: lower"
-            ' "s3_connections" or raise "s3_patience_seconds"'
-        )
-    if re.search("TimedOut|timed out|RequestTimeout|status code: 408", text):
-        return f'no answer in time within {seconds:g} s of patience: check the network or raise "s3_patience_seconds"'
-    if re.search("body error|Decode|IncompleteMessage|UnexpectedEof", text):
-        return "the store's answers break off: check the network and what stands between"
-    if re.search("Connect|error sending request|connection", text):
-        return 'the store cannot be reached: check "s3_endpoint_url" and the network'
+    denied = isinstance(error, refusals.PermissionDeniedError | refusals.UnauthenticatedError)
+    for clause, sentence in SENTENCES.items():
+        if re.search(clause, text) or (denied and clause == REFUSED):
+            return sentence.format(seconds=seconds)
     if status := re.search(r"status code: (\d{3})", text):
         named = [found[1] for tag in ("Code", "Message") if (found := re.search(f"<{tag}>(.*?)</{tag}>", text, re.S))]
         return f"the store answers {' '.join([status[1], *named])}"

@@ -58,9 +58,9 @@ def extract_seconds(config: Config, window: Window, folder: Path) -> float:
     script = f"""
 import sensorstream
 from sensorstream.pipeline.ingest import ingest
-from sensorstream.windows import Window, parse_instant
+from sensorstream.windows import Window, instant
 config = sensorstream.load({str(file_of(config, folder))!r})
-window = Window(*(parse_instant(text, "UTC") for text in {[window.start.isoformat(), window.end.isoformat()]}))
+window = Window(*(instant(text, "UTC") for text in {[window.start.isoformat(), window.end.isoformat()]}))
 spark = sensorstream.spark_session(config)
 print([ingest(config, window, spark=spark).seconds["extract"] for _ in range({1 + TIMED})])
 """

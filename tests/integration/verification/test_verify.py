@@ -187,7 +187,7 @@ def commit(lake: Lake, like: DataFile, *, start: int, end: int) -> None:
 
 
 def entry_of(lake: Lake, path: str) -> DataFile:
-    return read_manifest(lake.store).entries("2026-10")[FIRST[path]]
+    return next(entry for entry in read_manifest(lake.store).entries("2026-10") if entry.key == FIRST[path])
 
 
 def put(key: str, data: bytes = b"not Parquet") -> Callable[[Lake], None]:
