@@ -223,7 +223,7 @@ def replay(
         print("Nothing was loaded.", file=for_people(as_json))
         return end_with({"columns": dict(recording.made), "remarks": recording.remarks}, as_json)
     sandbox = servers.up(root)
-    summary = replaying.load(sandbox.owner_dsn, recording)
+    summary = replaying.replay(sandbox.owner_dsn, recording)
     servers.look_at(root, replaying.patterns(recording) if only else ())
     before = f", {summary.doubled} of them at a time that stood before" if summary.doubled else ""
     print(f"{_loaded(summary)}{before}", file=for_people(as_json))
