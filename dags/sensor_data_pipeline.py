@@ -24,40 +24,25 @@ SITE = Site.from_environment()
 # What another DAG waits for with schedule=[Asset("sensor_data_lake")].
 LAKE = Asset("sensor_data_lake", group="sensorstream")
 
+
+def choice(kind: str, title: str, description: str, **more: Any) -> Param:
+    return Param(None, type=["null", kind], title=title, description=description, **more)
+
+
 CHOICES = {
-    "date": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="Day",
-        description="In the site's time zone; empty: yesterday",
-    ),
-    "start": Param(
-        None, type=["null", "string"], title="Or from", description="2026-10-31T06:00, local time; empty: the day above"
-    ),
-    "end": Param(None, type=["null", "string"], title="to", description="The first instant after the window"),
-    "patterns": Param(
-        None,
-        type=["null", "array"],
+    "date": choice("string", "Day", "In the site's time zone; empty: yesterday", format="date"),
+    "start": choice("string", "Or from", "2026-10-31T06:00, local time; empty: the day above"),
+    "end": choice("string", "to", "The first instant after the window"),
+    "patterns": choice(
+        "array",
+        "Tags",
+        "PostgreSQL regular expressions, one a line, ^plant1/press/ for one; empty: sensor_patterns",
         items={"type": "string"},
-        title="Tags",
-        description="PostgreSQL regular expressions, one a line, ^plant1/press/ for one; empty: sensor_patterns",
     ),
-    "engine": Param(
-        None, type=["null", "string"], enum=[None, "packed", "jdbc"], title="Engine", description="Empty: as configured"
-    ),
-    "write_mode": Param(
-        None,
-        type=["null", "string"],
-        enum=[None, "overwrite", "append"],
-        title="Write mode",
-        description="Empty: as configured",
-    ),
-    "allow_loss": Param(
-        None,
-        type=["null", "boolean"],
-        title="Allow loss",
-        description="Publish even where tags lose most of the readings that the lake holds of them",
+    "engine": choice("string", "Engine", "Empty: as configured", enum=[None, "packed", "jdbc"]),
+    "write_mode": choice("string", "Write mode", "Empty: as configured", enum=[None, "overwrite", "append"]),
+    "allow_loss": choice(
+        "boolean", "Allow loss", "Publish even where tags lose most of the readings that the lake holds of them"
     ),
 }
 PARAMETERS = {

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from ..config.settings import OVERRIDES, Config
 from ..errors import ConfigError, SensorStreamError, named
-from ..windows import Window
+from ..windows import Window, window_of
 from .failures import RunFailed
 from .log_lines import stands_out
 from .site import DAILY, Site, report_url
@@ -45,11 +45,10 @@ def write_report(parameters: dict[str, Any]) -> str:
         config, window = _asked(parameters)
     except ConfigError as error:
         raise RunFailed(f"the run failed before it began: {error}") from None
-    failures = [_failure(path) for path in sorted(folder.glob("*.failure"))]
+    failure = next((_failure(path) for path in sorted(folder.glob("*.failure"))), None)
     done = run_page.check(folder, "check_lake")
-    if not failures and not (done and done["success"]):
-        failures = [SensorStreamError("a task failed: its log says why")]
-    failure = failures[0] if failures else None
+    if not failure and not (done and done["success"]):
+        failure = SensorStreamError("a task failed: its log says why")
     settings = None
     try:
         arguments = {name: parameters[name] for name in OVERRIDES}
@@ -78,7 +77,6 @@ def _failure(told: Path) -> SensorStreamError:
 
 def _asked(parameters: dict[str, Any]) -> tuple[Config, Window]:
     from ..config.sources import load
-    from ..windows import window_of
 
     arguments = {name: parameters[name] for name in OVERRIDES}
     config = load(parameters["config_path"], source=parameters["config_source"], arguments=arguments)

@@ -9,6 +9,7 @@ from typing import Any
 from airflow.providers.papermill.operators.papermill import PapermillOperator
 from airflow.sdk import BaseOperatorLink
 
+from ..atomic_files import replace_json
 from ..errors import SensorStreamError, Terminated
 from .failures import verdict
 from .site import Site, report_url
@@ -39,7 +40,6 @@ class NotebookOperator(PapermillOperator):
         SensorStreamError
             Anything else that a cell raised.
         """
-        from ..atomic_files import replace_json
         from ..config.airflow_variables import handed_on
         from ..notebook_run.execute import execute
         from ..progress.display import followed
@@ -62,7 +62,5 @@ class NotebookOperator(PapermillOperator):
 
     def on_kill(self) -> None:
         """Airflow ends the task, with SIGTERM or for its time-out, and soon by force: the report shall say so."""
-        from ..atomic_files import replace_json
-
         if self._told:
             replace_json(self._told, ["Terminated", Terminated.sentence])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from ..errors import SensorStreamError
@@ -58,11 +59,8 @@ async def run_late(context: Any = None) -> None:
         {"dag": dag_id, "run": run_id, **_report(dag_id, run_id)},
     )
     for connection_id in WAYS:
-        try:
-            connection = await Connection.async_get(connection_id)
-        except AirflowNotFoundException:
-            continue
-        await asyncio.to_thread(_tell, connection_id, connection, notice)
+        with suppress(AirflowNotFoundException):
+            await asyncio.to_thread(_tell, connection_id, await Connection.async_get(connection_id), notice)
 
 
 def _report(dag_id: str, run_id: str) -> dict[str, str]:
@@ -75,11 +73,8 @@ def send(notice: Notice) -> None:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     for connection_id in WAYS:
-        try:
-            connection = Connection.get(connection_id)
-        except AirflowNotFoundException:
-            continue
-        _tell(connection_id, connection, notice)
+        with suppress(AirflowNotFoundException):
+            _tell(connection_id, Connection.get(connection_id), notice)
 
 
 def _tell(connection_id: str, connection: Any, notice: Notice) -> None:
@@ -107,8 +102,4 @@ def _mail(connection: Any, notice: Notice) -> None:
     )
 
 
-def _post(connection: Any, notice: Notice) -> None:
-    post(connection.password or "", notice)
-
-
-WAYS = {SMTP: _mail, WEBHOOK: _post}
+WAYS = {SMTP: _mail, WEBHOOK: lambda connection, notice: post(connection.password or "", notice)}

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import partial
 from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
@@ -67,14 +68,9 @@ def mail(server: MailServer, notice: Notice) -> None:
     message["From"], message["To"] = server.sender, ", ".join(server.recipients)
     message.set_content(notice.text)
     trusted = ssl.create_default_context()
+    connect = partial(smtplib.SMTP_SSL, context=trusted) if server.security == "ssl" else smtplib.SMTP
     try:
-        if server.security == "ssl":
-            session: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, timeout=PATIENCE_SECONDS, context=trusted
-            )
-        else:
-            session = smtplib.SMTP(server.host, server.port, timeout=PATIENCE_SECONDS)
-        with session:
+        with connect(server.host, server.port, timeout=PATIENCE_SECONDS) as session:
             if server.security == "starttls":
                 session.starttls(context=trusted)
             if server.user and server.password:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -70,7 +69,8 @@ def offered(config: Config) -> Change:
     if config.patterns_url is None:
         raise ConfigError('there is no "patterns_url": name the address of the configuration service')
     offer = parse(fetch(config.patterns_url), where=config.patterns_url)
-    compiled(config, offer.sensor_patterns)
+    with connect(login(config)) as connection:
+        refuse_bad_patterns(connection, offer.sensor_patterns)
     return Change(config.sensor_patterns, offer.sensor_patterns, offer.version)
 
 
@@ -97,9 +97,3 @@ def parse(body: bytes, *, where: str) -> Offer:
     except ValidationError as error:
         key, why = first_of(error)
         raise ConfigError(f'configuration service {where}: "{key or "answer"}": {why}: the old patterns stay') from None
-
-
-def compiled(config: Config, patterns: Sequence[str]) -> None:
-    """``ConfigError`` that names a pattern that the historian's PostgreSQL refuses."""
-    with connect(login(config)) as connection:
-        refuse_bad_patterns(connection, patterns)

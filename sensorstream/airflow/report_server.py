@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,12 @@ class Reports:
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
-        self._made: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self._made is None:
-            self._made = application(self.runs)
-        await self._made(scope, receive, send)
+        await application(self.runs)(scope, receive, send)
 
 
+@cache
 def application(runs: Path) -> Any:
     """The FastAPI application behind ``Reports``."""
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -48,9 +47,8 @@ def application(runs: Path) -> Any:
     from fastapi import Depends, FastAPI, HTTPException
     from fastapi.responses import FileResponse
 
-    app = FastAPI(title="SensorStream reports", docs_url=None, redoc_url=None, openapi_url=None)
-
     allowed = [Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
+    app = FastAPI(title="SensorStream reports", docs_url=None, redoc_url=None, openapi_url=None, dependencies=allowed)
 
     def page(dag_id: str, path: Path, missing: str) -> Any:
         # Who may see another DAG's runs may not see these by its name.
@@ -60,11 +58,11 @@ def application(runs: Path) -> Any:
             return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": ONLY_ITSELF})
         return FileResponse(path, media_type="application/json", filename=path.name)
 
-    @app.get("/{dag_id}/index.html", response_class=FileResponse, dependencies=allowed)
+    @app.get("/{dag_id}/index.html", response_class=FileResponse)
     def index(dag_id: str) -> Any:
         return page(dag_id, runs / "index.html", f"no run of {dag_id} has a report yet")
 
-    @app.get("/{dag_id}/{run}/report.html", response_class=FileResponse, dependencies=allowed)
+    @app.get("/{dag_id}/{run}/report.html", response_class=FileResponse)
     def report(dag_id: str, run: str) -> Any:
         if not RUN.fullmatch(run):
             raise HTTPException(404, f"{run} is no run")
@@ -72,7 +70,7 @@ def application(runs: Path) -> Any:
             dag_id, runs / run / "report.html", f"run {run} of {dag_id} has no report yet: its last task writes it"
         )
 
-    @app.get("/{dag_id}/{run}/{name}", response_class=FileResponse, dependencies=allowed)
+    @app.get("/{dag_id}/{run}/{name}", response_class=FileResponse)
     def beside(dag_id: str, run: str, name: str) -> Any:
         if not RUN.fullmatch(run) or name not in BESIDE:
             raise HTTPException(404, f"{name} is nothing that a run leaves beside its report")

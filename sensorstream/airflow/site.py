@@ -29,9 +29,11 @@ class Site:
 
     @classmethod
     def from_environment(cls) -> Site:
-        """The site that ``SENSORSTREAM_TIMEZONE``, ``_CONFIG``, ``_CONFIG_SOURCE``, ``_RUNS`` and so on describe."""
-        told = {name: os.environ.get(f"SENSORSTREAM_{name}") for name in NAMES}
-        return cls(**{NAMES[name][0]: NAMES[name][1](text) for name, text in told.items() if text})
+        """The site that ``SENSORSTREAM_TIMEZONE``, ``_CONFIG``, ``_CONFIG_SOURCE``, ``_RUNS``, ``_RETRY_SECONDS`` and
+        ``_DEADLINE_HOURS`` describe."""
+        usual = vars(cls())
+        told = {name: os.environ.get(f"SENSORSTREAM_{name.removesuffix('_path').upper()}") for name in usual}
+        return cls(**{name: type(usual[name])(text) for name, text in told.items() if text})
 
     @property
     def retries(self) -> dict[str, Any]:
@@ -59,16 +61,6 @@ class Site:
     def folder_of(self, run_id: str) -> Path:
         """Where a run keeps its executed notebooks and its report."""
         return self.runs.absolute() / folder_name(run_id)
-
-
-NAMES: dict[str, tuple[str, Any]] = {
-    "TIMEZONE": ("timezone", str),
-    "CONFIG": ("config_path", str),
-    "CONFIG_SOURCE": ("config_source", str),
-    "RUNS": ("runs", Path),
-    "RETRY_SECONDS": ("retry_seconds", float),
-    "DEADLINE_HOURS": ("deadline_hours", float),
-}
 
 
 def report_url(dag_id: str, run_id: str) -> str:

@@ -7,15 +7,14 @@ import os
 import secrets
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..airflow.site import POOL
 from ..errors import ConfigError
-from ..sandbox.processes import DIRECT, HOST, Process, answers, free, free_port, spawn, wait_until
+from ..project_files import project_folder
+from ..sandbox.processes import DIRECT, HOST, Process, spawn, wait_until
 from ..sandbox.state import write_private
 
 USER = "admin"
@@ -30,11 +29,13 @@ COMMANDS = {
 }
 
 
-def settings(home: Path, dags: Path, port: int | None = None) -> dict[str, str]:
-    """Environment variables of an Airflow in ``home``; ``port`` is that of its API server, if it is to have one."""
-    home = home.resolve()
+def airflow_environment(home: Path, config: Path | None = None, port: int | None = None) -> dict[str, str]:
+    """Environment variables of an Airflow with our DAGs in ``home``; ``port`` is that of its API server, if any."""
+    home, dags = home.resolve(), project_folder("dags")
     address = f"http://{HOST}:{port or USUAL_PORT}"
-    return {
+    ours = {"SENSORSTREAM_CONFIG": str(config), "SENSORSTREAM_RUNS": str(home / "runs")} if config else {}
+    return ours | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags.with_name("plugins")),
@@ -52,11 +53,6 @@ def settings(home: Path, dags: Path, port: int | None = None) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "NO_PROXY": ",".join({HOST, "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}),
     }
-
-
-def pick_port() -> int:
-    """Airflow's usual port, else a free one."""
-    return USUAL_PORT if free(USUAL_PORT) else free_port()
 
 
 @dataclass
@@ -90,12 +86,12 @@ class Server:
             raise ConfigError(f"airflow {' '.join(words[:2])} failed: {last}")
         return ran.stdout
 
-    def prepare(self, *, pool_slots: int = 1) -> None:
+    def prepare(self) -> None:
         """Make or migrate the database, the pool of the historian and the login."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _ = self.password
         self.command("db", "migrate")
-        self.command("pools", "set", POOL, str(pool_slots), "Tasks that read the historian at once")
+        self.command("pools", "set", POOL, "1", "Tasks that read the historian at once")
 
     def start(self, names: Iterable[str] = COMMANDS) -> None:
         """Start what is named and not running, and wait until the API server answers and all others beat."""
@@ -120,32 +116,9 @@ class Server:
         """Whether every process runs."""
         return bool(self.processes) and all(process.alive() for process in self.processes.values())
 
-    def ask(self, path: str, *, body: Mapping[str, Any] | None = None, method: str | None = None) -> Any:
-        """What the API says at ``path`` (below ``/api/v2``), as ``admin``."""
-        request = urllib.request.Request(
-            f"{self.address}/api/v2/{path}",
-            json.dumps(body).encode() if body is not None else None,
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"},
-            method=method,
-        )
-        with DIRECT.open(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def token(self) -> str:
-        """A token of the API for ``admin``."""
-        request = urllib.request.Request(
-            f"{self.address}/auth/token",
-            json.dumps({"username": USER, "password": self.password}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with DIRECT.open(request, timeout=60) as answer:
-            return str(json.load(answer)["access_token"])
-
     def _ready(self) -> bool:
         if not self.alive():
             raise ConfigError(f"a process of Airflow ended at once: see the logs in {self.home}")
-        if not answers(self.port):
-            return False
         try:
             with DIRECT.open(f"{self.address}/api/v2/monitor/health", timeout=10) as answer:
                 health = json.load(answer)

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigError
-from .help import EVERY_DAY, Command, example
+from .help import EVERY_DAY, Commands
 from .options import USUAL_FILE, console
 
-commands = typer.Typer()
+commands = Commands(EVERY_DAY)
 
 
-@commands.command("init", cls=Command, rich_help_panel=EVERY_DAY, epilog=example("init"))
+@commands.command(example="init")
 def init(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Write the configuration there.")] = USUAL_FILE,
 ) -> None:

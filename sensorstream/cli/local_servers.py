@@ -14,6 +14,8 @@ from ..errors import ConfigError
 from ..extras import needs
 from ..project_files import project_folder
 from ..sandbox import ROOT, Sandbox, up
+from ..sandbox.plant_days import grow
+from ..sandbox.processes import free, free_port
 from ..sandbox.servers import LIBRARIES
 
 
@@ -59,12 +61,11 @@ def airflow(root: Path = ROOT) -> None:
     """Airflow with both DAGs on the sandbox, until it is stopped with Ctrl-C; its home is in the sandbox's folder."""
     from rich.console import Console
 
-    from ..sandbox.plant_days import grow
-    from .airflow_server import USER, Server, pick_port
+    from .airflow_server import USER, USUAL_PORT, Server, airflow_environment
 
     needs("sensorstream airflow", airflow=("airflow",), sandbox=LIBRARIES)
     sandbox = _sandbox(root)
-    home, port = (root / "airflow").resolve(), pick_port()
+    home, port = (root / "airflow").resolve(), USUAL_PORT if free(USUAL_PORT) else free_port()
     server = Server(home, port, {**os.environ, **airflow_environment(home, sandbox.config_path.resolve(), port)})
     console = Console(highlight=False)
     console.print("Starting Airflow ...")
@@ -89,19 +90,7 @@ def airflow(root: Path = ROOT) -> None:
         server.stop()
 
 
-def airflow_environment(home: Path, config: Path | None = None, port: int | None = None) -> dict[str, str]:
-    """The environment of an Airflow of our own: SQLite in ``home``, our DAGs, no examples, loopback only."""
-    from .airflow_server import settings
-
-    environment = settings(home, project_folder("dags"), port)
-    if config is not None:
-        environment |= {"SENSORSTREAM_CONFIG": str(config), "SENSORSTREAM_RUNS": str(home.resolve() / "runs")}
-    return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-
-
 def _sandbox(root: Path) -> Sandbox:
-    from ..sandbox.plant_days import grow
-
     sandbox = up(root)
     grow(sandbox.owner_dsn)
     os.environ.update(sandbox.aws_env())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,56 +12,33 @@ import typer
 
 from ..errors import LakeError
 from ..formatting import printable
-from .help import LOOK_AND_CHECK, Command, Group, example
-from .options import (
-    AsJson,
-    ConfigFile,
-    ConfigSource,
-    Date,
-    End,
-    EngineName,
-    Mode,
-    Patterns,
-    Start,
-    asked,
-    console,
-    end_with,
-    file_of,
-    for_people,
-    settings_of,
-)
+from .help import LOOK_AND_CHECK, Commands
+from .options import AsJson, Asked, EngineName, Mode, Where, console, end_with, for_people
 
-commands = typer.Typer()
-command = partial(commands.command, cls=Command, rich_help_panel=LOOK_AND_CHECK)
-config_commands = typer.Typer(cls=Group, help="The configuration, and where it comes from.", no_args_is_help=True)
+commands = Commands(LOOK_AND_CHECK)
+config_commands = Commands(help="The configuration, and where it comes from.", no_args_is_help=True)
 commands.add_typer(config_commands, name="config", rich_help_panel=LOOK_AND_CHECK)
-layout_commands = typer.Typer(cls=Group, help="The layout of the historian's tables.", no_args_is_help=True)
+layout_commands = Commands(help="The layout of the historian's tables.", no_args_is_help=True)
 commands.add_typer(layout_commands, name="layout", rich_help_panel=LOOK_AND_CHECK)
-layout_command = partial(layout_commands.command, cls=Command)
 
 
-@command(epilog=example("check --date 2026-10-31 --docs data-docs", dated=True))
+@commands.command(example="check --date 2026-10-31 --docs data-docs")
 def check(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
-    date: Date = None,
-    start: Start = None,
-    end: End = None,
-    pattern: Patterns = None,
+    asked: Asked,
     docs: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the Data Docs of Great Expectations there.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold source and lake of a window against what is expected of them, without a run."""
-    settings, window = asked(config, config_source, date, start, end)
+    settings, window = asked.settings_and_window()
     from ..checks.check_lake import check_lake
     from ..checks.check_source import check_source
     from ..checks.data_docs import data_docs
     from ..report.terminal import show_check
 
     with data_docs(docs) as pages:
-        found = [look(settings, window, pattern, docs=pages) for look in (check_source, check_lake)]
+        found = [look(settings, window, asked.pattern, docs=pages) for look in (check_source, check_lake)]
     for result in found:
         show_check(result, console(as_json))
     index = docs and str(docs / "index.html")
@@ -74,28 +50,23 @@ def check(
         result.raise_if_failed()
 
 
-@command(epilog=example("verify --start 2026-10-01 --end 2026-11-01", dated=True))
+@commands.command(example="verify --start 2026-10-01 --end 2026-11-01")
 def verify(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
-    date: Date = None,
-    start: Start = None,
-    end: End = None,
-    pattern: Patterns = None,
+    asked: Asked,
     repair: Annotated[
         bool, typer.Option("--repair", help="Read from the source again what differs, and put it in place.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold the lake against the source and against its own manifest; name every difference."""
-    settings, window = asked(config, config_source, date, start, end)
+    settings, window = asked.settings_and_window()
     from ..progress.display import shown
     from ..report.terminal import show_verification
     from ..report.verified import keep
     from ..verification.verify import verify as hold
 
     with shown() as tell:
-        found = hold(settings, window, pattern, repair=repair, progress=tell)
+        found = hold(settings, window, asked.pattern, repair=repair, progress=tell)
     show_verification(found, console(as_json))
     try:
         keep(settings, found)
@@ -105,10 +76,9 @@ def verify(
     found.raise_if_different()
 
 
-@command(epilog=example("reports --out all.html"))
+@commands.command(example="reports --out all.html")
 def reports(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
+    where: Where,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the page there instead of beside the reports.")
     ] = None,
@@ -118,7 +88,7 @@ def reports(
 
     Every run does it at its end.
     """
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..report.index_page import build
 
     done = build(settings, out)
@@ -126,13 +96,13 @@ def reports(
     end_with(asdict(done), as_json)
 
 
-@command(epilog=example("doctor --config config.json"))
-def doctor(config: ConfigFile = None, config_source: ConfigSource = "file", as_json: AsJson = False) -> None:
+@commands.command(example="doctor --config config.json")
+def doctor(where: Where, as_json: AsJson = False) -> None:
     """Try whatever a night needs, and say what is missing: login, rights, clock, readings, store, disk, libraries.
 
     Reads no reading; writes a probe into lake and reports, and removes it.
     """
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..notebook_run.doctor import examine
     from ..report.terminal import show_tried
 
@@ -142,10 +112,9 @@ def doctor(config: ConfigFile = None, config_source: ConfigSource = "file", as_j
         raise type(next(iter(missing.values())))(f"not ready for a night: {', '.join(missing)}: see above what to do")
 
 
-@config_commands.command("show", cls=Command, epilog=example("config show --config-source airflow"))
+@config_commands.command("show", example="config show --config-source airflow")
 def config_show(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
+    where: Where,
     engine: EngineName = None,
     write_mode: Mode = None,
     as_json: AsJson = False,
@@ -154,7 +123,7 @@ def config_show(
     from ..config.provenance import explain
 
     arguments = {"engine": engine, "write_mode": write_mode}
-    values = explain(file_of(config, config_source), config_source, arguments)
+    values = explain(where.file, where.config_source, arguments)
     if as_json:
         end_with({value.key: {"value": value.value, "origin": value.origin} for value in values}, as_json)
         return
@@ -163,7 +132,7 @@ def config_show(
     show_values(values, console(as_json))
 
 
-@layout_command("show", epilog=example("layout show thingsboard"))
+@layout_commands.command("show", example="layout show thingsboard")
 def layout_show(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="One that comes along, or a file; all names without.")
@@ -178,10 +147,10 @@ def layout_show(
         print(json.dumps(known(name).model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False))
 
 
-@layout_command("guess", epilog=example("layout guess --config config.json > layout.json"))
-def layout_guess(config: ConfigFile = None, config_source: ConfigSource = "file") -> None:
+@layout_commands.command("guess", example="layout guess --config config.json > layout.json")
+def layout_guess(where: Where) -> None:
     """Look at the historian's tables and propose a description, ready to edit."""
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..historian.layout_guess import guess_layout
 
     guess = guess_layout(settings)
@@ -190,10 +159,10 @@ def layout_guess(config: ConfigFile = None, config_source: ConfigSource = "file"
     print(json.dumps(guess.layout, indent=2, ensure_ascii=False))
 
 
-@layout_command("check", epilog=example("layout check --config config.json"))
-def layout_check(config: ConfigFile = None, config_source: ConfigSource = "file", as_json: AsJson = False) -> None:
+@layout_commands.command("check", example="layout check --config config.json")
+def layout_check(where: Where, as_json: AsJson = False) -> None:
     """Say table by table what would be read: first and last reading, tags without readings, what does not fit."""
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..historian.layout_check import check_layout
     from ..report.terminal import show_layout
 

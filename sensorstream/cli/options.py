@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -23,31 +24,6 @@ if TYPE_CHECKING:
 VARIABLE = "SENSORSTREAM_CONFIG"
 USUAL_FILE = Path("config.json")  # of the working folder
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "--config-path", metavar="FILE",
-        help=f"The configuration; without it, the file that {VARIABLE} names, else {USUAL_FILE} in this folder.",
-    ),
-]  # fmt: skip
-ConfigSource = Annotated[
-    Source,
-    typer.Option(
-        metavar=one_of(Source),
-        help="The file alone, Airflow Variables above it, or the login from AWS Secrets Manager.",
-    ),
-]
-Date = Annotated[str | None, typer.Option("--date", metavar="DAY", help="A day in the configured time zone.")]
-Start = Annotated[
-    str | None, typer.Option("--start", metavar="TIME", help="First instant, ISO 8601; a bare date is midnight.")
-]
-End = Annotated[
-    str | None, typer.Option("--end", metavar="TIME", help="First instant after the window, written the same way.")
-]
-Patterns = Annotated[
-    list[str] | None,
-    typer.Option("--pattern", metavar="REGEX", help="PostgreSQL regular expression of tag paths; repeatable."),
-]
 EngineName = Annotated[
     Engine | None, typer.Option("--engine", metavar=one_of(Engine), help="How readings leave the historian.")
 ]
@@ -56,9 +32,6 @@ Mode = Annotated[
     typer.Option(
         "--write-mode", metavar=one_of(WriteMode), help="Replace the window's readings, or add what is not there."
     ),
-]
-AllowLoss = Annotated[
-    bool, typer.Option("--allow-loss", help="Publish even where tags lose most of what the lake holds of them.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the plan, the whole record and the checks.")]
 AsJson = Annotated[
@@ -69,34 +42,83 @@ AsJson = Annotated[
 submitted: dict[str, Any] = {}  # keys that spark-submit decides
 
 
-def asked(
-    config: Path | None, source: Source, date: str | None, start: str | None, end: str | None, **arguments: Any
-) -> tuple[Config, Window]:
-    """The configuration and the window of a command line."""
-    settings = settings_of(config, source, **arguments)
-    return settings, window_of(settings.timezone, date, start=start, end=end)
+@dataclass(frozen=True)
+class Where:
+    """Options of every command that has a configuration."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "--config-path", metavar="FILE",
+            help=f"The configuration; without it, the file that {VARIABLE} names, else {USUAL_FILE} in this folder.",
+        ),
+    ] = None  # fmt: skip
+    config_source: Annotated[
+        Source,
+        typer.Option(
+            metavar=one_of(Source),
+            help="The file alone, Airflow Variables above it, or the login from AWS Secrets Manager.",
+        ),
+    ] = "file"
+
+    def settings(self, **arguments: Any) -> Config:
+        """The configuration."""
+        return load(self.file, source=self.config_source, arguments=arguments | submitted)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the configuration; ``None`` where Airflow Variables may say it all and no file is named."""
+        if self.config:
+            return self.config
+        if named := os.environ.get(VARIABLE):
+            if not Path(named).exists():
+                raise ConfigError(f"{VARIABLE} names {named}, which does not exist: set it right, or use --config FILE")
+            return Path(named)
+        if self.config_source == "airflow":
+            return None
+        if not USUAL_FILE.exists():
+            raise ConfigError(
+                f"no configuration: use --config FILE, name the file in {VARIABLE}, or write {USUAL_FILE} in"
+                f" {Path.cwd()}"
+            )
+        return USUAL_FILE
 
 
-def settings_of(config: Path | None, source: Source, **arguments: Any) -> Config:
-    """The configuration of a command line."""
-    return load(file_of(config, source), source=source, arguments=arguments | submitted)
+@dataclass(frozen=True)
+class Asked(Where):
+    """Options of every command that has a window too; ``pattern`` says which tags."""
+
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="A day in the configured time zone.")] = None
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="First instant, ISO 8601; a bare date is midnight.")
+    ] = None
+    end: Annotated[
+        str | None, typer.Option(metavar="TIME", help="First instant after the window, written the same way.")
+    ] = None
+    pattern: Annotated[
+        list[str] | None, typer.Option(metavar="REGEX", help="PostgreSQL regular expression of tag paths; repeatable.")
+    ] = None
+
+    def settings_and_window(self, **arguments: Any) -> tuple[Config, Window]:
+        """The configuration, and the window in its time zone."""
+        settings = self.settings(**arguments)
+        return settings, window_of(settings.timezone, self.date, start=self.start, end=self.end)
 
 
-def file_of(given: Path | None, source: Source) -> Path | None:
-    """The file of the configuration; ``None`` where Airflow Variables may say it all and no file is named."""
-    if given:
-        return given
-    if named := os.environ.get(VARIABLE):
-        if not Path(named).exists():
-            raise ConfigError(f"{VARIABLE} names {named}, which does not exist: set it right, or use --config FILE")
-        return Path(named)
-    if source == "airflow":
-        return None
-    if not USUAL_FILE.exists():
-        raise ConfigError(
-            f"no configuration: use --config FILE, name the file in {VARIABLE}, or write {USUAL_FILE} in {Path.cwd()}"
-        )
-    return USUAL_FILE
+@dataclass(frozen=True)
+class How:
+    """Options of every command that writes; what is not said counts as configured."""
+
+    engine: EngineName = None
+    write_mode: Mode = None
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Publish even where tags lose most of what the lake holds of them.")
+    ] = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The same as keys of the configuration."""
+        return {"engine": self.engine, "write_mode": self.write_mode, "allow_loss": self.allow_loss or None}
 
 
 def for_people(as_json: bool) -> TextIO:

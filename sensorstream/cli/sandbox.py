@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,19 +15,17 @@ from ..formatting import printable
 from ..project_files import PACKAGE
 from ..sandbox import ROOT
 from ..sandbox.plant_tags import Layout, PlantOptions
-from .help import SANDBOX, Command, Group, example, one_of
+from .help import SANDBOX, Commands, one_of
 from .options import AsJson, console, end_with, for_people
 
 if TYPE_CHECKING:
     from ..sandbox.plant import SeedSummary
     from ..sandbox.replay import ReplaySummary
 
-commands = typer.Typer()
-command = partial(commands.command, cls=Command, rich_help_panel=SANDBOX)
-servers_commands = typer.Typer(
-    cls=Group, help="A real PostgreSQL, S3 and Secrets Manager on 127.0.0.1 to try things on.", no_args_is_help=True
+commands = Commands(SANDBOX)
+servers_commands = Commands(
+    help="A real PostgreSQL, S3 and Secrets Manager on 127.0.0.1 to try things on.", no_args_is_help=True
 )
-server_command = partial(servers_commands.command, cls=Command)
 commands.add_typer(servers_commands, name="sandbox", rich_help_panel=SANDBOX)
 
 Root = Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Folder of the sandbox: state, data, logs.")]
@@ -36,7 +33,7 @@ PLANT = PlantOptions()
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 
-@command(epilog=example("demo"))
+@commands.command(example="demo")
 def demo(
     spark: Annotated[
         bool, typer.Option("--spark", help="Once more on a Spark cluster: the same objects with the same bytes.")
@@ -48,7 +45,7 @@ def demo(
     show(cluster=spark)
 
 
-@command(epilog=example("lab"))
+@commands.command(example="lab")
 def lab() -> None:
     """JupyterLab on the notebooks, sandbox running, kernel ready."""
     from .local_servers import lab as start_lab
@@ -56,7 +53,7 @@ def lab() -> None:
     start_lab()
 
 
-@command(epilog=example("airflow"))
+@commands.command(example="airflow")
 def airflow() -> None:
     """Airflow with the DAGs loaded, sandbox running."""
     from .local_servers import airflow as start_airflow
@@ -64,7 +61,7 @@ def airflow() -> None:
     start_airflow()
 
 
-@command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def bench(context: typer.Context) -> None:
     """Measure against the peers: a table of ratios, a JSON file, a picture.
 
@@ -79,7 +76,7 @@ def bench(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args, prog_name="sensorstream bench", standalone_mode=False) or 0)
 
 
-@server_command(epilog=example("sandbox up"))
+@servers_commands.command(example="sandbox up")
 def up(
     spark: Annotated[bool, typer.Option("--spark", help="A Spark cluster too: a master and two workers.")] = False,
     late: Annotated[
@@ -108,7 +105,7 @@ def up(
     end_with(running | dict(zip(names, map(str, places.values()), strict=False)), as_json)
 
 
-@server_command(epilog=example("sandbox down"))
+@servers_commands.command(example="sandbox down")
 def down(
     remove: Annotated[bool, typer.Option("--remove", help="Delete their data and passwords too.")] = False,
     root: Root = ROOT,
@@ -120,13 +117,13 @@ def down(
     print("The sandbox is stopped and gone." if remove else "The sandbox is stopped; its data stays.")
 
 
-@server_command(epilog=example("sandbox status --json"))
+@servers_commands.command(example="sandbox status --json")
 def status(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Show which servers run, and where."""
     end_with(_show(root, as_json), as_json)
 
 
-@server_command(epilog=example("sandbox seed --tags 200 --days 7"))
+@servers_commands.command(example="sandbox seed --tags 200 --days 7")
 def seed(
     tags: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Tag paths with readings.")] = PLANT.tags,
     days: Annotated[
@@ -183,7 +180,7 @@ def seed(
     end_with(_plain(summary), as_json)
 
 
-@server_command(epilog=example("sandbox replay boiler.csv --timezone Europe/Berlin"))
+@servers_commands.command(example="sandbox replay boiler.csv --timezone Europe/Berlin")
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A wide or long table of readings: CSV or Parquet.")],
     time: Annotated[
@@ -223,7 +220,7 @@ def replay(
         print("Nothing was loaded.", file=for_people(as_json))
         return end_with({"columns": dict(recording.made), "remarks": recording.remarks}, as_json)
     sandbox = servers.up(root)
-    summary = replaying.load(sandbox.owner_dsn, recording)
+    summary = replaying.replay(sandbox.owner_dsn, recording)
     servers.look_at(root, replaying.patterns(recording) if only else ())
     before = f", {summary.doubled} of them at a time that stood before" if summary.doubled else ""
     print(f"{_loaded(summary)}{before}", file=for_people(as_json))

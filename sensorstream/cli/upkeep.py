@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,32 +10,17 @@ import typer
 
 from ..errors import ConfigError
 from ..formatting import printable
-from .help import UPKEEP, Command, example, one_of
-from .options import (
-    AsJson,
-    ConfigFile,
-    ConfigSource,
-    Date,
-    End,
-    Patterns,
-    Start,
-    asked,
-    console,
-    end_with,
-    for_people,
-    settings_of,
-)
+from .help import UPKEEP, Commands, one_of
+from .options import AsJson, Asked, Where, console, end_with, for_people
 
 TableEngine = Literal["athena", "redshift", "snowflake", "trino", "spark", "duckdb"]  # of lake.ddl: it imports pyarrow
 
-commands = typer.Typer()
-command = partial(commands.command, cls=Command, rich_help_panel=UPKEEP)
+commands = Commands(UPKEEP)
 
 
-@command(epilog=example("compact --month 2026-10", dated=True))
+@commands.command(example="compact --month 2026-10")
 def compact(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
+    where: Where,
     month: Annotated[
         list[str] | None,
         typer.Option("--month", metavar="MONTH", help="Only this month (2026-10), over or not; repeatable."),
@@ -49,7 +33,7 @@ def compact(
     """Merge the small files of months that are over; no reading changes."""
     if iceberg and month:
         raise ConfigError("--to-iceberg rewrites the whole lake: leave out --month")
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..progress.display import shown
     from ..publishing.compaction import compact as merge
     from ..publishing.compaction import to_iceberg
@@ -61,10 +45,10 @@ def compact(
     end_with(asdict(done), as_json)
 
 
-@command(epilog=example("recover"))
-def recover(config: ConfigFile = None, config_source: ConfigSource = "file", as_json: AsJson = False) -> None:
+@commands.command(example="recover")
+def recover(where: Where, as_json: AsJson = False) -> None:
     """Finish or undo what a killed run left; the next run would do it by itself."""
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..lake.stores import open_store
     from ..publishing.lease import recover as put_right
 
@@ -74,26 +58,21 @@ def recover(config: ConfigFile = None, config_source: ConfigSource = "file", as_
     end_with({"lake": settings.lake, "recovered": done}, as_json)
 
 
-@command(epilog=example("ranges --start 2026-09-01 --end 2026-10-01", dated=True))
+@commands.command(example="ranges --start 2026-09-01 --end 2026-10-01")
 def ranges(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
-    date: Date = None,
-    start: Start = None,
-    end: End = None,
-    pattern: Patterns = None,
+    asked: Asked,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The file to write, in place of expectations/ranges.json.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from a window of history which values to expect, for people to look over."""
-    settings, window = asked(config, config_source, date, start, end)
+    settings, window = asked.settings_and_window()
     from ..checks.learn_ranges import learn_ranges
     from ..checks.ranges import FILE, write_ranges
     from ..project_files import project_folder
 
-    found = learn_ranges(settings, window, pattern)
+    found = learn_ranges(settings, window, asked.pattern)
     if not found:
         raise ConfigError(f"no tag has numbers in {window}: nothing is learned, choose a window with readings")
     path = out or project_folder("expectations") / FILE
@@ -102,10 +81,9 @@ def ranges(
     end_with({"file": str(path), "ranges": [learned.model_dump() for learned in found]}, as_json)
 
 
-@command(epilog=example("ddl --for duckdb"))
+@commands.command(example="ddl --for duckdb")
 def ddl(
-    config: ConfigFile = None,
-    config_source: ConfigSource = "file",
+    where: Where,
     engine: Annotated[
         TableEngine | None,
         typer.Option("--for", metavar=one_of(TableEngine), help="Whose SQL: athena's, of a lake in a folder duckdb's."),
@@ -124,7 +102,7 @@ def ddl(
     """Print the SQL that makes the lake a table of an engine, or register it in AWS Glue."""
     if register and engine:
         raise ConfigError("--register serves every engine that asks Glue: leave out --for")
-    settings = settings_of(config, config_source)
+    settings = where.settings()
     from ..lake.ddl import engine_of, statements
     from ..lake.glue import register as put
     from ..lake.iceberg.ddl import table_statements
@@ -146,7 +124,7 @@ def ddl(
     end_with(asdict(done), as_json)
 
 
-@command(epilog=example("package --out libraries.tar.gz"))
+@commands.command(example="package --out libraries.tar.gz")
 def package(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The archive to write.")] = Path("libraries.tar.gz"),
     as_json: AsJson = False,

@@ -29,7 +29,7 @@ _NULL = struct.pack(">i", -1)
 
 def block(layout: Layout, tags: Sequence[tuple[Tag, Readings]]) -> bytes:
     """COPY rows of some tags' readings, ordered by time, then tag id; header and trailer are not in it."""
-    size = _record(layout, DATATYPE_FLOAT).itemsize
+    size = _row(layout, DATATYPE_FLOAT).itemsize
     whole: list[NDArray[Any]] = []
     times: list[NDArray[np.int64]] = []
     spliced: list[tuple[int, int, bytes]] = []
@@ -43,8 +43,6 @@ def block(layout: Layout, tags: Sequence[tuple[Tag, Readings]]) -> bytes:
     t_stamp = np.concatenate(times)
     order = np.argsort(t_stamp, kind="stable")
     rows = memoryview(np.concatenate(whole)[order].tobytes())
-    if not spliced:
-        return bytes(rows)
     spliced.sort()
     places = np.searchsorted(t_stamp[order], [t for t, _, _ in spliced], side="right")
     pieces: list[bytes | memoryview] = []
@@ -55,30 +53,29 @@ def block(layout: Layout, tags: Sequence[tuple[Tag, Readings]]) -> bytes:
     return b"".join([*pieces, rows[done:]])
 
 
-def _record(layout: Layout, datatype: int) -> np.dtype[Any]:
-    """A row with one value of eight bytes; Ignition's other three value columns are NULL, four bytes each."""
+def _row(layout: Layout, datatype: int) -> NDArray[Any]:
+    """A row for one value of eight bytes; Ignition's other three value columns are NULL, four bytes each."""
     value = ">f8" if layout == "generic" or datatype == DATATYPE_FLOAT else ">i8"
     if layout == "generic":
         widths = {"t_stamp": ">i8", "value": value, "dataintegrity": ">i4"}
     else:
         columns = {f"null{i}" if i != datatype else "value": "" if i != datatype else value for i in range(4)}
         widths = {**columns, "dataintegrity": ">i4", "t_stamp": ">i8"}
+    widths = {"tagid": ">i4", **widths}
     fields = [("columns", ">i2")]
-    for name, width in {"tagid": ">i4", **widths}.items():
+    for name, width in widths.items():
         fields += [(f"{name}_size", ">i4"), *([(name, width)] if width else [])]
-    return np.dtype(fields)
+    row = np.full(np.dtype(fields).itemsize, 255, np.uint8).view(fields)
+    row["columns"] = len(widths)
+    for name in filter(widths.get, widths):
+        row[f"{name}_size"] = row.dtype[name].itemsize
+    return row
 
 
 def _records(layout: Layout, tag: Tag, read: Readings, keep: NDArray[np.bool_]) -> NDArray[Any]:
-    dtype = _record(layout, tag.datatype)
-    template = np.full(dtype.itemsize, 255, np.uint8).view(dtype)
-    template["columns"] = 4 if layout == "generic" else 7
-    for name in dtype.names or ():
-        if name.endswith("_size") and name.removesuffix("_size") in (dtype.names or ()):
-            template[name] = dtype[name.removesuffix("_size")].itemsize
-    template["tagid"] = tag.id
-    records = template.repeat(int(keep.sum()))
+    records = _row(layout, tag.datatype).repeat(int(keep.sum()))
     if len(records):
+        records["tagid"] = tag.id
         records["value"] = np.asarray(read.values)[keep]
         records["dataintegrity"] = read.quality[keep]
         records["t_stamp"] = read.t_stamp[keep]

@@ -6,6 +6,7 @@ A gateway keeps its tags in ``sqlth_te``, what scans them in ``sqlth_scinfo`` an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg import Connection, sql
@@ -63,10 +64,15 @@ def reading_tables(connection: Connection[Any], pattern: str = READING_TABLES) -
     return [name for (name,) in rows]
 
 
-def drop_tables(connection: Connection[Any], tables: list[str]) -> None:
-    if tables:
-        names = sql.SQL(", ").join(map(sql.Identifier, tables))
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(names))
+def count_rows(connection: Connection[Any], tables: Iterable[str]) -> int:
+    counts = (connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(t))) for t in tables)
+    return sum(count for ((count,),) in counts)
+
+
+def drop_tables(connection: Connection[Any], tables: Iterable[str], *, cascade: bool = False) -> None:
+    if names := [sql.Identifier(table) for table in dict.fromkeys(tables)]:
+        statement = f"DROP TABLE IF EXISTS {{}} {'CASCADE' if cascade else ''}"
+        connection.execute(sql.SQL(statement).format(sql.SQL(", ").join(names)))
 
 
 def advance_ids(connection: Connection[Any]) -> None:

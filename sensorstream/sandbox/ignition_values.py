@@ -18,14 +18,10 @@ def moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
-def month_after(month: datetime) -> datetime:
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
 def months(start_ms: int, end_ms: int) -> Iterator[tuple[str, int, int]]:
     """Name (``YYYY_MM``), start and end in epoch ms of each UTC month that overlaps ``[start_ms, end_ms)``."""
     month = moment(start_ms).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     while epoch_ms(month) < end_ms:
-        following = month_after(month)
+        following = (month + timedelta(days=32)).replace(day=1)
         yield f"{month:%Y_%m}", epoch_ms(month), epoch_ms(following)
         month = following

@@ -10,9 +10,8 @@ one whose readings are all -9999.
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,8 +22,8 @@ from psycopg import Connection, sql
 
 from ..errors import ConfigError
 from . import copy_rows, ignition_schema
-from .ignition_schema import drop_tables, reading_tables
-from .ignition_values import epoch_ms, moment, months
+from .ignition_schema import count_rows, drop_tables, reading_tables
+from .ignition_values import moment, months
 from .plant_signals import readings
 from .plant_tags import DAY_MS, DRIVERS, UNITS, PlantOptions, Tag, description, plant_tags
 
@@ -85,7 +84,7 @@ def seed(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None
     dsn
         Connection string of a role that may create tables in its schema.
     progress
-        Called with how many readings were stored since the last call; from several threads, one at a time.
+        Called with how many readings were stored since the last call; from several threads.
     """
     started = time.perf_counter()
     _check(options)
@@ -98,22 +97,22 @@ def seed(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None
             _write_ignition_catalog(connection, options, tags, tables, grown)
         else:
             _write_generic_tags(connection, tags)
-    reporting = threading.Lock()
-
-    def report(count: int) -> None:
-        if progress:
-            with reporting:
-                progress(count)
-
+    report = progress or (lambda count: None)
     # The biggest table first: the others fill the second connection's time.
-    biggest_first = sorted(tables, key=lambda t: -_weight(t))
+    biggest_first = sorted(tables, key=_weight, reverse=True)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         counts = list(pool.map(lambda table: _load(dsn, options, table, report), [*biggest_first, *grown]))
+    return summary(options, sum(counts), [table.name for table in [*tables, *grown]], started)
+
+
+def summary(options: PlantOptions, readings: int, tables: Sequence[str], started: float) -> SeedSummary:
+    """What stands in the database after a seeding that ``started`` then, by ``time.perf_counter``."""
+    tags = plant_tags(options)
     return SeedSummary(
         tags=len({tag.path for tag in tags if tag.step_ms}),
         tag_ids=len(tags),
-        readings=sum(counts),
-        tables=tuple(table.name for table in [*tables, *grown]),
+        readings=readings,
+        tables=tuple(tables),
         start=moment(options.start_ms),
         end=moment(options.end_ms),
         seconds=time.perf_counter() - started,
@@ -167,9 +166,8 @@ def _prepare(connection: Connection[Any], options: PlantOptions, tables: list[Ta
 
 def _load(dsn: str, options: PlantOptions, table: Table, report: Callable[[int], None]) -> int:
     """Make one table whole, in one transaction; returns its number of readings."""
-    name = sql.Identifier(table.name)
     with psycopg.connect(dsn) as connection:
-        count = _standing(connection, options, table.name)
+        count = standing(connection, options, [table.name])
         if count is not None:
             report(count)
             return count
@@ -183,7 +181,7 @@ def _load(dsn: str, options: PlantOptions, table: Table, report: Callable[[int],
         mark(connection, options, table.name, count)
         connection.commit()
         connection.autocommit = True
-        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table.name)))
     return count
 
 
@@ -232,13 +230,10 @@ def marked(connection: Connection[Any], options: PlantOptions, table: str) -> in
     return int(told.removeprefix(start).split()[0]) if told.startswith(start) else None
 
 
-def _standing(connection: Connection[Any], options: PlantOptions, table: str) -> int | None:
-    """Number of readings of a table that was made for this plant and not changed in number since; else None."""
-    told = marked(connection, options, table)
-    if told is None:
-        return None
-    counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
-    return told if counted and counted[0] == told else None
+def standing(connection: Connection[Any], options: PlantOptions, tables: Sequence[str]) -> int | None:
+    """Number of readings of tables that were made for this plant, as the first is marked, if it has not changed."""
+    told = marked(connection, options, tables[0]) if tables else None
+    return told if told is not None and told == count_rows(connection, tables) else None
 
 
 def _grown(connection: Connection[Any], options: PlantOptions, tags: list[Tag]) -> list[Table]:
@@ -249,7 +244,7 @@ def _grown(connection: Connection[Any], options: PlantOptions, tags: list[Tag]) 
     own = {table.name for table in plant_tables(options, tags)}
     until_today = replace(options, end=today, days=options.days + (today - options.end).days)
     later = [table for table in plant_tables(until_today, tags) if table.name not in own]
-    return [table for table in later if _standing(connection, options, table.name) is not None]
+    return [table for table in later if standing(connection, options, [table.name]) is not None]
 
 
 def _write_ignition_catalog(
@@ -258,16 +253,10 @@ def _write_ignition_catalog(
     """Rewrite the plant's own rows of the catalog and its pre-processed partition; others' rows stay."""
     ignition_schema.create_catalog(connection)
     drivers = [[id_, f"gateway-{site}", "default"] for site, id_ in DRIVERS.items()]
-    numbers = [id_ for id_, _, _ in drivers]
-    connection.execute(
-        "DELETE FROM sqlth_te WHERE scid IN (SELECT id FROM sqlth_scinfo WHERE drvid = ANY(%s))", [numbers]
-    )
-    connection.execute(
-        "DELETE FROM sqlth_sce WHERE scid IN (SELECT id FROM sqlth_scinfo WHERE drvid = ANY(%s))", [numbers]
-    )
-    connection.execute("DELETE FROM sqlth_scinfo WHERE drvid = ANY(%s)", [numbers])
-    connection.execute("DELETE FROM sqlth_drv WHERE id = ANY(%s)", [numbers])
-    connection.execute("DELETE FROM sqlth_partitions WHERE drvid = ANY(%s)", [numbers])
+    of_scans, of_drivers = "scid IN (SELECT id FROM sqlth_scinfo WHERE drvid = ANY(%s))", "drvid = ANY(%s)"
+    own = {"te": of_scans, "sce": of_scans, "scinfo": of_drivers, "drv": "id = ANY(%s)", "partitions": of_drivers}
+    for table, of_plant in own.items():
+        connection.execute(f"DELETE FROM sqlth_{table} WHERE {of_plant}", [list(DRIVERS.values())])
     scans = {key: i + 1 for i, key in enumerate(sorted({(tag.driver, tag.step_ms) for tag in tags}))}
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO sqlth_drv VALUES (%s, %s, %s)", drivers)
@@ -283,30 +272,22 @@ def _write_ignition_catalog(
             "INSERT INTO sqlth_te VALUES (%s, %s, %s, %s, 0, %s, %s)",
             [[t.id, t.path, scans[t.driver, t.step_ms], t.datatype, t.created_ms, t.retired_ms] for t in tags],
         )
-        rows = [*_partition_rows(options, tables), *([t.name, t.driver, *t.month, 0] for t in grown)]
+        first, last = tables[0], [t for t in tables if t.driver == tables[0].driver][-1]
+        preprocessed = f"{last.name}_{PREPROCESSED_SECONDS}"
+        ((before, *span),) = months(first.month[0] - 1, first.month[0])
+        rows: list[list[Any]] = [
+            *([t.name, t.driver, *t.month, 0] for t in tables),
+            [f"sqlt_data_{first.driver}_{before}", first.driver, *span, 0],  # pruned by hand, still listed
+            [last.name, last.driver, last.month[0], options.end_ms, 0],  # listed twice, with another end
+            [preprocessed, last.driver, *last.month, PREPROCESSED_SECONDS],
+            *([t.name, t.driver, *t.month, 0] for t in grown),
+        ]
         cursor.executemany("INSERT INTO sqlth_partitions VALUES (%s, %s, %s, %s, %s, 0)", rows)
-    _write_preprocessed(connection, tables, tags[0].id)
+    _write_preprocessed(connection, preprocessed, last, tags[0].id)
     ignition_schema.advance_ids(connection)
 
 
-def _partition_rows(options: PlantOptions, tables: list[Table]) -> list[list[Any]]:
-    rows: list[list[Any]] = [[t.name, t.driver, *t.month, 0] for t in tables]
-    first, last = tables[0], [t for t in tables if t.driver == tables[0].driver][-1]
-    before = moment(first.month[0] - 1).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    gone = f"sqlt_data_{first.driver}_{before:%Y_%m}"
-    rows.append([gone, first.driver, epoch_ms(before), first.month[0], 0])  # pruned by hand, still listed
-    rows.append([last.name, last.driver, last.month[0], options.end_ms, 0])  # listed twice, with another end
-    rows.append([_preprocessed_name(last), last.driver, *last.month, PREPROCESSED_SECONDS])
-    return rows
-
-
-def _preprocessed_name(table: Table) -> str:
-    return f"{table.name}_{PREPROCESSED_SECONDS}"
-
-
-def _write_preprocessed(connection: Connection[Any], tables: list[Table], tagid: int) -> None:
-    raw = [t for t in tables if t.driver == tables[0].driver][-1]
-    name = _preprocessed_name(raw)
+def _write_preprocessed(connection: Connection[Any], name: str, raw: Table, tagid: int) -> None:
     drop_tables(connection, [name])
     ignition_schema.create_partition(connection, name)
     connection.execute(

@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,11 @@ def as_user(user: tuple[int, int] | None) -> dict[str, Any]:
 
 def free(port: int) -> bool:
     """Tell whether a server can bind the port now."""
-    with socket.socket() as probe:
+    with socket.socket() as probe, suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+        probe.bind((HOST, port))
+        return True
+    return False
 
 
 def free_port(*, also_offset: int = 0) -> int:
@@ -114,11 +113,10 @@ def free_port(*, also_offset: int = 0) -> int:
 
 def answers(port: int) -> bool:
     """Tell whether something accepts connections on the port."""
-    try:
+    with suppress(OSError):
         socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def wait_until(condition: Callable[[], bool], patience_seconds: float) -> bool:

@@ -13,16 +13,15 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
 
-from ..errors import ConfigError
 from . import ignition_schema
-from .ignition_values import DATATYPE_FLOAT, DATATYPE_INT, moment, months
-from .replay_csv import Recording, Series, read_series
+from .ignition_values import moment, months
+from .replay_csv import Recording, Series
 from .replay_numbers import Value
 
 # Below these stand the drivers and tags of the simulated plant, so that either can come first.
@@ -63,24 +62,12 @@ class ReplaySummary:
     remarks: tuple[str, ...]
 
 
-def replay(
-    dsn: str, file: Path, *, prefix: str | None = None, timezone: str = "UTC", driver: str = "replay"
-) -> ReplaySummary:
-    """Load a wide or long CSV or Parquet file; see ``replay_csv`` for what it may look like.
+def replay(dsn: str, recording: Recording) -> ReplaySummary:
+    """Load what a wide or long CSV or Parquet file holds; see ``replay_csv`` for what it may look like.
 
     One transaction: all of the file or nothing. The same file again changes nothing; a corrected file corrects its
     readings, and one with later times adds to them.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read as sensor readings; says which line and why.
     """
-    return load(dsn, read_series(Path(file), prefix=prefix, timezone=timezone), driver=driver)
-
-
-def load(dsn: str, recording: Recording, *, driver: str = "replay") -> ReplaySummary:
-    """The same for a file that was read already."""
     started = time.perf_counter()
     series = recording.series
     ranks = [occurrences(each.t_stamp) for each in series]
@@ -90,7 +77,7 @@ def load(dsn: str, recording: Recording, *, driver: str = "replay") -> ReplaySum
     with psycopg.connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('sensorstream replay'))")
         ignition_schema.create_catalog(connection)
-        driver_id, scan_id = _driver(connection, driver)
+        driver_id, scan_id = _driver(connection)
         _extend_scan(connection, scan_id, start_ms, end_ms)
         connection.execute(STAGE)
         ids_used = 0
@@ -134,22 +121,16 @@ def months_with_readings(series: list[Series]) -> list[tuple[str, int, int]]:
 
 def occurrences(times: list[int]) -> list[int]:
     """How often each time stood before in the list: 0 for the first, 1 for the second."""
-    seen: defaultdict[int, int] = defaultdict(int)
-    ranks = []
-    for t in times:
-        ranks.append(seen[t])
-        seen[t] += 1
-    return ranks
+    before: defaultdict[int, count[int]] = defaultdict(count)
+    return [next(before[t]) for t in times]
 
 
-def _driver(connection: Connection[Any], name: str) -> tuple[int, int]:
+def _driver(connection: Connection[Any]) -> tuple[int, int]:
     """Ids of the driver and of its one scan class, made where they are missing."""
-    ((driver_id,),) = connection.execute("SELECT min(id) FROM sqlth_drv WHERE name = %s", [name])
+    ((driver_id,),) = connection.execute("SELECT min(id) FROM sqlth_drv WHERE name = 'replay'")
     if driver_id is None:
         driver_id = _next_id(connection, "sqlth_drv", FIRST_DRIVER)
-        connection.execute("INSERT INTO sqlth_drv VALUES (%s, %s, 'default')", [driver_id, name])
-    elif driver_id < FIRST_DRIVER:
-        raise ConfigError(f'driver "{name}" is the simulated plant\'s own: choose another name for the replay')
+        connection.execute("INSERT INTO sqlth_drv VALUES (%s, 'replay', 'default')", [driver_id])
     ((scan_id,),) = connection.execute("SELECT min(id) FROM sqlth_scinfo WHERE drvid = %s", [driver_id])
     if scan_id is None:
         scan_id = _next_id(connection, "sqlth_scinfo", FIRST_SCAN)
@@ -164,40 +145,34 @@ def _next_id(connection: Connection[Any], table: str, first: int) -> int:
 
 
 def _extend_scan(connection: Connection[Any], scan_id: int, start_ms: int, end_ms: int) -> None:
-    span = connection.execute("SELECT start_time, end_time FROM sqlth_sce WHERE scid = %s", [scan_id]).fetchone()
-    if span is None:
+    wider = "UPDATE sqlth_sce SET start_time = least(start_time, %s), end_time = greatest(end_time, %s) WHERE scid = %s"
+    if not connection.execute(wider, [start_ms, end_ms, scan_id]).rowcount:
         connection.execute("INSERT INTO sqlth_sce VALUES (%s, %s, %s, 0)", [scan_id, start_ms, end_ms])
-    elif start_ms < span[0] or end_ms > span[1]:
-        wider = [min(start_ms, span[0]), max(end_ms, span[1]), scan_id]
-        connection.execute("UPDATE sqlth_sce SET start_time = %s, end_time = %s WHERE scid = %s", wider)
 
 
-def _tag_ids(connection: Connection[Any], series: Series, scan_id: int, count: int) -> list[int]:
-    """The first ``count`` ids of a path, in order; a column of another type gets ids of its own, as in a gateway."""
+def _tag_ids(connection: Connection[Any], series: Series, scan_id: int, number: int) -> list[int]:
+    """The first ``number`` ids of a path, in order; a column of another type gets ids of its own, as in a gateway."""
     known = connection.execute(
         "SELECT id FROM sqlth_te WHERE tagpath = %s AND scid = %s AND datatype = %s ORDER BY id",
         [series.path, scan_id, series.datatype],
     )
     ids = [id_ for (id_,) in known]
-    while len(ids) < count:
+    while len(ids) < number:
         ids.append(_next_id(connection, "sqlth_te", FIRST_TAG))
         connection.execute(
             "INSERT INTO sqlth_te VALUES (%s, %s, %s, %s, 0, %s, NULL)",
             [ids[-1], series.path, scan_id, series.datatype, min(series.t_stamp)],
         )
-    return ids[:count]
+    return ids[:number]
 
 
 def _stage(connection: Connection[Any], series: Series, ids: list[int]) -> None:
-    before = (None,) * max(0, min(series.datatype, 2) - DATATYPE_INT)
-    after = (None,) * (2 - len(before))
-    kind = {DATATYPE_INT: "int8", DATATYPE_FLOAT: "float8"}.get(series.datatype, "text")
-    types = ["int4", *["int8", "float8", "text"][: len(before)], kind, *["int8", "float8", "text"][len(before) + 1 :]]
+    values: list[Value | None] = [None, None, None]  # by datatype: whole number, number, text
     with connection.cursor() as cursor, cursor.copy("COPY replayed FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types([*types, "int4", "int8"])
+        copy.set_types(["int4", "int8", "float8", "text", "int4", "int8"])
         for id_, value, quality, t_stamp in zip(ids, series.values, series.quality, series.t_stamp, strict=True):
-            row: tuple[Value | None, ...] = (id_, *before, value, *after, quality, t_stamp)
-            copy.write_row(row)
+            values[series.datatype] = value
+            copy.write_row((id_, *values, quality, t_stamp))
 
 
 def _merge(connection: Connection[Any], driver_id: int, spans: list[tuple[str, int, int]]) -> list[str]:

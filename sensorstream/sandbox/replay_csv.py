@@ -50,16 +50,6 @@ class Recording:
     made: list[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class _Written:
-    """The readings of one tag as they stand in the file; ``rows`` are theirs."""
-
-    tag: str
-    values: Column
-    rows: Sequence[int]
-    quality: Sequence[int] | None
-
-
 def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC", named: Named = NOTHING) -> Recording:
     """Series of a CSV or Parquet file; tag paths are ``<prefix or file stem>/<column or tag name>``.
 
@@ -82,22 +72,20 @@ def read_series(file: Path, *, prefix: str | None = None, timezone: str = "UTC",
     if known.left_out:
         remarks.append(f"columns left out: {', '.join(column.name for column in known.left_out)}")
     written = list(_written(known))
-    marks = decimal_marks(
-        cell for each in written if all(map(is_number, each.values.cells)) for cell in each.values.cells
-    )
+    cells = (column.cells for _, column, _, _ in written)
+    marks = decimal_marks(cell for of_tag in cells if all(map(is_number, of_tag)) for cell in of_tag)
     root = f"{file.stem if prefix is None else prefix.rstrip('/')}/".lstrip("/")
     series: list[Series] = []
     texts: list[str] = []
     grouped: list[str] = []
-    for each in written:
-        path = root + each.tag
+    for tag, column, rows, quality in written:
+        path = root + tag
         if len(path) > 255:
             raise ConfigError(f"{file.name}: tag path {path[:60]}… is longer than 255 characters: shorten it")
-        datatype, values, said = typed(each.values, marks, delimiter)
+        datatype, values, said = typed(column, marks, delimiter)
         if said:
             (texts if datatype == DATATYPE_STRING else grouped).append(said)
-        quality = list(each.quality) if each.quality else [GOOD_QUALITY] * len(each.rows)
-        series.append(Series(path, datatype, [times[i] for i in each.rows], values, quality))
+        series.append(Series(path, datatype, [times[i] for i in rows], values, quality))
     if texts:
         remarks.append(f"read as text: {_first(texts)}")
     if grouped:
@@ -147,10 +135,11 @@ def _zone(time: Column, timezone: str) -> ZoneInfo:
     return ZoneInfo("UTC") if "utc" in key(time.name) else zone
 
 
-def _written(known: Roles) -> Iterator[_Written]:
-    """The readings of each tag that has one."""
+def _written(known: Roles) -> Iterator[tuple[str, Column, list[int], list[int]]]:
+    """Each tag that has a reading, with its cells, their rows in the file and their quality codes."""
     for column in known.values:
-        codes = _codes(known.quality[column.name]) if column.name in known.quality else None
+        quality = known.quality.get(column.name)
+        codes = _codes(quality) if quality else [GOOD_QUALITY] * len(column.cells)
         rows_of: dict[str, list[int]] = {}
         for i, cell in enumerate(column.cells):
             if cell.lower() not in NO_READING:
@@ -159,7 +148,7 @@ def _written(known: Roles) -> Iterator[_Written]:
             values = column.only(rows)
             if known.tag:
                 values = replace(values, name=f"{column.name} of {shown(tag)}")
-            yield _Written(tag, values, rows, None if codes is None else [codes[i] for i in rows])
+            yield tag, values, rows, [codes[i] for i in rows]
 
 
 def _codes(column: Column) -> list[int]:

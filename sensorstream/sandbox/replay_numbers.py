@@ -42,13 +42,9 @@ def is_number(cell: str) -> bool:
 
 def decimal_marks(cells: Iterable[str]) -> set[str]:
     """The decimal marks that these numbers cannot do without: ``1.5`` needs the point, ``1.234.567`` the comma."""
-    found: set[str] = set()
-    for cell in cells:
-        if "," in cell or "." in cell:
-            fitting = [mark for mark, form in NUMBER.items() if form.fullmatch(_unspaced(cell))]
-            if len(fitting) == 1:
-                found.add(fitting[0])
-    return found
+    marked = (_unspaced(cell) for cell in cells if "," in cell or "." in cell)
+    fitting = ([mark for mark, form in NUMBER.items() if form.fullmatch(cell)] for cell in marked)
+    return {marks[0] for marks in fitting if len(marks) == 1}
 
 
 def typed(column: Column, marks: set[str], delimiter: str) -> tuple[int, Sequence[Value], str | None]:

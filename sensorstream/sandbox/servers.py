@@ -45,8 +45,7 @@ def up(root: Path = ROOT, *, java: Path | None = None) -> Sandbox:
         state.save(root)  # passwords are kept before a server learns them
         try:
             with ThreadPoolExecutor(len(SERVERS)) as pool:
-                for started in [pool.submit(server.start, root, state) for server in SERVERS]:
-                    started.result()
+                list(pool.map(lambda server: server.start(root, state), SERVERS))
             if java:
                 spark.start(root, state, java)  # its workers are told where the others are
         finally:
@@ -84,8 +83,7 @@ def down(root: Path = ROOT, *, remove: bool = False) -> None:
         state = State.load(root)
         spark.stop(state)
         with ThreadPoolExecutor(len(SERVERS)) as pool:
-            for stopped in [pool.submit(server.stop, state) for server in SERVERS]:
-                stopped.result()
+            list(pool.map(lambda server: server.stop(state), SERVERS))
         state.save(root)
         if remove:
             postgres.remove(state)

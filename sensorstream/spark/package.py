@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
@@ -39,14 +39,12 @@ def carry(spark: SparkSession) -> None:
 @cache
 def archive() -> tuple[str, bytes]:
     """A zip of the package with its data files, and its name, which tells version and content."""
-    with tempfile.SpooledTemporaryFile() as file:
-        digest = hashlib.sha256()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path, data in contents():
-                packed.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
-                digest.update(f"{path} {len(data)} ".encode() + data)
-        file.seek(0)
-        return f"{PACKAGE}-{__version__}-{digest.hexdigest()[:12]}.zip", file.read()
+    file, digest = io.BytesIO(), hashlib.sha256()
+    with zipfile.ZipFile(file, "w") as packed:
+        for path, data in contents():
+            packed.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
+            digest.update(f"{path} {len(data)} ".encode() + data)
+    return f"{PACKAGE}-{__version__}-{digest.hexdigest()[:12]}.zip", file.getvalue()
 
 
 def contents() -> list[tuple[str, bytes]]:
@@ -72,9 +70,6 @@ class Guarded:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         import pyarrow
         from pyspark import cloudpickle
@@ -87,7 +82,7 @@ def guarded(spark: SparkSession, function: Callable[..., Any]) -> Callable[..., 
     if here(spark):
         return function
     carry(spark)
-    held = Guarded(function)
+    held: Any = Guarded(function)  # on the driver; a worker has the function itself
     if function.__code__.co_argcount == 2:  # Spark looks how many arguments a function takes
         return lambda key, rows: held(key, rows)
     return lambda batches: held(batches)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
@@ -22,10 +23,8 @@ IMPORTED = (
         "sensorstream.cli.demo",
         "sensorstream.notebook_run.run",
         "sensorstream.pipeline.ingest",
-        "boto3",
-        "rich.progress",
     ),
-    *("sensorstream.staging.this_machine", "psycopg", "pyarrow.parquet", "pandas", "obstore"),
+    *("boto3", "rich.progress", "sensorstream.staging.this_machine", "psycopg", "pyarrow.parquet", "pandas", "obstore"),
     *("papermill", "ipykernel", "nbconvert", "matplotlib.pyplot", "great_expectations"),
     "sensorstream.lake.iceberg.pointer",
 )
@@ -62,10 +61,8 @@ def compile_imports() -> None:
     script = "import contextlib, importlib\n" + "".join(
         f"with contextlib.suppress(Exception): importlib.import_module({name!r})\n" for name in IMPORTED
     )
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
         subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, timeout=COMPILE_SECONDS)
-    except (OSError, subprocess.SubprocessError):
-        return
 
 
 if __name__ == "__main__":

@@ -80,8 +80,11 @@ def settings(config: Config) -> dict[str, str]:
     if driver:
         chosen["spark.jars"] = str(driver)
     quiet = files(__package__) / "log4j2.properties"
+    # The packed engine hands Java some hundred rows a run: its second compiler, made for hot loops, takes a second of a
+    # first run and half a second of a later one, and gives nothing back.
+    compiler = ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
     chosen["spark.driver.extraJavaOptions"] = " ".join(
-        [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *_compiler(config)]
+        [f"-Dlog4j2.configurationFile={quiet}", "-Duser.timezone=UTC", *compiler]
     )
     if _one_machine(config):
         # On one machine nothing need be reachable from outside.
@@ -94,12 +97,6 @@ def settings(config: Config) -> dict[str, str]:
         # What passes through an executor's disk, files that wait there and tasks among it, is nobody else's.
         chosen["spark.io.encryption.enabled"] = "true"
     return chosen | config.spark_conf
-
-
-def _compiler(config: Config) -> list[str]:
-    """The packed engine hands Java some hundred rows a run: its second compiler, made for hot loops, takes a second of
-    a first run and half a second of a later one, and gives nothing back."""
-    return ["-XX:TieredStopAtLevel=1"] if config.engine == "packed" else []
 
 
 def master(config: Config) -> str:
@@ -127,11 +124,12 @@ def start_early(config: Config) -> Starting:
 
     What lies between the two (a look at the lake, the plan) costs a run no time::
 
-        with start_early(config) as starting:
-            what = make_plan(...)
-            session = starting.result()
+        starting = start_early(config)
+        what = make_plan(...)
+        session = starting.result()
 
-    Left without ``result()``, by an error, it takes the JVM down again. Raises ``ConfigError`` as ``java_home`` does.
+    ``close()`` takes the JVM down again where nobody has asked for the session. Raises ``ConfigError`` as ``java_home``
+    does.
     """
     needs('"engine": "jdbc"' if config.engine == "jdbc" else "Spark", spark=("pyspark", "pandas"))
     from pyspark import SparkContext
@@ -221,20 +219,11 @@ class Starting:
                 with spark_errors():
                     SparkContext(conf=self._conf, gateway=gateway)
                 _note_interrupts()
-        builder = SparkSession.builder
-        for key, value in self._settings.items():
-            builder = builder.config(key, value)
         with spark_errors():
-            session = builder.master(self._master).getOrCreate()
+            session = SparkSession.builder.master(self._master).config(map={**self._settings}).getOrCreate()
             carry(session)
         self._restore()
         return session
-
-    def __enter__(self) -> Starting:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Take the JVM down again where nobody has asked for the session."""
@@ -294,11 +283,9 @@ def _hush() -> None:
 
 def _import_ahead() -> None:
     """Import what pyspark will ask for, pandas among it, while there is nothing to do but wait for the JVM."""
-    for name in ("pyspark.testing.utils", "pyspark.sql.pandas.functions"):
-        try:
+    with suppress(Exception):  # who needs it says what is wrong
+        for name in ("pyspark.testing.utils", "pyspark.sql.pandas.functions"):
             import_module(name)
-        except Exception:
-            return  # who needs it says what is wrong
 
 
 def _java_ended(*, patient: bool) -> str | None:

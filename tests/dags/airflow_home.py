@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensorstream.cli.local_servers import airflow_environment
+from sensorstream.cli.airflow_server import airflow_environment
 from tests.conftest import Plant
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -16,15 +17,14 @@ import psutil
 import psycopg
 from psycopg import conninfo, sql
 
-from sensorstream.cli.airflow_server import Server
-from sensorstream.cli.local_servers import airflow_environment
+from sensorstream.cli.airflow_server import USER, Server, airflow_environment
 from sensorstream.config.settings import Config
 from sensorstream.config.sources import load
 from sensorstream.sandbox import Sandbox
 from sensorstream.sandbox import postgres as sandbox_postgres
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.plant_days import grow
-from sensorstream.sandbox.processes import free_port
+from sensorstream.sandbox.processes import DIRECT, free_port
 from sensorstream.sandbox.state import State
 from sensorstream.windows import day_window
 from tests.dags.listeners import http_server
@@ -35,10 +35,36 @@ DONE = {"success", "failed"}
 
 
 @dataclass
+class AskedServer(Server):
+    """An Airflow whose API is asked."""
+
+    def ask(self, path: str, *, body: Mapping[str, Any] | None = None, method: str | None = None) -> Any:
+        """What the API says at ``path`` (below ``/api/v2``), as ``admin``."""
+        request = urllib.request.Request(
+            f"{self.address}/api/v2/{path}",
+            json.dumps(body).encode() if body is not None else None,
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"},
+            method=method,
+        )
+        with DIRECT.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def token(self) -> str:
+        """A token of the API for ``admin``."""
+        request = urllib.request.Request(
+            f"{self.address}/auth/token",
+            json.dumps({"username": USER, "password": self.password}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with DIRECT.open(request, timeout=60) as answer:
+            return str(json.load(answer)["access_token"])
+
+
+@dataclass
 class Night:
     """A running Airflow, its configuration, and the notices that it has posted."""
 
-    server: Server
+    server: AskedServer
     config: Config
     owner: str
     posts: list[dict[str, Any]]
@@ -135,7 +161,7 @@ def night(sandbox: Sandbox, folder: Path, options: PlantOptions, **environment: 
     (folder / "config.json").write_text(json.dumps(values))
     port = free_port()
     with http_server() as (url, posts):
-        server = Server(folder / "home", port, {
+        server = AskedServer(folder / "home", port, {
             **os.environ,
             **airflow_environment(folder / "home", folder / "config.json", port),
             "SENSORSTREAM_RETRY_SECONDS": "10",

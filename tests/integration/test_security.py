@@ -24,8 +24,8 @@ from psycopg import sql
 
 from sensorstream.checks.check_lake import check_lake
 from sensorstream.checks.check_source import check_source
-from sensorstream.cli.airflow_server import Server
-from sensorstream.cli.local_servers import airflow_environment, lab_command, lab_environment
+from sensorstream.cli.airflow_server import Server, airflow_environment
+from sensorstream.cli.local_servers import lab_command, lab_environment
 from sensorstream.config.aws import Aws
 from sensorstream.errors import LakeError
 from sensorstream.exploration import view

@@ -6,7 +6,6 @@ follow from the options alone, wherever they are made.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,12 +17,10 @@ from psycopg import Connection, conninfo, sql
 
 from ...errors import ConfigError
 from .. import plant
-from ..ignition_schema import reading_tables
-from ..ignition_values import moment
+from ..ignition_schema import CATALOG_TABLES, count_rows, drop_tables, reading_tables
 from ..plant_tags import UNITS, PlantOptions, description, plant_tags
 
 SCRIPTS = Path(__file__).parent
-GENERATION = 1  # part of the mark; raise it when the same options make other rows than before
 BEING_SEEDED = "being_seeded"  # a schema
 # Of each system the names of its tables of readings, as a regular expression, and its others.
 SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -34,10 +31,7 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rapid_scada_export": ("^cnl_data$", ()),
     "wincc_oa": ("^_event_[0-9]+_a$", ("elements", "segments", "archive_groups", "_alert_1_a")),
     "epics": ("^sample$", ("channel", "severity", "status", "num_metadata")),
-    "timescale_ignition": (
-        "^sqlth_[12]_data$",
-        ("sqlth_te", "sqlth_drv", "sqlth_scinfo", "sqlth_sce", "sqlth_partitions"),
-    ),
+    "timescale_ignition": ("^sqlth_[12]_data$", CATALOG_TABLES),
     "wide_logger": ("^plant_log_[0-9]{4}_[0-9]{2}$", ()),
 }
 PLANT = """
@@ -66,28 +60,16 @@ def seed(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None
     if options.layout in plant.PLANT_TABLES:
         return plant.seed(dsn, options, progress)
     started = time.perf_counter()
-    mark = hashlib.sha256(repr((GENERATION, plant.GENERATION, replace(options, fresh=False))).encode()).hexdigest()[:16]
     with psycopg.connect(dsn) as connection:
         _clear(connection, options)
-        found = _standing(connection, options.layout, mark)
-    if found is None:
-        count = _fill(dsn, options, mark, progress)
-    else:
-        count = found
-        if progress:
-            progress(count)
+        count = plant.standing(connection, options, _tables(connection, options.layout))
+    if count is None:
+        count = _fill(dsn, options, progress)
+    elif progress:
+        progress(count)
     with psycopg.connect(dsn) as connection:
         tables = _tables(connection, options.layout)
-    tags = plant_tags(options)
-    return plant.SeedSummary(
-        tags=len({tag.path for tag in tags if tag.step_ms}),
-        tag_ids=len(tags),
-        readings=count,
-        tables=tuple(tables),
-        start=moment(options.start_ms),
-        end=moment(options.end_ms),
-        seconds=time.perf_counter() - started,
-    )
+    return plant.summary(options, count, tables, started)
 
 
 def _clear(connection: Connection[Any], options: PlantOptions) -> None:
@@ -101,10 +83,10 @@ def _clear(connection: Connection[Any], options: PlantOptions) -> None:
                 f"the historian holds tables of another system, {theirs[0]} for one, which a configuration may find"
                 f' before those of "{options.layout}": seed with --fresh, which drops them'
             )
-        _drop(connection, theirs)
+        drop_tables(connection, theirs, cascade=True)
 
 
-def _fill(dsn: str, options: PlantOptions, mark: str, progress: Callable[[int], None] | None) -> int:
+def _fill(dsn: str, options: PlantOptions, progress: Callable[[int], None] | None) -> int:
     apart = conninfo.make_conninfo(dsn, options=f"-c search_path={BEING_SEEDED}")
     ignition = replace(options, layout="ignition", fresh=False)
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -113,13 +95,12 @@ def _fill(dsn: str, options: PlantOptions, mark: str, progress: Callable[[int], 
         try:
             plant.seed(apart, ignition, progress)
             with connection.transaction():
-                _drop(connection, _every_table(connection, options.layout))
+                drop_tables(connection, _every_table(connection, options.layout), cascade=True)
                 _stage(connection, ignition)
                 connection.execute((SCRIPTS / f"{options.layout}.sql").read_text(encoding="utf-8"))
-                count = _count(connection, options.layout)
-                name = sql.Identifier(_tables(connection, options.layout)[0])
-                comment = sql.Literal(f"simulated plant {mark}: {count} readings")
-                connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, comment))
+                tables = _tables(connection, options.layout)
+                count = count_rows(connection, tables)
+                plant.mark(connection, options, tables[0], count)
         finally:
             connection.execute(f"DROP SCHEMA {BEING_SEEDED} CASCADE")
         for table in _every_table(connection, options.layout):
@@ -146,24 +127,6 @@ def _stage(connection: Connection[Any], ignition: PlantOptions) -> None:
     connection.execute(sql.SQL(READINGS).format(every=every))
 
 
-def _standing(connection: Connection[Any], layout: str, mark: str) -> int | None:
-    """Number of readings of the tables that were made with this mark and not changed in number since; else None."""
-    tables = _tables(connection, layout)
-    if not tables:
-        return None
-    row = connection.execute("SELECT obj_description(%s::regclass, 'pg_class')", [f'"{tables[0]}"']).fetchone()
-    count = _count(connection, layout)
-    return count if row and row[0] == f"simulated plant {mark}: {count} readings" else None
-
-
-def _count(connection: Connection[Any], layout: str) -> int:
-    rows = 0
-    for table in _tables(connection, layout):
-        ((count,),) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
-        rows += count
-    return rows
-
-
 def _tables(connection: Connection[Any], layout: str) -> list[str]:
     """The tables of readings of a system that are there."""
     return reading_tables(connection, SYSTEMS[layout][0])
@@ -175,9 +138,3 @@ def _every_table(connection: Connection[Any], layout: str) -> list[str]:
 
 def _those(connection: Connection[Any], names: tuple[str, ...]) -> list[str]:
     return reading_tables(connection, f"^({'|'.join(names)})$")
-
-
-def _drop(connection: Connection[Any], tables: list[str]) -> None:
-    if tables:
-        names = sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys(tables)))
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(names))

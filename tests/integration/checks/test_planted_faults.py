@@ -19,6 +19,7 @@ from sensorstream.publishing.compaction import compact
 from sensorstream.report.run_page import stands_out
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
+from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.windows import day_window, window_of
 from tests.conftest import SHARED_DATA
 
@@ -181,7 +182,7 @@ def test_the_gaps_of_a_real_series_are_listed_exactly(database, make_config) -> 
         pytest.skip("shared/data with the NAB files is not beside this checkout")
     times = [datetime.fromisoformat(row[0]).replace(tzinfo=UTC) for row in list(csv.reader(file.open()))[1:]]
     missing = {(a, b) for a, b in itertools.pairwise(times) if b - a > timedelta(hours=1)}
-    replay(database.owner, file)
+    replay(database.owner, read_series(file))
     config = make_config(dbname=database.name)
     window = window_of("UTC", start="2013-01-01", end="2015-01-01")
     ingest(config, window)

@@ -10,6 +10,7 @@ import pytest
 
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.replay import replay
+from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.windows import window_of
 from tests.conftest import SHARED_DATA
 from tests.oracle import Reading, bits, readings_of
@@ -37,7 +38,7 @@ def test_every_reading_of_the_files_is_in_the_lake_and_no_other(engine, database
     wanted: dict[tuple[str, int], bytes | None] = {}
     cells = 0
     for file in files:
-        replay(database.owner, file)
+        replay(database.owner, read_series(file))
         for path, time, value in csv_readings(file):
             wanted[path, time] = value  # of two readings at one time the later in the file wins
             cells += 1

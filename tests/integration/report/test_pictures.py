@@ -16,6 +16,7 @@ from sensorstream.report import run_page
 from sensorstream.report.downsampling import min_max
 from sensorstream.report.small_multiples import POINTS, read_lines
 from sensorstream.sandbox.replay import replay
+from sensorstream.sandbox.replay_csv import read_series
 from sensorstream.windows import Window, window_of
 from tests.conftest import SHARED_DATA
 
@@ -43,7 +44,7 @@ def run(database, make_config):
         if not found:
             pytest.skip("shared/data with the NAB and SKAB files is not beside this checkout")
         for file in found:
-            replay(database.owner, file)
+            replay(database.owner, read_series(file))
         config = make_config(dbname=database.name)
         record = ingest(config, window, patterns)
         paths = {f"{file.stem}/{name}" for file in found for name in names(file)}

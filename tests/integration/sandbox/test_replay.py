@@ -16,6 +16,7 @@ from sensorstream.errors import ConfigError
 from sensorstream.sandbox import servers
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.sandbox.replay import replay
+from sensorstream.sandbox.replay_csv import read_series
 
 DATA = Path(__file__).parents[3].parent / "shared/data"
 SMALL = """timestamp,level,mode,text
@@ -46,7 +47,7 @@ def small(tmp_path):
 
 
 def test_a_small_file_stands_exactly_and_in_its_months(empty_database, small):
-    summary = replay(empty_database, small)
+    summary = replay(empty_database, read_series(small))
     midnight = 1_769_904_000_000
     assert [row[:4] for row in rows(empty_database)] == [
         ("tank/level", midnight - 1, "0.1", 192),
@@ -64,12 +65,12 @@ def test_a_small_file_stands_exactly_and_in_its_months(empty_database, small):
 
 
 def test_the_same_file_again_changes_nothing_and_a_corrected_one_its_readings(empty_database, small):
-    replay(empty_database, small)
+    replay(empty_database, read_series(small))
     before = rows(empty_database)
-    replay(empty_database, small)
+    replay(empty_database, read_series(small))
     assert rows(empty_database) == before
     small.write_text(SMALL.replace("0.1", "0.2"), encoding="utf-8")
-    replay(empty_database, small)
+    replay(empty_database, read_series(small))
     assert [b[:5] for b, a in zip(before, rows(empty_database), strict=True) if a != b] == [before[0][:5]]
 
 
@@ -103,23 +104,23 @@ def test_the_command_says_how_it_read_an_export(empty_database, tmp_path, monkey
 def test_two_readings_three_centuries_apart_are_two_tables(empty_database, tmp_path):
     file = tmp_path / "clock.csv"
     file.write_text("timestamp,value\n1900-01-01,1\n2199-12-31 23:59:59.999,2\n", encoding="utf-8")
-    assert replay(empty_database, file).tables == ("sqlt_data_101_1900_01", "sqlt_data_101_2199_12")
+    assert replay(empty_database, read_series(file)).tables == ("sqlt_data_101_1900_01", "sqlt_data_101_2199_12")
     assert len(rows(empty_database)) == 2
 
 
 def test_long_text_is_not_cut(empty_database, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text(f"timestamp,message\n2026-01-01,{'long ' * 200}\n", encoding="utf-8")
-    replay(empty_database, file)
+    replay(empty_database, read_series(file))
     assert len(rows(empty_database)[0][2]) == 999
 
 
 def test_plant_and_replay_stand_side_by_side_in_either_order(empty_database, small):
     options = PlantOptions(tags=12, days=1, rate_seconds=600)
-    replay(empty_database, small)
+    replay(empty_database, read_series(small))
     before = rows(empty_database)
     first = seed(empty_database, options)
-    replay(empty_database, small)
+    replay(empty_database, read_series(small))
     assert rows(empty_database) == before
     assert seed(empty_database, options).readings == first.readings
 
@@ -128,7 +129,7 @@ def test_a_file_without_readings_leaves_no_trace(empty_database, tmp_path):
     file = tmp_path / "empty.csv"
     file.write_text("timestamp,value\n2026-01-01,\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="no reading"):
-        replay(empty_database, file)
+        replay(empty_database, read_series(file))
     with psycopg.connect(empty_database) as connection:
         assert connection.execute("SELECT to_regclass('sqlth_te')").fetchone() == (None,)
 
@@ -136,7 +137,7 @@ def test_a_file_without_readings_leaves_no_trace(empty_database, tmp_path):
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the real readings are not here: {DATA}")
 @pytest.mark.parametrize("file", sorted(DATA.glob("*/*.csv")), ids=lambda file: file.stem)
 def test_real_files_stand_reading_for_reading(empty_database, file):
-    summary = replay(empty_database, file)
+    summary = replay(empty_database, read_series(file))
     with file.open(newline="", encoding="utf-8") as lines:
         header, *body = csv.reader(lines, delimiter=";" if "skab" in str(file) else ",")
     wanted = Counter(
@@ -150,7 +151,8 @@ def test_real_files_stand_reading_for_reading(empty_database, file):
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the real readings are not here: {DATA}")
 def test_twelve_doubled_times_stand_under_a_second_id_of_the_path(empty_database):
-    summary = replay(empty_database, DATA / "nab/machine_temperature_system_failure.csv", prefix="plant1/machine")
+    file = DATA / "nab/machine_temperature_system_failure.csv"
+    summary = replay(empty_database, read_series(file, prefix="plant1/machine"))
     assert (summary.tags, summary.tag_ids, summary.readings, summary.doubled) == (1, 2, 22_695, 12)
     assert sorted(Counter(row[4] for row in rows(empty_database)).values()) == [12, 22_683]
     assert {row[0] for row in rows(empty_database)} == {"plant1/machine/value"}

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 BEGIN = """
+from contextlib import closing
 import psutil
 from sensorstream.config.sources import check
 from sensorstream.spark.session import start_early
@@ -22,7 +23,7 @@ def run(script):
 @pytest.mark.slow
 def test_the_session_comes_when_it_is_asked_for_and_again_after_that():
     done = run("""
-with start_early(config) as starting:
+with closing(start_early(config)) as starting:
     session = starting.result()
 print(session.range(3).count(), start_early(config).result() is session)
 session.stop()
@@ -35,11 +36,11 @@ print(start_early(config).result().range(4).count())
 def test_a_run_that_fails_first_leaves_no_jvm():
     done = run("""
 try:
-    with start_early(config):
+    with closing(start_early(config)):
         raise ValueError
 except ValueError:
     print(len(psutil.Process().children(recursive=True)))
-with start_early(config) as starting:
+with closing(start_early(config)) as starting:
     print(starting.result().range(3).count())
 """)
     assert (done.stdout, done.stderr) == ("0\n3\n", "")

@@ -105,15 +105,3 @@ def test_without_a_runtime_one_sentence_says_what_to_install(bare, monkeypatch):
     monkeypatch.setattr(java, "wheel_home", lambda: None)
     with pytest.raises(ConfigError, match="openjdk-17"):
         java.java_home()
-
-
-def test_a_java_is_asked_for_its_version_once_and_again_when_it_was_replaced(bare, tmp_path):
-    home = fake_java(tmp_path / "some", 17)
-    program = home / "bin" / "java"
-    asked = tmp_path / "asked"
-    program.write_text(program.read_text() + f"echo x >> {asked}\n")
-    for _ in range(3):
-        assert java.java_version(home) == 17
-    assert asked.read_text() == "x\n"
-    program.write_text(program.read_text().replace("version = 17", "version = 21") + "#\n")
-    assert java.java_version(home) == 21
