@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -115,7 +115,7 @@ def _one_machine(config: Config) -> bool:
 
 def spark_session(config: Config) -> SparkSession:
     """The session for ``config``, started where there is none yet."""
-    with start_early(config) as starting:
+    with closing(start_early(config)) as starting:
         return starting.result()
 
 
