@@ -16,7 +16,7 @@ from .package import contents
 # What a run imports; Spark itself is the cluster's, notebooks, checks and reports are not done there.
 NEEDED = (
     "boto3", "cachetools", "numpy", "obstore", "pandas", "platformdirs", "psycopg", "psycopg-binary", "pyarrow",
-    "pydantic", "rich", "tenacity", "typer", "tzdata",
+    "pydantic", "rich", "tenacity", "typer", "typing-extensions", "tzdata",
 )  # fmt: skip
 
 
