@@ -59,7 +59,8 @@ def receive(fetch: Fetch, share: Share) -> int:
     ):
 
         def one(piece: Slice) -> int:
-            query = reader._query(piece, list(reader._of_id(piece.stretches)))
+            ids = [number for position in piece.stretches for number in share.stretches[position].tag.ids]
+            query = reader._query(piece, ids)
             settings = SETTINGS | reader._way(piece)
             with snapshot_connection(reader.where, fetch.snapshot, settings) as connection:
                 return sum(row[-1] for row in connection.cursor(binary=True).stream(query))
