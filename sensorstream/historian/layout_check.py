@@ -17,7 +17,7 @@ from .extent import always, ends_of
 from .model import PartitionTable
 from .readings_sql import in_window, table_name
 from .table_shapes import checked
-from .tables import around
+from .tables import NEIGHBOUR
 
 MOST_NAMED = 5  # tags
 
@@ -152,7 +152,6 @@ def _outside(table: PartitionTable, look: TableLook) -> list[str]:
     """That a table's readings are none of the time that its name says."""
     if not (table.span and look.first and look.last):
         return []
-    near = around(table.span)
-    if look.first < near.end and near.start <= look.last:
+    if look.first - NEIGHBOUR < table.span.end and table.span.start <= look.last + NEIGHBOUR:
         return []
     return [f"{table.name} is taken for {table.span} and has no reading of that time: {OF_WEEKS}"]

@@ -172,7 +172,8 @@ def look(
 
 def read_otherwise(back: Lookback) -> list[str]:
     """That the lake has other readings of the same rows, by another layout: told once, for then the marks are new."""
-    tables = [table.name for table in back.tables if (mark := back.marks.get(table.name)) and not mark.fits(table)]
+    marked = [table for table in back.tables if isinstance(back.states[table.name], TableState)]
+    tables = [table.name for table in marked if (mark := back.marks.get(table.name)) and not mark.fits(table)]
     first = back.span.start.astimezone(zone(back.timezone)).date()
     says = (
         f"{', '.join(tables)}: read otherwise than by earlier runs, by another layout or other columns. Days that"

@@ -151,6 +151,15 @@ def test_a_week_that_is_taken_for_a_month_is_told_of(database, make_config, gene
     assert ingest(make_config(dbname=database.name, layout=layout), DAY).rows_written == 10
 
 
+def test_a_table_of_next_year_that_may_not_be_read_stops_nothing(database, make_config, generic):
+    generic("sensor_2026_10")
+    generic(later := f"sensor_{date.today().year + 1}_05")
+    config = make_config(dbname=database.name)
+    database.execute(f'REVOKE ALL ON {later} FROM "{config.db.user}"')
+    assert ingest(config, DAY).rows_written == 10
+    assert [table.failure is None for table in check_layout(config).tables] == [True, False]
+
+
 def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):
     generic("sensor_2026_10")
     database.execute("CREATE TABLE log_2019_01 (t_stamp timestamp)")
