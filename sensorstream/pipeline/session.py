@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 def spark_session(config: Config) -> SparkSession:
     """The session for ``config``, started where there is none yet; it knows ``read.format("historian")``.
 
-    Sets ``JAVA_HOME`` and Spark's Python in the environment of this process.
-
     Parameters
     ----------
     config

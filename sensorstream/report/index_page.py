@@ -137,7 +137,9 @@ def trends(alike: Sequence[Run], timezone: str) -> list[Picture]:
     found = []
     for title, value, text in figures:
         known = [(_starts(run).astimezone(here), number) for run in alike if (number := value(run.outcome)) is not None]
-        found += [drawn(title, partial(_line, title, known, text), group="trends")] if known else []
+        found += (
+            [drawn(title, partial(_line, title, known, text), group="trends")] if len(known) >= FEWEST_POINTS else []
+        )
     return found
 
 

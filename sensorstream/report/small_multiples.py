@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from ..checks.anomalies import Anomaly
 from ..config.settings import Config
 from ..errors import LakeError
 from ..formatting import cut, plain
-from ..lake.scan import read_lake
+from ..lake.scan import entries, open_lake, read_lake
 from ..transform.readings import times_ms
 from ..windows import Window, zone
 from .charts import KEPT, NEUTRAL, POINTED, REJECTED, Picture, canvas, drawn
@@ -25,6 +25,7 @@ from .level_shifts import Levels, left_out, measured
 from .run_statistics import NoStatistics, RunStatistics
 
 POINTS = 600  # of a line
+TOGETHER = 1_000_000  # readings
 MOST_TAGS = 12
 MOST_STATES, MOST_NAME = 12, 14  # of a text tag that are drawn by name, and characters of one
 SIZE = 3.6, 1.75  # inches of 72 points
@@ -52,14 +53,14 @@ def moved_most(config: Config, statistics: RunStatistics, window: Window) -> lis
     """The tags whose level left the usual furthest: every reading in grey, the level in blue, the unusual shaded."""
 
     def draw(levels: Levels) -> Picture:
-        line = lines()[levels.tagpath]
+        line = line_of(levels.tagpath)
         return panel(levels.tagpath, _words(levels, line, config.timezone), line, config.timezone,
                      window=window, spans=levels.unusual(), levels=levels, group="moved",
                      unit=units.get(levels.tagpath))  # fmt: skip
 
-    lines = cache(lambda: read_lines(config, window, [levels.tagpath for levels in statistics.moved]))
     if isinstance(statistics, NoStatistics):
         return [drawn("Levels that moved most", lambda: draw(statistics.moved[0]), group="moved")]
+    line_of = read_lines(config, window, [levels.tagpath for levels in statistics.moved])
     units = {tag.tagpath: tag.unit for tag in statistics.tags}
     return [drawn(levels.tagpath, partial(draw, levels), group="moved") for levels in statistics.moved]
 
@@ -70,13 +71,13 @@ def flagged(
     """Each of ``tags`` with what the checks noted of it; and why there are no pictures, if the lake cannot be read."""
 
     def draw(path: str, notes: Sequence[Anomaly]) -> Picture:
-        line = lines()[path]
+        line = line_of(path)
         text = notes[0].text + (f", and {len(notes) - 1} more" if notes[1:] else "")
         return panel(path, f"{text}.{more}" if (more := left_out(line.left_out)) else text, line, config.timezone,
                      window=window, spans=[(each.start_ms, each.end_ms) for each in notes], group="flagged",
                      unit=units.get(path))  # fmt: skip
 
-    lines = cache(lambda: read_lines(config, window, tags))
+    line_of = read_lines(config, window, tags)
     try:
         return [drawn(path, partial(draw, path, notes), group="flagged") for path, notes in tags.items()], ""
     except LakeError as error:
@@ -84,10 +85,22 @@ def flagged(
         return [], str(error)
 
 
-def read_lines(config: Config, window: Window, tagpaths: Collection[str]) -> dict[str, Line]:
-    """Tags in the lake, all in one reading of it."""
-    found = read_lake(config, window.start, window.end, [rf"\A{re.escape(path)}\Z" for path in tagpaths] or r"\A\Z")
-    return {path: _line(found.filter(pc.equal(found.column("tagpath"), path))) for path in tagpaths}
+def read_lines(config: Config, window: Window, tagpaths: Collection[str]) -> Callable[[str], Line]:
+    """Gives the line of each of these tags in the lake, which are read together while that holds few in memory."""
+    exact = {path: rf"\A{re.escape(path)}\Z" for path in tagpaths}
+
+    @cache
+    def together() -> pa.Table | None:
+        open_lake(config)  # which says so where there is none
+        rows = sum(entry.rows for entry in entries(config, window, [*exact.values()]))
+        return read_lake(config, window, patterns=[*exact.values()]) if rows <= TOGETHER else None
+
+    def line(path: str) -> Line:
+        if (found := together()) is None:
+            found = read_lake(config, window, patterns=exact[path])
+        return _line(found.filter(pc.equal(found.column("tagpath"), path)))
+
+    return line
 
 
 def _line(found: pa.Table) -> Line:
@@ -149,9 +162,13 @@ def panel(
         axes.margins(x=0.01)
         if window:  # all tags of a page from the same time to the same time
             axes.set_xlim(*at([window.start_ms, window.end_ms]))
-        axes.set_xticks(ticks := axes.xaxis.get_majorticklocs(), dates.format_ticks(ticks))  # once, not at each look
-        left, right = (round(day * 86_400_000) for day in axes.get_xlim())
-        drawing.tip = {"times": [left, right], "y": axes.get_ylim(), "unit": unit or "", "states": states}
+        left, right = axes.get_xlim()
+        every = axes.xaxis.get_majorticklocs()
+        named = zip(every, dates.format_ticks(every), strict=True)
+        texts = {tick: text for tick, text in named if left <= tick <= right}
+        axes.set_xticks(list(texts), list(texts.values()))  # once, not at each look
+        times_of = [round(day * 86_400_000) for day in (left, right)]
+        drawing.tip = {"times": times_of, "y": axes.get_ylim(), "unit": unit or "", "states": states}
     return drawing.picture()
 
 

@@ -68,7 +68,7 @@ def test_the_known_failures_of_nab_stand_out_and_the_gaps_are_listed_exactly(run
     for start, end in KNOWN[MACHINE]:
         assert any(a < ms(end) and b > ms(start) for a, b in moved[MACHINE].unusual()), f"{start} is not shaded"
     # The season moves the room more than a failure does: there the line itself is nowhere else as high, as low.
-    times, values, *_ = read_lines(config, NAB, [AMBIENT])[AMBIENT]
+    times, values, *_ = read_lines(config, NAB, [AMBIENT])(AMBIENT)
     shown = min_max(values, POINTS)
     within = [(times[shown] >= ms(start)) & (times[shown] <= ms(end)) for start, end in KNOWN[AMBIENT]]
     rest = values[shown][~(within[0] | within[1])]

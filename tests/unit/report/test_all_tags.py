@@ -21,7 +21,7 @@ from sensorstream.lake.keys import TAGS, rejected_key
 from sensorstream.lake.stores import open_store
 from sensorstream.lake.tag_metadata import SCHEMA as METADATA
 from sensorstream.pipeline.run_record import run_id
-from sensorstream.report import run_page
+from sensorstream.report import run_page, small_multiples
 from sensorstream.report.comparison import Day, shifted, verdict
 from sensorstream.report.lines_to_copy import in_duckdb, in_python
 from sensorstream.report.run_statistics import REJECTED
@@ -99,8 +99,10 @@ def test_a_report_has_them_all_to_search_and_links_to_what_is_drawn(config, tmp_
     assert "sensorstream.load(&#39;site.json&#39;)" in text and "500 Stale" not in text and "0 Bad" in text
 
 
-def test_text_tags_of_few_texts_are_drawn_as_states(config):
-    line = read_lines(config, DAY, [RECIPE])[RECIPE]
+@pytest.mark.parametrize("together", [0, small_multiples.TOGETHER])
+def test_text_tags_of_few_texts_are_drawn_as_states(config, monkeypatch, together):
+    monkeypatch.setattr(small_multiples, "TOGETHER", together)
+    line = read_lines(config, DAY, [RECIPE])(RECIPE)
     assert line.states == ("elm", "oak <1>") and line.values.tolist()[:3] == [0, 1, 0]
 
 
@@ -126,6 +128,10 @@ def test_the_lines_to_copy_read_exactly_the_window(config, tmp_path):
         exec(in_python(config, window, patterns, paths, (str(tmp_path / "site.json"), "file")), there)
         assert len(there["readings"]) == count
         assert len(duckdb.connect().sql(in_duckdb(config, window, patterns, paths)).to_arrow_table()) == count
+    assert "[]" not in in_python(config, DAY, [r"\mov"], [], (None, "file")) + in_duckdb(config, DAY, [r"\mov"], [])
+    assert in_python(
+        config, DAY, [r"^([a-z]+/?)+x$"], ["a" * 60], (None, "file")
+    )  # which Python would not end to match
 
 
 def test_a_day_is_held_against_the_day_before_and_the_same_weekday(config, tmp_path):
