@@ -55,6 +55,7 @@ COLUMNS = ", ".join(f"{column.name}: {column.type}" for column in SCHEMA)
 TIMES = pa.schema([("tagpath", pa.string()), SCHEMA.field("datetime")])
 JUDGED = ["datetime", "value"]
 REQUESTS = 32  # at one time
+REJECTED_AT_ONCE = 4  # tables in memory
 
 TEXTS = ("tagpath", "month", "file", "digest", "tagpath_of_key", "digest_read", "columns", "month_read")
 NUMBERS = (
@@ -170,7 +171,7 @@ def rejected_times(store: Store, paths: Collection[str], window: Window, lookbac
         when = found.column("datetime")
         return found.filter(pc.and_(pc.greater_equal(when, start), pc.less(when, end)))
 
-    with at_once(REQUESTS) as pool:
+    with at_once(REJECTED_AT_ONCE) as pool:
         found = list(pool.map(times, [key for key, _ in rejected_objects(store, window, lookback_days)]))
     if not found:
         return {}
