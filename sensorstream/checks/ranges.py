@@ -64,9 +64,9 @@ class Range(Part):
         return -inf if self.lowest is None else self.lowest, inf if self.highest is None else self.highest
 
     def __str__(self) -> str:
-        if self.lowest is None or self.highest is None:
-            return f"at most {self.highest:g}" if self.highest is not None else f"at least {self.lowest:g}"
-        return f"{self.lowest:g} to {self.highest:g}"
+        if self.lowest is None:
+            return "any value" if self.highest is None else f"at most {self.highest:g}"
+        return f"at least {self.lowest:g}" if self.highest is None else f"{self.lowest:g} to {self.highest:g}"
 
 
 @dataclass(frozen=True)

@@ -45,3 +45,9 @@ def test_a_range_that_is_none_is_refused_by_its_number(entry, message, tmp_path)
     (tmp_path / FILE).write_text(json.dumps({"ranges": [entry]}))
     with pytest.raises(ConfigError, match=message):
         load_ranges(tmp_path)
+
+
+def test_a_range_is_said_by_the_limits_that_it_has():
+    limits = [(None, None), (1, None), (None, 2), (1, 2)]
+    said = [str(Range(unit="bar", lowest=low, highest=high)) for low, high in limits]
+    assert said == ["any value", "at least 1", "at most 2", "1 to 2"]
