@@ -48,7 +48,8 @@ def become(database, sandbox: Sandbox, kind: str, table: str, keys: tuple[str, .
     if kind == "foreign table":
         _server(database, sandbox)
     names = {"t": table, "key": keys[-1], "keys": ", ".join(keys), "middle": middle}
-    database.execute(KINDS[kind].format(**names) + "; ANALYZE")
+    database.execute(KINDS[kind].format(**names))
+    database.execute("ANALYZE")
 
 
 def insert(database, kind: str, table: str, values: str) -> None:
