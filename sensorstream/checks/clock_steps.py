@@ -55,12 +55,16 @@ class Cell(NamedTuple):
     first_row: int
     last_row: int
 
-    def joined(self, other: Cell | None) -> Cell:
-        """Both together: the rows of one piece by quality code."""
-        if other is None:
-            return self
-        rows = min(self.first_row, other.first_row), max(self.last_row, other.last_row)
-        return Cell(self.piece, self.readings + other.readings, *rows)
+
+def joined(cells: Iterable[Cell]) -> list[Cell]:
+    """Those of one piece together: its rows by quality code."""
+    found: dict[int, Cell] = {}
+    for cell in cells:
+        if other := found.get(cell.piece):
+            rows = min(cell.first_row, other.first_row), max(cell.last_row, other.last_row)
+            cell = Cell(cell.piece, cell.readings + other.readings, *rows)
+        found[cell.piece] = cell
+    return list(found.values())
 
 
 def silence(bins: Iterable[int], first: int, last: int) -> int:

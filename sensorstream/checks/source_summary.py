@@ -45,11 +45,12 @@ from ..historian import Historian, PartitionTable, Tag
 from ..historian.connection import scalar, source_errors
 from ..historian.tag_rows import matches, tag_rows
 from ..historian.values_sql import unreadable_columns
+from ..lake.concurrency import at_once
 from ..transform.quality import QualityRule
 from ..windows import Window
 from . import source_summary_sql as queries
 from .anomalies import Anomaly, instant
-from .clock_steps import BINS, DENSE, Cell, Pieces, silence, written_twice
+from .clock_steps import BINS, DENSE, Cell, Pieces, joined, silence, written_twice
 from .ranges import Range, Seen, matcher
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class TagSum:
     doubled: int = 0
     times: list[int] = field(default_factory=list)  # first and last of each group, ms
     spans: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)  # tag id, table: of kept readings, ms
-    values: list[tuple[int, float, float]] = field(default_factory=list)  # piece, lowest and highest, of good readings
-    cells: dict[tuple[int, str, int], Cell] = field(default_factory=dict)  # tag id, table, piece
+    lows: list[tuple[int, float]] = field(default_factory=list)  # piece and lowest, of good readings
+    highs: list[float] = field(default_factory=list)  # of each group of them
+    cells: dict[tuple[int, str], list[Cell]] = field(default_factory=dict)  # tag id, table
 
     def add(self, group: queries.Group, reason: str | None, table: str = "") -> None:
         self.readings += group.readings
@@ -87,16 +89,17 @@ class TagSum:
         self.unreadable += group.unreadable
         readable = group.readings - group.unreadable
         self.times += [group.first_ms, group.last_ms]
-        place = group.tagid, table, group.piece
-        cell = Cell(group.piece, group.readings, group.first_row, group.last_row)
-        self.cells[place] = cell.joined(self.cells.get(place))
+        place = group.tagid, table
+        cells = [*map(Cell, group.pieces, group.counts, group.first_rows, group.last_rows)]
+        self.cells[place] = joined([*self.cells[place], *cells]) if place in self.cells else cells
         if reason is None:
-            span = self.spans.get((group.tagid, table), (group.first_ms, group.last_ms))
-            self.spans[group.tagid, table] = min(span[0], group.first_ms), max(span[1], group.last_ms)
+            span = self.spans.get(place, (group.first_ms, group.last_ms))
+            self.spans[place] = min(span[0], group.first_ms), max(span[1], group.last_ms)
             self.kept += readable
             self.empty += group.empty
-            if group.lowest is not None and group.highest is not None:
-                self.values.append((group.piece, group.lowest, group.highest))
+            if group.highest is not None:
+                self.highs.append(group.highest)
+            self.lows += [(piece, low) for piece, low in zip(group.pieces, group.lows, strict=True) if low is not None]
         elif reason == "no_quality":
             self.no_quality += readable
         elif reason == "unlisted_quality":
@@ -104,11 +107,11 @@ class TagSum:
 
     def seen(self) -> Seen | None:
         """The values' range."""
-        if not self.values:
+        if not self.highs:
             return None
-        lows = [low for _, low, _ in sorted(self.values)]
+        lows = [low for _, low in sorted(self.lows)]
         rises = len(lows) > 2 and lows == sorted(lows) and lows[0] < lows[-1]
-        return Seen(min(lows), max(high for *_, high in self.values), counter=rises)
+        return Seen(min(lows), max(self.highs), counter=rises)
 
     def several_at_once(self) -> tuple[int, int] | None:
         """From when to when (ms) several ids or tables have kept readings; ``None`` where they never have together."""
@@ -121,10 +124,7 @@ class TagSum:
     @cached_property
     def clock_steps(self) -> list[tuple[int, int]]:
         """Runs of pieces that an id wrote twice, of a sum to which nothing is added any more."""
-        of_id: dict[tuple[int, str], list[Cell]] = defaultdict(list)
-        for (tagid, table, _), cell in self.cells.items():
-            of_id[tagid, table].append(cell)
-        return sorted({run for cells in of_id.values() for run in written_twice(cells)})
+        return sorted({run for cells in self.cells.values() for run in written_twice(cells)})
 
 
 def tags_frame(historian: Historian, patterns: Sequence[str]) -> pd.DataFrame:
@@ -174,35 +174,45 @@ def summarise(
     sums: dict[str, TagSum] = defaultdict(TagSum)
     keyless: dict[str, int] = {}
     codes: dict[str, Counter[int | None]] = {table.name: Counter() for table in tables}
-    unordered = set()
+    unordered: set[str] = set()
     kept: set[int] = set()
     connection, schema = historian.connection, historian.schema
-    for table in tables:
+
+    def ask(table: PartitionTable) -> tuple[list[queries.Group], list[tuple[int, int]]]:
         with source_errors(historian.login, f"summing up {table.name}"):
             asked = {"schema": schema, "table": table.name, "keys": list(table.keys)}
             facts = connection.execute(queries.TABLE_FACTS, asked).fetchone()
             unique, nullable, ordered = facts or (False, True, False)
             unique &= table.view is None or table.view.time.exact
-            unordered |= set() if ordered else {table.name}
+            if not ordered:
+                unordered.add(table.name)
             with connection.transaction():
                 connection.execute(queries.SETTINGS)
-                for row in connection.execute(queries.summary(schema, table, window, ids, pieces, ordered=ordered)):
-                    group = queries.Group(*row)
-                    reason = rule.reason(group.quality)
-                    if reason is None and group.quality is not None:
-                        kept.add(group.quality)
-                    tag_sum = sums[path_of[group.tagid]]
-                    tag_sum.add(group, reason, table.name)
-                    codes[table.name][group.quality] += group.readings
-                    if group.first_unreadable:
-                        ms, column = group.first_unreadable
-                        first = ms, unreadable_columns(table)[column][0]
-                        tag_sum.first_unreadable = min(first, tag_sum.first_unreadable or first)
-            if not unique:
-                for tagid, doubled in connection.execute(queries.doubled(schema, table, window, ids)):
-                    sums[path_of[tagid]].doubled += doubled
+                rows = connection.execute(queries.summary(schema, table, window, ids, pieces, ordered=ordered))
+                groups = [queries.Group(*row) for row in rows]
+            twice = [] if unique else connection.execute(queries.doubled(schema, table, window, ids)).fetchall()
             if nullable and (rows := scalar(connection, queries.keyless(schema, table, window))):
                 keyless[table.name] = rows
+            return groups, twice
+
+    def add(table: PartitionTable, asked: tuple[list[queries.Group], list[tuple[int, int]]]) -> None:
+        for group in asked[0]:
+            reason = rule.reason(group.quality)
+            if reason is None and group.quality is not None:
+                kept.add(group.quality)
+            tag_sum = sums[path_of[group.tagid]]
+            tag_sum.add(group, reason, table.name)
+            codes[table.name][group.quality] += group.readings
+            if group.first_unreadable:
+                ms, column = group.first_unreadable
+                first = ms, unreadable_columns(table)[column][0]
+                tag_sum.first_unreadable = min(first, tag_sum.first_unreadable or first)
+        for tagid, doubled in asked[1]:
+            sums[path_of[tagid]].doubled += doubled
+
+    with at_once(1) as aside:  # while the historian sums up the next table
+        for added in [aside.submit(add, table, ask(table)) for table in tables]:
+            added.result()
     conflicting = _conflicting(historian, tables, tags, sums, kept)
     return Summary(window, pieces, sums, keyless, codes, frozenset(unordered), conflicting)
 
@@ -291,13 +301,13 @@ def _pace(tag: Tag, tag_sum: TagSum, found: Summary, now_ms: int) -> dict[str, A
     first = pieces.bin_of(begin) + 1 if begin > found.window.start_ms else 0
     share = None
     if tag_sum.readings >= DENSE * BINS:
-        bins = (pieces.bin(cell.piece) for cell in tag_sum.cells.values())
+        bins = (pieces.bin(cell.piece) for cells in tag_sum.cells.values() for cell in cells)
         share = silence(bins, first, pieces.bin_of(end)) / BINS
     since = None
     if tag_sum.readings >= ENOUGH:
         earliest, latest = min(tag_sum.times), max(tag_sum.times)
         since = (end - latest) / max((latest - earliest) / (tag_sum.readings - 1), 1)
-    judged = not tag_sum.cells or any(table not in found.unordered for _, table, _ in tag_sum.cells)
+    judged = not tag_sum.cells or any(table not in found.unordered for _, table in tag_sum.cells)
     steps = len(tag_sum.clock_steps) if judged else None
     ends = {"from_ms": begin, "until_ms": end}
     return {"silent_share": share, **ends, "steps_since_last": since, "clock_steps": steps}
@@ -328,6 +338,6 @@ def _row(tag: Tag, found: TagSum, everything: int, window: Window) -> dict[str, 
         "unread": 0,
         "first_ms": min(found.times, default=None),
         "last_ms": max(found.times, default=None),
-        "lowest": min((low for _, low, _ in found.values), default=None),
-        "highest": max((high for *_, high in found.values), default=None),
+        "lowest": min((low for _, low in found.lows), default=None),
+        "highest": max(found.highs, default=None),
     }

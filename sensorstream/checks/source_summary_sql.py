@@ -21,26 +21,27 @@ from .clock_steps import Pieces
 
 
 class Group(NamedTuple):
-    """Readings of one tag id and quality code in one piece of the window in one table, summed up.
+    """Readings of one tag id and quality code in the window of one table, summed up; the last five by its pieces.
 
-    ``first_row`` and ``last_row`` number the rows' places in the table, if places tell when rows were written.
+    ``first_rows`` and ``last_rows`` number the rows' places in the table, if places tell when rows were written.
     """
 
     tagid: int
     quality: int | None
-    piece: int
     readings: int
     texts: int
     empty: int  # neither value nor text, of those that can be read
     not_finite: int  # NaN, infinite, or beyond all that is measured
     first_ms: int
     last_ms: int
-    lowest: float | None  # of the others
-    highest: float | None
-    first_row: int = 0
-    last_row: int = 0
-    unreadable: int = 0
-    first_unreadable: tuple[int, int] | None = None  # ms since 1970, and which of ``unreadable_columns``
+    highest: float | None  # of the others
+    unreadable: int
+    first_unreadable: tuple[int, int] | None  # ms since 1970, and which of ``unreadable_columns``
+    pieces: list[int]
+    counts: list[int]
+    lows: list[float | None]
+    first_rows: list[int]
+    last_rows: list[int]
 
 
 # A pass that counts: the planner, which cannot tell how few groups there are, would sort millions of rows.
@@ -77,17 +78,18 @@ def tag_ids(rows: sql.Composable, selected: sql.Composable, encoding: str) -> sq
 def summary(
     schema: str, table: PartitionTable, window: Window, ids: Sequence[int], pieces: Pieces, *, ordered: bool
 ) -> sql.Composed:
-    """``Group`` rows: one pass over the window, a row for each tag id, quality code and piece.
+    """``Group`` rows: one pass over the window, a row for each tag id and quality code.
 
     ``ordered`` tells that the table's rows have places, and stand in the order in which they were written.
     """
     texts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(c)) for c in (STRING, DATE) if c in table.columns]
     return sql.SQL(
-        "SELECT tagid::int8, quality, piece, readings, texts, empty, not_finite, first_ms, last_ms, lowest, highest,"
-        " coalesce((first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8, 0),"
-        " coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0),"
-        " unreadable, first_unreadable FROM ("
-        "SELECT tagid, quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
+        "SELECT tagid::int8, quality, sum(readings)::int8, sum(texts)::int8, sum(empty)::int8, sum(not_finite)::int8,"
+        " min(first_ms), max(last_ms), max(highest), sum(unreadable)::int8, min(first_unreadable),"
+        " array_agg(piece), array_agg(readings), array_agg(lowest),"
+        " array_agg(coalesce((first_row::text::point)[0]::int8 * 65536 + (first_row::text::point)[1]::int8, 0)),"
+        " array_agg(coalesce((last_row::text::point)[0]::int8 * 65536 + (last_row::text::point)[1]::int8, 0))"
+        " FROM (SELECT tagid, quality, ((t_stamp - {start}) / {width})::int4 AS piece,"
         " count(*) AS readings,"
         " count(*) FILTER (WHERE worded) AS texts, count(*) FILTER (WHERE value IS NULL AND NOT worded AND odd IS NULL)"
         " AS empty,"
@@ -99,7 +101,7 @@ def summary(
         " min(place) AS first_row, max(place) AS last_row, count(odd) AS unreadable, min(odd) AS first_unreadable"
         " FROM (SELECT tagid, {quality} AS quality, t_stamp, {place} AS place, {value} AS value, {worded} AS worded,"
         " {odd} AS odd"
-        " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g"
+        " FROM {table} WHERE {where}) r GROUP BY 1, 2, 3) g GROUP BY 1, 2"
     ).format(
         start=sql.Literal(pieces.start_ms),
         most=sql.SQL("'{}'::float8").format(sql.SQL(repr(MOST_MEASURED))),

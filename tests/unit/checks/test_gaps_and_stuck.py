@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorstream.checks.clock_steps import Cell, Pieces, silence, written_twice
+from sensorstream.checks.clock_steps import Cell, Pieces, joined, silence, written_twice
 from sensorstream.checks.gaps_and_stuck import beyond, gaps, still
 from sensorstream.checks.tag_anomalies import NOTHING, behaviour
 from sensorstream.windows import window_of
@@ -69,10 +69,7 @@ def test_runs_out_of_range_are_named_with_their_worst_value():
 
 def cells(*order: int, each: int = 900) -> list[Cell]:
     """Cells of the pieces as rows were written, ``each`` rows a piece; a piece that comes twice was written twice."""
-    found: dict[int, Cell] = {}
-    for place, piece in enumerate(order):
-        found[piece] = Cell(piece, each, place * each, (place + 1) * each - 1).joined(found.get(piece))
-    return list(found.values())
+    return joined(Cell(piece, each, place * each, (place + 1) * each - 1) for place, piece in enumerate(order))
 
 
 def test_a_clock_that_went_back_wrote_pieces_twice_and_late_readings_did_not():

@@ -20,6 +20,7 @@ from sensorstream.windows import window_of
 
 DAY = window_of("UTC", day="2026-10-14")
 RULE = QualityRule((192,), ())
+ROWS = [0, 0], [0, 0]
 
 
 def frame(tags: list[Tag], sums: dict[str, TagSum], keyless: dict[str, int] | None = None) -> pd.DataFrame:
@@ -37,16 +38,18 @@ def readings(times: list[int | None], quality: int = 192) -> pa.Table:
 
 def test_readings_of_several_ids_and_codes_add_up_to_one_row() -> None:
     found = TagSum()
-    found.add(Group(1, 192, 0, 150, 0, 30, 0, DAY.start_ms, DAY.start_ms + 10, 1.0, 2.0), None)
-    found.add(Group(2, 0, 0, 50, 0, 50, 0, DAY.start_ms + 5, DAY.start_ms + 90, -9.0, 9.0), "bad_quality")
+    start = DAY.start_ms
+    found.add(Group(1, 192, 150, 0, 30, 0, start, start + 10, 2.0, 0, None, [0, 1], [60, 90], [1.0, None], *ROWS), None)
+    bad = Group(2, 0, 50, 0, 50, 0, start + 5, start + 90, 9.0, 0, None, [0, 1], [20, 30], [-9.0, 9.0], *ROWS)
+    found.add(bad, "bad_quality")
     row = frame([Tag("a", (1, 2), "float")], {"a": found}).iloc[0]
     assert (row["readings"], row["kept_share"], row["empty_share"], row["ids"]) == (200, 0.75, 0.2, 2)
-    assert (row["first_ms"], row["last_ms"], row["lowest"]) == (DAY.start_ms, DAY.start_ms + 90, 1.0)
+    assert (row["first_ms"], row["last_ms"], row["lowest"], row["highest"]) == (start, start + 90, 1.0, 2.0)
 
 
 def test_a_share_of_few_readings_is_not_judged() -> None:
     found = TagSum()
-    found.add(Group(1, 0, 0, ENOUGH - 1, 0, 0, 0, 1, 2, None, None), "bad_quality")
+    found.add(Group(1, 0, ENOUGH - 1, 0, 0, 0, 1, 2, None, 0, None, [0], [ENOUGH - 1], [None], [0], [0]), "bad_quality")
     assert frame([Tag("a", (1,))], {"a": found})["kept_share"].isna().all()
 
 
