@@ -186,6 +186,7 @@ def _months(window: Window, tz: str) -> Sequence[tuple[str, Window]]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
 def from_name(name: str) -> Window:
     """The window that ``<start>_<end>`` spells; ``ValueError`` if it is not one."""
     start, end = (datetime.strptime(part, STAMP).replace(tzinfo=UTC) for part in name.split("_"))

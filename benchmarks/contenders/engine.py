@@ -1,5 +1,5 @@
-"""SensorStream itself, by the public functions, warm: on this machine, or with one Spark session that stays. Each round
-has a new ``s3_directory``.
+"""SensorStream itself, by the public functions, warm, in a process set up as the command's is: on this machine, or with
+one Spark session that stays. Each round has a new ``s3_directory``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from typing import Any
 from speak import serve, versions
 
 import sensorstream
-import sensorstream.pipeline.ingest
+from sensorstream.fast_import import ours
 
 
 def prepare(order: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    ours()
+    import sensorstream.pipeline.ingest
+
     found = {"sensorstream": sensorstream.__version__, **versions("pyarrow")}
     if not order["spark"]:
         return (order, None), found

@@ -209,6 +209,8 @@ Thread(target=load_library).start()
 TO_INGEST = """
 import gc
 gc.disable()
+from sensorstream.fast_import import ours
+ours()
 import sensorstream.pipeline.ingest, sensorstream.progress.display, sensorstream.report
 import matplotlib.backends.backend_svg, pandas
 gc.freeze()

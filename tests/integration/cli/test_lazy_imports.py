@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 
@@ -95,3 +96,32 @@ with quickly():
     beside.join()
 """
     assert "botocore" in loaded(beside)
+
+
+CLEARED = """
+from resource import RUSAGE_SELF, getrusage
+from sensorstream.fast_import import ours
+if {}:
+    ours()
+import numpy as np, pyarrow as pa
+
+def batch():
+    return [np.ones(3_000_000) for _ in range(5)]
+
+batch()
+before = getrusage(RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    batch()
+print(pa.default_memory_pool().backend_name, getrusage(RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept by a setting of glibc's")
+def test_a_process_of_ours_keeps_its_memory_for_the_next_batch():
+    def pages(ours: bool) -> tuple[str, int]:
+        run = subprocess.run([sys.executable, "-c", CLEARED.format(ours)], capture_output=True, text=True, check=True)
+        pool, faults = run.stdout.split()
+        return pool, int(faults)
+
+    (pool, few), (_, many) = pages(True), pages(False)
+    assert pool == "system" and few * 10 < many
