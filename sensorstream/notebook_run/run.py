@@ -200,8 +200,6 @@ class LastLine(ProgressColumn):
 # it: the historian sums up meanwhile. What is imported stays, so that the garbage collector need not look at it.
 TO_CHECK = """
 from threading import Thread
-from sensorstream.fast_import import ours
-ours()
 from sensorstream.checks.gx_library import load_library
 import pandas
 Thread(target=load_library).start()
@@ -209,8 +207,6 @@ Thread(target=load_library).start()
 TO_INGEST = """
 import gc
 gc.disable()
-from sensorstream.fast_import import ours
-ours()
 import sensorstream.pipeline.ingest, sensorstream.progress.display, sensorstream.report
 import matplotlib.backends.backend_svg, pandas
 gc.freeze()
