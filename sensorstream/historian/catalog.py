@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from math import inf
@@ -28,7 +28,7 @@ from .model import LeftOut, PartitionTable, Tag, tag_of
 from .patterns import matched, refuse_bad_patterns
 from .standby import refuse_lagging
 from .table_shapes import checked, wide_paths
-from .tables import Listing, around, begun_before, existing_tables, listed_tables, listing_rows, named_tables
+from .tables import Listing, around, existing_tables, listed_tables, listing_rows, may_hold, named_tables
 from .tag_rows import matches, tag_kinds, tag_rows
 from .time_sql import in_order
 from .watch import Watch, kind_of, watched
@@ -53,6 +53,7 @@ class Historian:
     gateway_prefixes: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the site's own file
     judged: set[str] = field(default_factory=set)  # tables that were looked into, and are right
+    reach: timedelta = timedelta()  # so far from the time that a table is listed for late readings may stand
 
     @property
     def encoding(self) -> str:
@@ -159,8 +160,7 @@ class Historian:
         self.judged.add(self.tags_name)
 
     def matching(self, paths: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
-        """Those of ``paths``, which need not be tags of the historian, that match any of ``patterns``, with a gateway's
-        prefix or without."""
+        """Those of ``paths``, tags or not, that match any of ``patterns``, with a gateway's prefix or without."""
         query = "SELECT path FROM unnest(%s::text[], %s::text[]) way(path, spelled) WHERE spelled ~ ANY(%s)"
         known = [path for path in paths if "\0" not in path]  # no text of PostgreSQL's holds it
         prefixes = ["", *self.gateway_prefixes.values()]
@@ -202,25 +202,28 @@ class Historian:
         with source_errors(self.login, "reading the partition tables"):
             listing = self._listing()
             self.notes.extend(note for note in listing.notes if note not in self.notes)
-            before = begun_before(listing, window, [kind.tables for kind in self.layout.readings])
             chosen = []
-            for table in listing.tables:
-                if not (table.span is None or table.span.overlaps(around(window)) or table in before):
-                    continue
-                table = checked(self, table)
-                if table.span is None or table.span.overlaps(window):
-                    chosen.append(table)
-                elif self.holds_any(table, window):
-                    self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
-                    chosen.append(table)
+            for table, needed in may_hold(listing, window, self.layout.readings, self.reach):
+                try:
+                    table = checked(self, table)
+                    if table.span is None or table.span.overlaps(window):
+                        chosen.append(table)
+                    elif self.holds_any(table, window):
+                        self.notes.append(f"{table.name} is listed for {table.span} but holds readings of the window")
+                        chosen.append(table)
+                except SourceError as error:
+                    if needed or self.connection.closed:
+                        raise
+                    self.notes.append(f"{table.name} (of {table.span}) cannot be looked into: left out ({error})")
         # Of two readings of a time the later table's wins, so their order must not hang on the window.
         return tuple(sorted(chosen, key=lambda table: (table.span.start_ms if table.span else -inf, table.name)))
 
     def left_out(self, window: Window) -> tuple[LeftOut, ...]:
         """Tables that look as if they held readings of ``window`` and are not read."""
         found, listed = [], self._listing()
+        asked = {table for table, _ in may_hold(listed, window, self.layout.readings, self.reach)}
         for table in listed.tables:
-            early = table.span and table.span.start > datetime.now(UTC) and not table.span.overlaps(around(window))
+            early = table not in asked and table.span and table.span.start > datetime.now(UTC)
             if early and self._holds_readings(table, window):
                 why = f"{table.name} is of a time that has not begun, {table.span}, and holds readings of the window:"
                 found.append(LeftOut(table.name, f"{why} left out, {OF_WEEKS}"))
@@ -274,8 +277,7 @@ class Historian:
         return self._listing().tables
 
     def types_of(self, key: str, query: sql.Composed) -> dict[str, str]:
-        """What columns a query of the layout has, and their types; PostgreSQL's sentence where it refuses it, with the
-        ``key`` of the layout."""
+        """The columns of a query under ``key`` of the layout, and their types; PostgreSQL's sentence if it refuses."""
         with source_errors(self.login, f'looking at "{key}" of layout "{self.layout.name}"'):
             try:
                 with self.connection.transaction(force_rollback=True):
@@ -337,8 +339,7 @@ class Historian:
         """Begin the run's transaction; the name by which other connections see the very same rows.
 
         ``tables`` are held as they were planned against being dropped, emptied or rewritten (VACUUM FULL), which would
-        move rows between pages that slices read one after the other; reading and writing them goes on. ``release`` ends
-        it.
+        move rows between pages that slices read one after the other; others read and write on. ``release`` ends it.
         """
         snapshot = self.watch.hold(self.schema, tables)
         with source_errors(self.login, "opening the snapshot"):
@@ -395,5 +396,5 @@ def open_historian(config: Config) -> Iterator[Historian]:
             layout = layout_of(config, existing_tables(connection, config.db_schema))
         names = config.db_schema, layout.in_schema(config.db_schema), config.timezone, config.tags_table
         details = tag_details(config.tag_details) if config.tag_details else {}
-        prefixes = config.gateway_prefixes
-        yield Historian(connection, watch, where, *names, notes=[], gateway_prefixes=prefixes, details=details)
+        prefixes, reach = config.gateway_prefixes, timedelta(days=config.lookback_days)
+        yield Historian(connection, watch, where, *names, [], prefixes, details, reach=reach)

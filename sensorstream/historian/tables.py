@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from psycopg import sql
 
 from ..config.layouts.description import Listing as LayoutListing
-from ..config.layouts.description import Readings, Tables
+from ..config.layouts.description import Readings
 from ..errors import ConfigError, SourceError
 from ..windows import Window
 from .connection import Connection
@@ -231,14 +231,27 @@ def around(window: Window) -> Window:
     return Window(window.start - NEIGHBOUR, window.end + NEIGHBOUR)
 
 
-def begun_before(listing: Listing, window: Window, forms: Sequence[Tables]) -> set[PartitionTable]:
+def may_hold(
+    listing: Listing, window: Window, kinds: Sequence[Readings], reach: timedelta
+) -> Iterator[tuple[PartitionTable, bool]]:
+    """Tables that may hold readings of ``window``, each with whether nothing can be said without it.
+
+    A logger may put a reading that comes late, by ``reach`` at most, into the table of the day on which it comes.
+    """
+    before = _begun_before(listing, window, kinds)
+    for table in listing.tables:
+        span, begun = table.span or window, table in before
+        near = span.overlaps(around(window))
+        if near or begun or NEIGHBOUR <= span.start - window.end < NEIGHBOUR + reach:
+            yield table, near or (begun and listing.by_name)
+
+
+def _begun_before(listing: Listing, window: Window, kinds: Sequence[Readings]) -> set[PartitionTable]:
     """Of each driver whose tables' names leave the window's start out the last table of the year before it, which may
     hold more than its name says: a gateway can be told to begin a table every three months, or every week."""
-    if not listing.by_name:
-        return set()
     last: dict[str, PartitionTable] = {}
     for table in listing.tables:
-        series = forms[table.family].series(table.name)
+        series = kinds[table.family].tables.series(table.name)
         if table.span and window.start - A_YEAR <= table.span.start <= window.start:
             last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
     return {table for table in last.values() if table.span and table.span.end <= window.start}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from ..config.layouts.description import NUMBERS, TEXTS, Readings
-from .time_sql import INTEGERS, OWN_TIME, BareTime, milliseconds
+from .time_sql import DOUBLES, INTEGERS, OWN_TIME, BareTime, milliseconds
 
 STRING, DATE = TEXTS
 # Of the columns of a wide table: as what each type is shown, and where.
@@ -105,8 +105,11 @@ def id_of(columns: Sequence[str], kinds: Sequence[str], *, hashed: bool = False)
     if len(columns) == 1 and kinds[0] in INTEGERS and not hashed:
         return sql.Identifier("own", columns[0])
     found: sql.Composable = sql.SQL("0")
-    for column in columns:
-        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(sql.Identifier("own", column), found)
+    for column, kind in zip(columns, kinds, strict=True):
+        own: sql.Composable = sql.Identifier("own", column)
+        if kind in (*DOUBLES, "numeric"):  # 7.00 and -0 are 7 and 0, of whatever type
+            own = sql.SQL("trim_scale({}::text::numeric)").format(own)
+        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(own, found)
     return found
 
 

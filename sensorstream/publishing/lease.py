@@ -19,8 +19,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from threading import Event, Lock, Thread
@@ -223,6 +223,19 @@ class Lease:
             self._thread.join()
 
 
+def until_acquired(step: Callable[P, Done]) -> Callable[P, Done]:
+    """``step``, which looks at the manifest and acquires a lease: again if another has written the root meanwhile."""
+
+    @wraps(step)
+    def again(*args: P.args, **kwargs: P.kwargs) -> Done:
+        while True:
+            with suppress(Conflict):
+                return step(*args, **kwargs)
+
+    return again
+
+
+@until_acquired
 def store_to_write(config: Config) -> Store:
     """The lake's store, once it has answered; ``LakeError`` where it does not, or where a new lake's first lease could
     not be taken in it."""
@@ -236,18 +249,6 @@ def store_to_write(config: Config) -> Store:
         store.probe()
     _refuse_foreign_commits(manifest)
     return store
-
-
-def until_acquired(step: Callable[P, Done]) -> Callable[P, Done]:
-    """``step``, which looks at the manifest and acquires a lease: again if another has written the root meanwhile."""
-
-    @wraps(step)
-    def again(*args: P.args, **kwargs: P.kwargs) -> Done:
-        while True:
-            with suppress(Conflict):
-                return step(*args, **kwargs)
-
-    return again
 
 
 def acquire(manifest: Manifest, what: str) -> Lease:
@@ -289,14 +290,21 @@ def wait_until_free(store: Store, ended: Callable[[Manifest], None] = lambda man
 def recover(store: Store) -> str | None:
     """Finish or undo what a killed run left; a sentence on what it was, ``None`` if there is nothing."""
     did: list[str] = []
-    manifest = wait_until_free(store, lambda manifest: did.append(taken_over(manifest)))
-    if (pointers := _pointers(manifest)) and pointers.behind():
-        with acquire(manifest, "the table's pointers") as lease:
-            lease.commit(manifest.root, [])
-            lease.settle()
-        did.append("what names the Iceberg table's metadata was put in its place")
-    if manifest.version is None:  # a first run, which asks more of the store than others, came no further
-        store.delete([key for key, _ in store.list(PROBES)])
+
+    @until_acquired
+    def put_right() -> None:
+        manifest = wait_until_free(store, lambda manifest: did.append(taken_over(manifest)))
+        with _nobody_beside(manifest):
+            behind = (pointers := _pointers(manifest)) and pointers.behind()
+        if behind:
+            with acquire(manifest, "the table's pointers") as lease:
+                lease.commit(manifest.root, [])
+                lease.settle()
+            did.append("what names the Iceberg table's metadata was put in its place")
+        if manifest.version is None:  # a first run, which asks more of the store than others, came no further
+            store.delete([key for key, _ in store.list(PROBES)])
+
+    put_right()
     return did[-1] if did else None
 
 
@@ -353,8 +361,20 @@ def unnamed(manifest: Manifest) -> list[str]:
 
 
 def _refuse_foreign_commits(manifest: Manifest) -> None:
-    if manifest.root.turn is None and (pointers := _pointers(manifest)):
-        pointers.look()
+    with _nobody_beside(manifest):
+        if manifest.root.turn is None and (pointers := _pointers(manifest)):
+            pointers.look()
+
+
+@contextmanager
+def _nobody_beside(manifest: Manifest) -> Iterator[None]:
+    """``stores.Conflict`` in place of what is found wrong where another run has written the root since it was read."""
+    try:
+        yield
+    except LakeError:
+        if read_manifest(manifest.store).version != manifest.version:
+            raise Conflict from None
+        raise
 
 
 def _pointers(manifest: Manifest) -> Pointers | None:

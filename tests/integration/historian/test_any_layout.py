@@ -167,6 +167,24 @@ def test_any_description_of_any_table_is_read_as_it_says(database, make_config, 
     agree(make_config(dbname=database.name, db_schema=SCHEMA, layout=layout, timezone="Europe/Berlin"), kinds, rows)
 
 
+@pytest.mark.parametrize(
+    ("readings", "tags"),
+    [
+        ("int", "numeric(9,2)"), ("numeric(9,2)", "numeric"), ("float8", "numeric(9,2)"), ("float8", "float4"),
+        ("numeric(9,2)", "text"),
+    ],
+)  # fmt: skip
+def test_a_number_tells_the_same_tag_whatever_its_type_and_scale(readings, tags, database, make_config):
+    database.execute(f"CREATE TABLE tag AS SELECT id::{tags} AS id, 'p/' || id AS path FROM unnest(ARRAY[7, 0]) id")
+    database.execute(f"CREATE TABLE log_2026_10 (id {readings}, at bigint, v float8)")
+    places = f"generate_series({DAY.start_ms}, {DAY.start_ms + 9}) at, unnest(ARRAY['7', '0', '-0']) id"
+    database.execute(f"INSERT INTO log_2026_10 SELECT id::{readings}, at + (id = '-0')::int * 10, 1 FROM {places}")
+    kind = {"tables": "log_{year}_{month}", "id": "id", "time": {"column": "at"}, "numbers": "v"}
+    layout = {"readings": kind, "tags": {"table": "tag"}}
+    found = ingest(make_config(dbname=database.name, layout=layout, timezone="Europe/Berlin"), DAY)
+    assert found.rows_written == 30
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -160,6 +160,17 @@ def test_a_table_of_next_year_that_may_not_be_read_stops_nothing(database, make_
     assert [table.failure is None for table in check_layout(config).tables] == [True, False]
 
 
+def test_a_table_of_three_months_is_read_beside_those_of_months_that_others_have(database, make_config, generic):
+    generic("sensor_2026_10")
+    generic("pump_2026_08", "t + 1")
+    config = make_config(dbname=database.name)
+    assert ingest(config, DAY).rows_read == 20
+    database.execute(f'REVOKE ALL ON pump_2026_08 FROM "{config.db.user}"')
+    record = ingest(make_config(dbname=database.name), DAY)
+    (says,) = [note for note in record.explain if note.startswith("pump_2026_08")]
+    assert record.rows_written == 10 and "cannot be looked into: left out" in says
+
+
 def test_a_table_of_long_ago_is_not_looked_at(database, make_config, generic):
     generic("sensor_2026_10")
     database.execute("CREATE TABLE log_2019_01 (t_stamp timestamp)")

@@ -10,6 +10,7 @@ import pytest
 
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.plant import PlantOptions, seed
+from sensorstream.verification.verify import verify
 from sensorstream.windows import day_window, window_of
 from tests.historians import add, small_historian
 from tests.oracle import Row, expect, objects, readings_of
@@ -156,6 +157,40 @@ def test_late_readings_in_the_table_of_the_month_after_are_found(history, databa
     found = ingest(history, window_of("UTC", day="2026-11-01")).late
     assert found["tag_days"] == 1
     assert {t for _, t, *_ in readings_of(history)} >= {last.end_ms + HOUR, last.start_ms + 23 * HOUR}
+
+
+def two_tables(database, first: str, second: str) -> None:
+    small_historian(database, [], PATHS)
+    database.execute(f"ALTER TABLE sqlt_data_1_2026_10 RENAME TO {first}")
+    database.execute(f"CREATE TABLE {second} (LIKE {first} INCLUDING ALL)")
+
+
+def put(database, table: str, day: str, hours: range, more_ms: int = 0) -> None:
+    times = [window_of("UTC", day=day).start_ms + hour * HOUR + more_ms for hour in hours]
+    database.execute(f"INSERT INTO {table} SELECT 1, NULL, 5, NULL, NULL, 192, unnest(%s::int8[])", times)
+
+
+@pytest.mark.parametrize("late_in", ["sqlt_data_1_2026_07", "sqlt_data_2_2026_09"])
+def test_a_day_is_read_again_from_a_table_of_three_months_as_well(late_in, database, make_config):
+    two_tables(database, "sqlt_data_1_2026_07", "sqlt_data_2_2026_09")
+    put(database, "sqlt_data_1_2026_07", "2026-09-15", range(10))  # a gateway that was renamed on that day
+    put(database, "sqlt_data_2_2026_09", "2026-09-15", range(10, 24))
+    config = make_config(dbname=database.name)
+    assert ingest(config, "2026-09-15").rows_written == 24
+    put(database, late_in, "2026-09-15", range(3), 5)
+    assert ingest(config, "2026-09-16").late["rows_read"] == 27 == len(readings_of(config))
+
+
+def test_what_comes_late_into_the_table_of_the_month_in_which_it_comes_is_read(database, make_config):
+    two_tables(database, "sqlt_data_1_2026_09", "sqlt_data_1_2026_10")
+    put(database, "sqlt_data_1_2026_09", "2026-09-20", range(24))
+    config = make_config(dbname=database.name)
+    ingest(config, "2026-09-20")
+    put(database, "sqlt_data_1_2026_10", "2026-09-20", range(10), 5)
+    assert ingest(config, "2026-10-06").late["rows_read"] == 34 == len(readings_of(config))
+    assert not verify(config, "2026-09-20").differences
+    again = ingest(config, "2026-09-20")
+    assert (again.rows_written, again.files_written) == (34, 0)
 
 
 @pytest.mark.slow

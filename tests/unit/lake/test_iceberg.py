@@ -18,12 +18,13 @@ from sensorstream import read_lake
 from sensorstream.config.settings import Config
 from sensorstream.errors import ConfigError, LakeError
 from sensorstream.lake.iceberg import table as iceberg_table
-from sensorstream.lake.iceberg.pointer import HINT
+from sensorstream.lake.iceberg.pointer import HINT, Pointers
 from sensorstream.lake.keys import storable
 from sensorstream.lake.manifest import read_manifest
 from sensorstream.lake.scan import metadata
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing import lease
+from sensorstream.publishing import publish as publishing
 from sensorstream.publishing.compaction import compact, to_iceberg
 from sensorstream.windows import Window, day_window
 from tests.configs import lakes_in
@@ -260,3 +261,42 @@ def test_a_table_that_lost_its_metadata_is_made_anew_of_the_manifest(make):
     table = iceberg_table.LakeTable(store, anew.root.iceberg)
     assert table.files().keys() == {key for key, _ in store.list("readings")}
     assert replace(manifest, root=anew.root).root.is_table
+
+
+@pytest.mark.parametrize("step", ["looked", "leased"])
+def test_recover_waits_for_a_run_that_takes_the_root_at_that_moment(step, make, monkeypatch):
+    config = make()
+    put(config, values())
+    store, behind, others = open_store(config), Pointers.behind, [day(1)]
+    store.delete([HINT])
+
+    def beside(pointers: Pointers) -> bool:
+        found = behind(pointers)
+        for window in others[:1]:
+            others.clear()
+            if step == "looked":
+                put(config, values(window), window)
+            else:
+                with ended():
+                    lease.acquire(read_manifest(store), "a day")
+        return found
+
+    monkeypatch.setattr(Pointers, "behind", beside)
+    lease.recover(store)
+    assert read_manifest(store).root.turn is None and lease.recover(store) is None
+
+
+def test_another_runs_commit_at_that_moment_is_nobody_elses(make, monkeypatch):
+    config = make()
+    put(config, values())
+    not_busy, others = publishing._not_busy, [day(40)]
+
+    def beside(*args: object) -> None:
+        for window in others[:1]:
+            others.clear()
+            put(config, values(window), window)
+        not_busy(*args)
+
+    monkeypatch.setattr(publishing, "_not_busy", beside)
+    put(config, values(factor=2.0))
+    assert as_table(open_store(config)) == values(factor=2.0) | values(day(40))
