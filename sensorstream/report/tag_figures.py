@@ -85,4 +85,12 @@ def _few(value: float | str | None, digits: int = 7) -> float | str | None:
 
 
 def _shown(value: float | str | None) -> str:
-    return "" if value is None else plain(value) if isinstance(value, float) else str(value)
+    return (
+        ""
+        if value is None
+        else plain(value)
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else value
+    )
