@@ -84,12 +84,6 @@ def _few(value: float | str | None) -> float | str | None:
 
 
 def _shown(value: float | str | None) -> str:
-    return (
-        ""
-        if value is None
-        else plain(value)
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else value
-    )
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else plain(value) if isinstance(value, float) else value

@@ -107,9 +107,10 @@ def test_text_tags_of_few_texts_are_drawn_as_states(config, monkeypatch, togethe
 
 
 def test_the_mean_of_a_counter_has_the_digits_of_its_neighbours():
-    figures = TagFigures("a", 2, 1_239_556.0, 1_239_821.25, 1_240_047.0)
+    figures = TagFigures("a", 7416, 1_239_556.0, 1_239_821.25, 1_240_047.0)
     columns = {name: [value] for name, value in asdict(figures).items()}
     assert compact(columns, None, {})["mean"] == [1_239_821.0]
+    assert ">7,416<" in report.AllTags((figures,))._repr_html_()
 
 
 def test_paths_are_told_by_what_differs_from_the_one_before():
