@@ -74,7 +74,7 @@ class Finding:
             else:
                 parts.append(f"{self.unexpected:,} rows")
             if values:
-                parts.append(f"first with {values}")
+                parts.append(f"the first: {values}" if self.unexpected > 1 else values)
         if self.rejected and not self.success:
             parts.append(f"rejected readings are kept in {self.rejected}")
         return "; ".join(parts)

@@ -16,6 +16,7 @@ from ..lake.stores import open_store
 from ..sandbox import ROOT, up
 from ..sandbox.plant import PlantOptions, seed
 from ..sandbox.plant_days import grow
+from ..sandbox.processes import HOST
 from ..sandbox.servers import LIBRARIES, describe, look_at
 from ..spark.java import java_home
 
@@ -43,7 +44,7 @@ def demo(root: Path = ROOT, *, cluster: bool = False) -> None:
     console = Console(highlight=False)
     with console.status("Starting PostgreSQL and S3 ..."):
         sandbox = up(root, java=java_home() if cluster else None)
-    say(console, f"PostgreSQL on port {sandbox.port}, S3 at {sandbox.s3_endpoint}, in {root}/", head="sandbox")
+    say(console, f"PostgreSQL at {HOST}:{sandbox.port}, S3 at {sandbox.s3_endpoint}", head="sandbox")
     with console.status("Filling the historian with a simulated plant ..."):
         look_at(root)  # every tag, whatever file was replayed before
         plant = seed(sandbox.owner_dsn, options := PlantOptions(goes_on=True))

@@ -16,7 +16,7 @@ from ..lake import scan
 from ..report.charts import Picture
 from ..windows import Window, zone
 from . import from_historian as historian
-from .figure import Arrangement, drawn, padded, window_seen
+from .figure import Arrangement, axis_zone, drawn, padded, window_seen
 from .summary import facts, silences, status
 from .tag_search import TagList, find, tag_list
 from .view import Reader, Source, View
@@ -275,9 +275,9 @@ class Workbench:
 
     def _zoomed(self, _: Any, span: Any) -> None:
         """The time axis has moved: read again, once it rests."""
-        if self._quiet or not span or span[0] is None:
+        if self._quiet or self.view is None or not span or span[0] is None:
             return
-        seen = window_seen(span, self.config.timezone)
+        seen = window_seen(span, axis_zone(self.view.window, self.config.timezone))
         if seen == self.window:
             return
         self.window = seen
@@ -322,7 +322,8 @@ class Workbench:
         import plotly.graph_objects as go
 
         traces, layout = drawn(view, self.known, tags, self.arrangement, self.window, self.config.timezone)
-        made = (tags, self.arrangement, [trace["yaxis"] for trace in traces], [t["line"]["shape"] for t in traces[::2]])
+        made = (tags, self.arrangement, layout["xaxis"]["title"],
+                [trace["yaxis"] for trace in traces], [trace["line"]["shape"] for trace in traces[::2]])  # fmt: skip
         if made == self._drawn:
             with self._figure.batch_update():
                 for old, new in zip(self._figure.data, traces, strict=True):

@@ -1,7 +1,6 @@
 """A view as traces and a layout of Plotly: rows over one time axis, silences shaded, rejected readings as marks.
 
-Times are drawn as those of the configured time zone; in the hour that is told twice when clocks go back, both are
-drawn over each other. Pure but for Plotly.
+Times are drawn as those of the configured time zone, see ``axis_zone``. Pure but for Plotly.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ MARK, GAP, GRID, INK = "#d64545", "rgba(128,128,128,0.22)", "rgba(128,128,128,0.
 ROW_HEIGHT, LONE_HEIGHT, MARGINS = 165, 330, 70  # pixels
 MOST_STATES = 12  # of a text tag, each on its own line; more are points with their text beside the pointer
 FEW_POINTS = 150  # of a line, shown with their dots
+SHORT = timedelta(days=4)  # of longer windows nobody sees that an hour is drawn over itself
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def drawn(
     view: View, known: TagList, tags: Sequence[str], arrangement: Arrangement, visible: Window, tz: str
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Traces, two a tag, and the layout."""
+    site, tz = tz, axis_zone(view.window, tz)
     rows = rows_of(view, known, tags, arrangement)
     axes = _Axes(rows, known)
     traces = [
@@ -80,6 +81,8 @@ def drawn(
             "anchor": axes.names[-1] if rows else "y",
             "gridcolor": GRID,
             "linecolor": GRID,
+            "automargin": True,
+            "title": {"text": "" if tz == site else f"{tz}: clocks of {site} show an hour of this twice"},
         },
         **axes.layout,
         "annotations": axes.titles,
@@ -205,6 +208,12 @@ class _Axes:
         high = (1 + room) / self.count
         top = 1 - number * high
         return [max(round(top - high + room, 4), 0.0), round(top, 4)]
+
+
+def axis_zone(window: Window, tz: str) -> str:
+    """The zone in which ``window`` is drawn: UTC where it is short and clocks of ``tz`` go back in it."""
+    first, last = (moment.astimezone(zone(tz)).utcoffset() or timedelta() for moment in (window.start, window.end))
+    return "UTC" if last < first and window.end - window.start <= SHORT else tz
 
 
 def local(times: np.ndarray, tz: str) -> list[str]:

@@ -134,7 +134,7 @@ class Historian:
         tags = (tag_of(path, list(ids)) for path, ids in groupby(rows, key=lambda row: row[0]))
         found = tuple(replace(tag, **self.details.get(tag.path, {})) for tag in tags)
         if not found:
-            count = sql.SQL("SELECT count(*) FROM {} tags").format(table)
+            count = sql.SQL("SELECT count(DISTINCT tagpath) FROM {} tags").format(table)
             ((every,),) = self.ask(f"counting {self.tags_name}", count)
             shown = ", ".join(f'"{pattern}"' for pattern in patterns)
             raise ConfigError(

@@ -140,11 +140,13 @@ def readings_over_time(statistics: RunStatistics) -> Picture:
 
 @pictured("Rejected by area")
 def quality_by_area(statistics: RunStatistics) -> Picture:
-    """How much of each area's readings was kept, worst first."""
+    """Which share of each area's readings was rejected, worst first; an area without readings has none."""
     lost, kept = Counter(statistics.rejected_by_area), Counter(statistics.kept_by_area)
-    shares = _largest({name: 100 * (lost[name] / max(every, 1)) for name, every in (lost + kept).items()})
+    shares = _largest({name: 100 * lost[name] / every for name, every in (lost + kept).items()})
     worst = next(iter(shares), None)
-    alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %." if worst else "No readings."
+    alt = "Nothing was rejected." if shares else "No readings."
+    if worst and shares[worst]:
+        alt = f"Most is rejected in {worst}: {shares[worst]:.2g} %."
     return _rows("Rejected by area, %", alt, shares, REJECTED, lambda value: f"{value:.2g} %")
 
 

@@ -230,7 +230,7 @@ def _numbers(record: RunRecord) -> list[tuple[str, str, str]]:
     looked = [(f"{late['tag_days']:,}", "late tag days read again", f"found by {late['detector']}")] if late else []
     return [
         (f"{record.rows_read:,}", "readings read", "the historian's own count, in one snapshot"),
-        (f"{record.rows_written:,}", "in the lake", f"of {record.tags_selected:,} tags"),
+        (f"{record.rows_written:,}", "in the lake", f"{record.tags_selected:,} tags selected"),
         (f"{rejected:,}", "rejected", f"{share}: {reasons}" if rejected else share),
         (f"{record.rows_deduplicated:,}", "deduplicated", "several rows of one path and time"),
         *looked,

@@ -55,8 +55,7 @@ def compact(columns: Mapping[str, Any], gaps: Mapping[str, int] | None, pictures
     return {
         "paths": front_coded(paths),
         "count": columns["count"],
-        **{name: [_few(value) for value in columns[name]] for name in ("least", "greatest", "last")},
-        "mean": [_few(value, 5) for value in columns["mean"]],
+        **{name: [_few(value) for value in columns[name]] for name in ("least", "mean", "greatest", "last")},
         "gaps": [gaps.get(one, 0) for one in paths] if gaps is not None else None,
         "good": [None if share is None else round(100 * share, 2) for share in columns["good"]],
         **{name: indexed(columns[name]) for name in ("unit", "datatype", "note")},
@@ -80,9 +79,11 @@ def indexed(values: Iterable[str | None]) -> dict[str, Any]:
     return {"values": list(places), "codes": codes}
 
 
-def _few(value: float | str | None, digits: int = 7) -> float | str | None:
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+def _few(value: float | str | None) -> float | str | None:
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def _shown(value: float | str | None) -> str:
-    return "" if value is None else plain(value) if isinstance(value, float) else str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else plain(value) if isinstance(value, float) else value

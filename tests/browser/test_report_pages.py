@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -19,9 +20,11 @@ from sensorstream.config.sources import load
 from sensorstream.errors import LakeCheckFailed
 from sensorstream.lake.scan import read_lake
 from sensorstream.notebook_run.run import run
+from sensorstream.report import charts
 from sensorstream.report import run_page as report_page
 from sensorstream.report.downsampling import silences, usual_step
 from sensorstream.report.index_page import build
+from sensorstream.report.small_multiples import Line, panel
 from tests.unit.report.test_index_page import years
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -164,6 +167,25 @@ def test_tags_are_searched_and_sorted_and_pictures_tell_values_also_under_the_po
         assert told in tab.locator(".tip").inner_text()
     assert failed == []
     context.close()
+
+
+def test_a_picture_tells_values_as_finely_as_it_draws_them_and_a_printed_report_cuts_no_table(pages, browser):
+    context = browser.new_context(offline=True)
+    for low in (0, 1_225_308):
+        tab = context.new_page()
+        line = Line(np.arange(0, 3_600_000, 60_000), low + np.arange(60.0) % 2)
+        picture = panel("a", "", line, "UTC")
+        script = (Path(charts.__file__).parent / "page.js").read_text()
+        tab.set_content(f'<body data-zone="UTC"><div style="width:700px">{picture.svg}</div><script>{script}</script>')
+        box = tab.locator("svg").bounding_box()
+        told = set()
+        for share in np.linspace(0.3, 0.9, 40):
+            tab.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
+            told.add(tab.locator(".tip").inner_text().split()[0])
+        assert told == {f"{low:,}", f"{low + 1:,}"}
+    tab.goto(pages["report"].as_uri())
+    tab.emulate_media(media="print")
+    assert tab.get_by_label("All tags").evaluate("each => each.scrollHeight - each.clientHeight") == 0
 
 
 def test_runs_are_found_by_any_of_their_words(pages, browser):

@@ -209,6 +209,21 @@ def test_times_are_drawn_and_zoomed_as_the_clocks_of_the_configured_zone_show_th
     assert twice == window_of("UTC", start="2026-10-25T00:10", end="2026-10-25T01:40")
 
 
+def test_the_hour_that_clocks_show_twice_is_drawn_once_and_zoomed_into(make_config):
+    config = make_config(timezone="Europe/Berlin")
+    window = window_of("Europe/Berlin", day="2026-10-25")
+    values = {(TAG, ms): float(ms % 7) for ms in range(window.start_ms, window.end_ms, 60_000)}
+    publish(open_store(config), scope_of(config, window, [TAG]), values)
+    bench = sensorstream.explore(config, [TAG], window)
+    assert bench.widget
+    times, axis = bench._figure.data[0].x, bench._figure.layout.xaxis
+    assert len(times) == 25 * 60 and list(times) == sorted(times) and times[0] == "2026-10-24T22:00:00.000"
+    assert axis.title.text == "UTC: clocks of Europe/Berlin show an hour of this twice"
+    axis.range = ["2026-10-25 00:10", "2026-10-25 00:40"]
+    assert bench.window == window_of("UTC", start="2026-10-25T00:10", end="2026-10-25T00:40")
+    assert bench._figure.data[0].x[0] == "2026-10-25T02:03:00.000" and not bench._figure.layout.xaxis.title.text
+
+
 def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown_all_the_same(plant, make_config):
     config = make_config(sensor_patterns=[".*"])
     bench: Workbench = sensorstream.explore(config, window=plant.window)

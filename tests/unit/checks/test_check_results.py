@@ -39,7 +39,7 @@ def test_a_critical_failure_names_expectation_tags_numbers_and_file() -> None:
     with pytest.raises(SourceCheckFailed) as raised:
         result(HELD, WARNED, FAILED).raise_if_failed()
     assert str(raised.value) == (
-        'source check failed: "no tag path is blank" does not hold, 12 tags: t0, t1, t2 and 9 more; first with id 9001:'
+        'source check failed: "no tag path is blank" does not hold, 12 tags: t0, t1, t2 and 9 more; the first: id 9001:'
         " set it right, or change the expectation in source_tags.json"
     )
     assert raised.value.exit_code == 4

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import duckdb
@@ -24,9 +24,9 @@ from sensorstream.pipeline.run_record import run_id
 from sensorstream.report import run_page, small_multiples
 from sensorstream.report.comparison import Day, shifted, verdict
 from sensorstream.report.lines_to_copy import in_duckdb, in_python
-from sensorstream.report.run_statistics import REJECTED
+from sensorstream.report.run_statistics import REJECTED, TagFigures
 from sensorstream.report.small_multiples import read_lines
-from sensorstream.report.tag_figures import front_coded
+from sensorstream.report.tag_figures import compact, front_coded
 from sensorstream.transform.parquet import parquet
 from sensorstream.windows import window_of
 from tests.lakes import publish, scope_of
@@ -104,6 +104,13 @@ def test_text_tags_of_few_texts_are_drawn_as_states(config, monkeypatch, togethe
     monkeypatch.setattr(small_multiples, "TOGETHER", together)
     line = read_lines(config, DAY, [RECIPE])(RECIPE)
     assert line.states == ("elm", "oak <1>") and line.values.tolist()[:3] == [0, 1, 0]
+
+
+def test_the_mean_of_a_counter_has_the_digits_of_its_neighbours():
+    figures = TagFigures("a", 7416, 1_239_556.0, 1_239_821.25, 1_240_047.0)
+    columns = {name: [value] for name, value in asdict(figures).items()}
+    assert compact(columns, None, {})["mean"] == [1_239_821.0]
+    assert ">7,416<" in report.AllTags((figures,))._repr_html_()
 
 
 def test_paths_are_told_by_what_differs_from_the_one_before():

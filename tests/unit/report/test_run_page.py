@@ -101,6 +101,7 @@ def test_a_picture_names_the_largest_and_leaves_the_rest():
     picture = report.bytes_by_tag(STATISTICS)
     assert "plant1/press/29" in picture.alt and picture.svg.count("plant1/press/") == MOST_ROWS + 1
     assert "plant2/oven: 16 %" in report.quality_by_area(STATISTICS).alt
+    assert report.quality_by_area(replace(STATISTICS, rejected_by_area={})).alt == "Nothing was rejected."
 
 
 def test_nothing_to_show_is_a_picture_too():
