@@ -94,7 +94,7 @@ def test_backfill_reads_what_is_missing_and_once_it_is_there_nothing(history, da
     window = window_of("UTC", **span)
     assert [str(name) for name, _ in sensorstream.missing_days(config, window)] == ["2026-10-11", "2026-10-12"]
     _, said = executed("backfill", tmp_path, config_path=file, **span)
-    assert "2 days are missing 2026-10-11 2026-10-12" in said and "0 days are missing" in said
+    assert "2 days are missing: 2026-10-11 2026-10-12" in said and "0 days are missing" in said
     _, said = executed("backfill", tmp_path, config_path=file, **span)
     assert "Nothing was missing" in said
     assert agrees(config, database)

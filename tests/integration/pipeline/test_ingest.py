@@ -323,7 +323,7 @@ def test_only_tables_whose_month_fits_are_read(plant, make_config):
     ("break_it", "failure", "says"),
     [
         ({"sensor_patterns": ["a("]}, ConfigError, r'pattern "a\(" is not a PostgreSQL regular expression'),
-        ({"sensor_patterns": ["nowhere"]}, ConfigError, 'no tag path of 27 matches "nowhere"'),
+        ({"sensor_patterns": ["nowhere"]}, ConfigError, 'no tag path of 25 matches "nowhere"'),
         ({"db": {"password": "s3cr3t-wrong"}}, SourceError, "refused the login"),
         ({"db": {"port": 1}}, SourceError, "cannot be reached"),
         ({"db": {"dbname": "nothere"}}, SourceError, "no such database"),
