@@ -51,7 +51,7 @@ def put(before: pa.Table, window: Window, paths: Collection[str], new: pa.Table)
 
 
 def forgotten(before: pa.Table, pieces: Iterable[Piece]) -> pa.Table:
-    """``before`` with ``pieces`` as not known, in place of whatever meets them: no two pieces of a path ever overlap."""
+    """``before`` with ``pieces`` as not known, in place of whatever meets them: none of a path ever overlap."""
     alike: dict[Window, set[str]] = defaultdict(set)
     for piece in pieces:
         alike[window_of(piece)].add(piece[0])
