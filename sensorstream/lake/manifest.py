@@ -281,7 +281,9 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
 
     for month, change in changed.items():
         if change.removed or change.added:
-            name("files", month, files, _after(manifest.files(month), change))
+            after = _after(manifest.files(month), change)
+            _refuse_overlaps(manifest.store, chosen(after, None, {entry.tagpath for entry in change.added}))
+            name("files", month, files, after)
         if change.pieces is not None:
             name("pieces", month, pieces, change.pieces.sort_by(ORDER))
     with at_once(PUTS_AT_ONCE) as pool:
@@ -297,6 +299,15 @@ def _after(before: pa.Table, change: MonthChange) -> pa.Table:
     if "micros" in after.column_names:
         after = after.set_column(len(FILES), "micros", pc.fill_null(after.column("micros"), False))
     return after.sort_by(ORDER)
+
+
+def _refuse_overlaps(store: Store, files: pa.Table) -> None:
+    """``LakeError`` where two ``files``, in order, of a tag path share time: readers would meet readings twice."""
+    paths, starts, ends = (files.column(name).combine_chunks() for name in ("tagpath", "start", "end"))
+    shared = pc.and_(pc.equal(paths[1:], paths[:-1]), pc.less(starts[1:], ends[:-1])).to_pylist()
+    if True in shared:
+        path = paths[shared.index(True)]
+        raise LakeError(f"lake {store.place}: two files of {path} would share time: nothing is published, {MEND}")
 
 
 def _parquet(table: pa.Table) -> bytes:

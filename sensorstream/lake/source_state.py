@@ -6,6 +6,7 @@ whose readings are known to have changed since they were read: it is to be read 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..windows import Window
-from .manifest import ORDER, PIECES, meets, of_paths, without_rows
+from .manifest import ORDER, PIECES, meets, of_paths
 
 Piece = tuple[str, int, int]  # tag path, start, end (s since 1970)
 
@@ -49,9 +50,14 @@ def put(before: pa.Table, window: Window, paths: Collection[str], new: pa.Table)
     return pa.concat_tables([before.filter(pc.invert(gone)), unknown(rest), new])
 
 
-def updated(before: pa.Table, new: pa.Table) -> pa.Table:
-    """``before`` with the rows of ``new`` for the pieces that both have; other rows of ``new`` come along."""
-    return pa.concat_tables([without_rows(before, {(path, start) for path, start, _ in named(new)}), new])
+def forgotten(before: pa.Table, pieces: Iterable[Piece]) -> pa.Table:
+    """``before`` with ``pieces`` as not known, in place of whatever meets them: none of a path ever overlap."""
+    alike: dict[Window, set[str]] = defaultdict(set)
+    for piece in pieces:
+        alike[window_of(piece)].add(piece[0])
+    for window, paths in alike.items():
+        before = put(before, window, paths, unknown((path, *window.seconds) for path in sorted(paths)))
+    return before
 
 
 def unknown(pieces: Iterable[Piece]) -> pa.Table:

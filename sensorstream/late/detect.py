@@ -271,4 +271,16 @@ def _shared_out(
             again.append(piece)
         elif known:
             elsewhere.append(piece)
-    return tuple(again), tuple(elsewhere)
+    return tuple(_apart(again)), tuple(elsewhere)
+
+
+def _apart(pieces: Sequence[Piece]) -> list[Piece]:
+    """One piece for those that share time, such as a new day of a tag that had been read in part: what is read twice
+    would be in the lake twice."""
+    found: list[Piece] = []
+    for path, start, end in sorted(pieces):
+        if found and found[-1][0] == path and start < found[-1][2]:
+            found[-1] = path, found[-1][1], max(end, found[-1][2])
+        else:
+            found.append((path, start, end))
+    return found

@@ -35,7 +35,7 @@ from ..staging.jdbc_on_spark import clean_jdbc
 from ..staging.on_spark import measure, persisted
 from ..staging.packed_on_spark import clean_packed
 from ..staging.staged_files import StagedOnSpark
-from ..transform.clean import Tally
+from ..transform.clean import Tally, digits_kept
 from ..transform.readings import SCHEMA
 from ..transform.staged_rows import READINGS, STAGED, Target, files, tally_row
 from ..windows import Window, WindowLike, as_window
@@ -47,6 +47,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 NEEDED = ("tagpath", "datetime", "value")
+# Spark's names of the types that a column may have: whatever else would be cast without a word.
+WHOLE = ("integer", "long", "short", "byte")
+KINDS = {
+    "tagpath": ("string",),
+    "datetime": ("timestamp",),
+    "value": ("double", "float", "decimal", "boolean", "void", *WHOLE),
+    "text": ("string", "void"),
+    "quality": WHOLE,
+}
 
 
 def read_historian(
@@ -102,7 +111,8 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         Where historian and lake are, see ``load``.
     df
         ``tagpath``, ``datetime`` (whole milliseconds) and ``value``; ``text`` and ``quality`` if there are any (none
-        and 192 otherwise). One reading a tag path and time, all in ``window``.
+        and 192 otherwise). One reading a tag path and time, all in ``window``. Digits of a number that no double
+        holds become its text, where it has none.
     window
         A ``Window``, or a day of the configured time zone: text such as ``2026-10-14`` or a date.
     tags
@@ -133,7 +143,7 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         kept = checked(path, rows, window)
         found = pc.value_counts(kept.column("quality")).to_pylist()
         codes = Counter({str(code["values"]): code["counts"] for code in found})
-        tally = Tally(kept.num_rows, kept.num_rows, codes=codes)
+        tally = Tally(kept.num_rows, kept.num_rows, codes=codes, digits=len(digits_kept(kept)))
         return pa.Table.from_pylist([*files(path, kept, window, target), tally_row(tally)], schema=STAGED)
 
     store = reached_store(config)
@@ -165,6 +175,7 @@ def publish(config: Config, df: DataFrame, window: WindowLike, *, tags: Sequence
         rows_rejected={},
         rows_deduplicated=0,
         quality_codes=dict(sorted(tally.codes.items())),
+        digits_in_text=tally.digits,
         **asdict(done),
         seconds=clock.seconds(),
         source_snapshot="",
@@ -203,8 +214,12 @@ def checked(path: str, rows: pa.Table, window: Window) -> pa.Table:
             time = datetime.fromtimestamp(int(micros[where][0]) / 1e6, UTC)
             raise ConfigError(f"{path} has a reading of {time.isoformat()} {what}")
     taken = rows.take(pa.array(order))
+    codes = taken.column("quality").to_numpy()
+    for code in codes[(codes < -(1 << 31)) | (codes >= 1 << 32)][:1]:
+        raise ConfigError(f"{path} has a reading of quality {code}, which is no code of 32 bits: correct it")
     times = pa.array(micros // 1000).view(pa.timestamp("ms", tz="UTC"))
-    return pa.table([times, *(taken.column(name) for name in SCHEMA.names[1:])], schema=SCHEMA)
+    quality = pa.array(codes.astype(np.int32))  # one without a sign by its bits
+    return pa.table([times, taken.column("value"), taken.column("text"), quality], schema=SCHEMA)
 
 
 def _as_readings(df: DataFrame) -> DataFrame:
@@ -217,10 +232,22 @@ def _as_readings(df: DataFrame) -> DataFrame:
     unknown = [name for name in df.columns if name not in READINGS.names]
     if unknown:
         raise ConfigError(f"the lake has no column {unknown[0]}: drop it, the columns are {', '.join(READINGS.names)}")
-    if (kind := df.schema["datetime"].dataType.typeName()) != "timestamp":
-        raise ConfigError(f"column datetime is of type {kind}, not timestamp: cast it")
+    if len({*df.columns}) < len(df.columns):
+        raise ConfigError(f"the DataFrame has a column twice ({', '.join(df.columns)}): drop one of them")
+    for column in df.schema:
+        if (kind := column.dataType.typeName()) not in KINDS[column.name]:
+            raise ConfigError(f"column {column.name} is of type {kind}, not {KINDS[column.name][0]}: cast it")
     if "text" not in df.columns:
         df = df.withColumn("text", F.lit(None).cast("string"))
     if "quality" not in df.columns:
         df = df.withColumn("quality", F.lit(PLAIN))
-    return df.select("tagpath", "datetime", F.col("value").cast("double"), "text", F.col("quality").cast("int"))
+    # Whole numbers and decimals that a double cannot hold keep their digits, as those of the historian do.
+    exact = F.lit(True)
+    if (number := df.schema["value"].dataType).typeName() in ("long", "decimal"):
+        kinds = sorted({number.simpleString(), "bigint"})
+        same = " OR ".join(f"try_cast(CAST(value AS double) AS {kind}) <=> value" for kind in kinds)
+        # Of 2^63 Spark makes the largest bigint, which no double is.
+        exact = F.expr(f"({same}) AND NOT value <=> {2**63 - 1}")
+    text = F.when(exact, F.col("text")).otherwise(F.coalesce("text", F.col("value").cast("string"))).cast("string")
+    value, quality = F.col("value").cast("double"), F.col("quality").cast("long")
+    return df.select("tagpath", "datetime", value, text.alias("text"), quality)

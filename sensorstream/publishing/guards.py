@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from ..config.settings import Config
 from ..errors import LakeError, SourceError
 from ..historian import Historian
+from ..lake.concurrency import at_once
 from ..lake.data_files import read_entry
 from ..lake.manifest import DataFile, StateGone, by_path
 from ..lake.stores import Store
@@ -17,6 +18,7 @@ from ..transform.readings import inside
 from ..windows import Window, without
 from .publish import Scope, Seen
 
+LARGE, LARGE_AT_ONCE, AT_ONCE = 1_000_000, 4, 32  # readings of a file that is read, and how many files at one time
 MOST_LEFT = 2  # a tag path that keeps less than one in so many has lost most
 
 
@@ -39,17 +41,20 @@ def refuse_losses(
         return
     staged = {(entry.key, entry.digest) for entry in found.entries}
     olds, news = by_path(committed), by_path(found.entries)
-    losses = []
+    changed: list[tuple[str, Window, list[DataFile]]] = []
     for path, part in parts:
         old = [entry for entry in olds.get(path, ()) if entry.interval.overlaps(part)]
-        if all((entry.key, entry.digest) in staged for entry in old):
-            continue
+        if not all((entry.key, entry.digest) in staged for entry in old):
+            changed.append((path, part, old))
+
+    def loss(path: str, part: Window, old: list[DataFile]) -> str | None:
         after = sum((found.contents[e.key] for e in news.get(path, ()) if e.interval.overlaps(part)), Contents())
-        if max(after.values, after.texts) >= sum(entry.rows for entry in old):
-            continue  # without a look into the files
         before = sum((_held(store, entry, part) for entry in old), Contents())
-        if lost := _lost(before, after):
-            losses.append(f"{path} has {lost} to come in {part}")
+        return f"{path} has {lost} to come in {part}" if (lost := _lost(before, after)) else None
+
+    large = any(entry.rows > LARGE for *_, old in changed for entry in old)
+    with at_once(LARGE_AT_ONCE if large else AT_ONCE) as pool:
+        losses = [lost for lost in pool.map(lambda one: loss(*one), changed) if lost]
     if losses:
         more = f", and {len(losses) - 1:,} more tag paths or days lose as much" if len(losses) > 1 else ""
         raise SourceError(

@@ -297,7 +297,7 @@ def _noted(now: Manifest, scope: Scope, note: Callable[[str, pa.Table], pa.Table
     found = {}
     for month in {*scope.months, *stale}:
         before = now.pieces(month)
-        after = of_source.updated(before, of_source.unknown(stale[month])) if month in stale else before
+        after = of_source.forgotten(before, stale[month])
         if month in scope.months:
             after = note(month, after)
         if not of_source.same(before, after):

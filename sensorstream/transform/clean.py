@@ -112,7 +112,7 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     kept = _one_a_time(raw, paths, good)
     readings_kept = _readings(_rows(raw, kept))
     once = _of_each(readings_kept, paths[kept], len(counts))
-    digits = np.bincount(paths[kept][_with_digits(readings_kept)], minlength=len(counts))
+    digits = np.bincount(paths[kept][digits_kept(readings_kept)], minlength=len(counts))
     found = []
     for tally, mine, gone, read, with_digits in zip(
         tallies, once, rejected, np.bincount(paths[good], minlength=len(counts)), digits.tolist(), strict=True
@@ -123,7 +123,7 @@ def clean_each(raw: pa.Table, counts: Sequence[int], rule: QualityRule) -> list[
     return found
 
 
-def _with_digits(readings: pa.Table) -> np.ndarray:
+def digits_kept(readings: pa.Table) -> np.ndarray:
     """Which readings have the digits of their number as text, which its double cannot hold; most tables have no text
     beside a value."""
     value, text = readings.column("value"), readings.column("text")

@@ -248,7 +248,8 @@ def test_a_file_in_the_folder_of_another_month_is_caught(lake) -> None:
     assert broken(result) == {"the first reading is in the month of the partition": (ODD,)}
 
 
-def test_intervals_that_overlap_are_caught(lake) -> None:
+def test_intervals_that_overlap_are_caught(lake, monkeypatch) -> None:
+    monkeypatch.setattr("sensorstream.lake.manifest._refuse_overlaps", lambda *_: None)  # no run commits such
     noon = Window(DAY.start, DAY.start.replace(hour=12))
     write_lake(lake, {("plant1/a", DAY): GOOD, ("plant1/a", noon): GOOD, (ODD, DAY): GOOD})
     assert broken(check_lake(lake, DAY)) == {"intervals of one tag path and month do not overlap": ("plant1/a",)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date
+from datetime import date, timedelta
 
 import psycopg
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from sensorstream.pipeline.ingest import ingest
 from sensorstream.sandbox.plant import PlantOptions, seed
 from sensorstream.verification.verify import verify
-from sensorstream.windows import day_window, window_of
+from sensorstream.windows import Window, day_window, window_of
 from tests.historians import add, small_historian
 from tests.oracle import Row, expect, objects, readings_of
 
@@ -78,6 +78,30 @@ def test_a_new_tag_brings_its_history_along(history, database):
     found = ingest(history, day(4)).late
     assert (found["tag_days"], found["tags"]) == (4, {"new": [f"2026-10-1{n}" for n in range(4)]})
     assert readings_of(history) == expect(rows_now(database), PATHS | {4: "new"}).readings
+    assert ingest(history, day(4)).late["tag_days"] == 0
+
+
+def test_a_day_of_which_a_tag_has_been_read_in_part_is_read_again_once(history, database):
+    """And no reading stands in two files."""
+    noon = day(4).start + timedelta(hours=12)
+    ingest(history, Window(day(4).start, noon), ["^a$"])
+    ingest(history, Window(noon, day(4).end), ["^c$"])
+    insert(database, Row(1, T0 + 4 * DAY + 5, 9.0), Row(1, T0 + 4 * DAY + 13 * HOUR + 5, 9.0))
+    found = ingest(history, day(5), ["^a$"]).late
+    assert (found["tags"], found["rows_read"]) == ({"a": ["2026-10-14"]}, 26)
+    assert [r for r in readings_of(history) if r[0] == "a"] == expect(
+        [row for row in rows_now(database) if row.tagid == 1], PATHS
+    ).readings
+
+
+def test_a_part_of_a_day_that_is_read_again_leaves_the_rest_of_it_known_once(history, database):
+    """Though late readings came into the day, and into one before it."""
+    insert(database, Row(1, T0 + 5, 9.0), Row(1, T0 + 3 * DAY + 5, 9.0))
+    noon = day(3).start + timedelta(hours=12)
+    ingest(history, Window(noon, noon + timedelta(hours=1)))
+    insert(database, Row(1, T0 + 3 * DAY + 20 * HOUR + 5, 9.0))
+    ingest(history, day(4))
+    assert agrees(history, database)
     assert ingest(history, day(4)).late["tag_days"] == 0
 
 

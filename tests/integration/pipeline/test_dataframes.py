@@ -22,6 +22,7 @@ from tests.oracle import Row, bits, objects, readings_of
 
 DAY = window_of("UTC", day="2026-10-31")
 PRESS = "^plant1/press/"
+PLACE = "'a' AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime"
 
 
 def collected(df) -> list[tuple]:
@@ -72,6 +73,12 @@ def test_what_is_bent_replaces_the_window_of_its_tags_and_no_other(plant, make_c
         ("'a' AS tagpath, timestamp'2026-10-31 01:00:00.0001' AS datetime, 1 AS value", "part of a millisecond"),
         ("explode(array('a', 'a')) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "twice"),
         ("CAST(NULL AS string) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "no tagpath"),
+        (f"{PLACE}, '1.5' AS value", "column value is of type string, not double: cast it"),
+        (f"{PLACE}, timestamp'2026-10-31 01:00:00' AS value", "column value is of type timestamp"),
+        (f"{PLACE}, 1 AS value, 192.7D AS quality", "column quality is of type double"),
+        (f"{PLACE}, 1 AS value, 4294967488L AS quality", "quality 4294967488, which is no code of 32 bits"),
+        (f"{PLACE}, 1 AS value, 7 AS text", "column text is of type integer, not string"),
+        (f"{PLACE}, 1 AS value, 2 AS value", "has a column twice"),
         ("repeat('a', 248) AS tagpath, timestamp'2026-10-31 01:00:00' AS datetime, 1 AS value", "a name of 256 bytes"),
     ],
 )
@@ -127,6 +134,24 @@ def test_a_frame_that_holds_other_tags_than_named_is_refused(make_config, spark)
     with pytest.raises(ConfigError, match='"tags" does not name, b for one'):
         publish(config, spark.sql(frame), DAY, tags=["a"])
     assert not objects(config)
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "digits"),
+    [
+        ("9007199254740993L", 2.0**53, "9007199254740993"),
+        ("9223372036854775807L", 2.0**63, "9223372036854775807"),
+        ("9007199254740994L", 2.0**53 + 2, None),
+        ("1152921504606846976BD", 2.0**60, None),
+        ("0.1BD", 0.1, None),
+        ("0.12345678901234567890BD", 0.12345678901234568, "0.12345678901234567890"),
+    ],
+)
+def test_a_number_of_a_frame_that_no_double_is_keeps_its_digits(value, number, digits, make_config, spark):
+    config = make_config()
+    record = publish(config, spark.sql(f"SELECT {PLACE}, {value} AS value, 2147483649L AS quality"), DAY)
+    assert record.digits_in_text == (digits is not None)
+    assert [r[2:] for r in readings_of(config)] == [(bits(number), digits, 1 - 2**31)]
 
 
 def test_readings_that_move_to_other_pages_meanwhile_are_read_once(database, make_config, monkeypatch):

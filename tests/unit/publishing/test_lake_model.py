@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from sensorstream.errors import LakeError
 from sensorstream.lake.manifest import ROOT
 from sensorstream.lake.stores import open_store
-from sensorstream.windows import month_window
+from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.file_changes import Changes
+from sensorstream.windows import Window, month_window, window_of
 from tests.configs import lakes_in
 from tests.lake_model import PATHS, ZONE, hold
 from tests.lakes import publish, scope_of
+from tests.oracle import objects
 
 
 def test_any_sequence_of_runs_leaves_what_the_model_says(tmp_path):
@@ -40,3 +47,18 @@ def test_the_root_is_not_touched_where_nothing_changes(tmp_path):
     before = store.versioned(ROOT)
     publish(store, scope, {(PATHS[0], scope.window.start_ms): 1.0})
     assert store.versioned(ROOT) == before
+
+
+def test_two_files_that_share_time_are_never_committed(tmp_path, monkeypatch):
+    config = lakes_in(tmp_path)()
+    store = open_store(config)
+    scope = scope_of(config, window_of("UTC", day="2026-10-14"), "a")
+    values = {("a", scope.window.start_ms + n * 3_600_000): 1.0 for n in range(24)}
+    publish(store, scope, values)
+    before = objects(config)
+    noon = scope.window.start + timedelta(hours=12)
+    late = replace(scope, window=Window(noon, scope.window.end + timedelta(days=1)))
+    monkeypatch.setattr(publishing, "over", lambda _, staged, *rest: Changes(staged=[*staged]))
+    with pytest.raises(LakeError, match="two files of a would share time: nothing is published, run verify"):
+        publish(store, late, values)
+    assert objects(config) == before
