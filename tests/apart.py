@@ -122,6 +122,7 @@ def apart(sandbox: Sandbox, folder: Path, **network: float) -> Iterator[Apart]:
     if os.geteuid() or not shutil.which("ip"):
         pytest.skip("network namespaces need root and the program ip")
     made = subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], capture_output=True, text=True)
+    assert "File exists" not in made.stderr, f"another run has {BRIDGE} here: one at a time"
     if made.returncode:
         pytest.skip(f"no network can be made here: {made.stderr.strip()}")
     with ExitStack() as until_end:
