@@ -27,10 +27,11 @@ LOOKS_AFTER = 20_000  # objects: by Python's 700 looks took a twenty-fifth of an
 # Arrow's numbers and numpy's lie in the C library's memory, which keeps what is free for the next: given back array by
 # array, it would be cleared for each batch anew, a seventh of an ingest's CPU. OpenBLAS, which we never ask, would let
 # its threads wait for us at full speed.
-LIBRARIES = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
-KEPT = {"MALLOC_MMAP_THRESHOLD_": (-3, 32 << 20), "MALLOC_TRIM_THRESHOLD_": (-1, 256 << 20)}  # bytes; see mallopt(3)
+ONE_THREAD, C_MEMORY = {"OPENBLAS_NUM_THREADS": "1"}, {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 32 << 20), (-1, 256 << 20)  # bytes, see mallopt(3)
 
 _ours = False
+_set: dict[str, str] = {}  # in the environment
 
 
 def ours() -> None:
@@ -39,12 +40,20 @@ def ours() -> None:
     global _ours
     _ours = True
     gc.set_threshold(LOOKS_AFTER)
-    for name, value in LIBRARIES.items():
-        os.environ.setdefault(name, value)
-    c = ctypes.CDLL(None)
-    for name, setting in KEPT.items():
-        if hasattr(c, "mallopt") and name not in os.environ:  # glibc's
+    wanted = ONE_THREAD
+    c, chosen = ctypes.CDLL(None), [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES"))]
+    if hasattr(c, "mallopt") and not chosen:  # glibc's
+        wanted = ONE_THREAD | C_MEMORY
+        for setting in (MMAP_THRESHOLD, TRIM_THRESHOLD):
             c.mallopt(*setting)
+    _set.update({name: value for name, value in wanted.items() if name not in os.environ})
+    os.environ.update(_set)
+
+
+def theirs() -> None:
+    """Take out of the environment what ``ours`` has put there: for programs of others that this process starts."""
+    for name in _set:
+        os.environ.pop(name, None)
 
 
 @contextmanager

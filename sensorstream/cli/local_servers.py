@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ..errors import ConfigError
 from ..extras import needs
+from ..fast_import import theirs
 from ..project_files import project_folder
 from ..sandbox import ROOT, Sandbox, up
 from ..sandbox.plant_days import grow
@@ -23,6 +24,7 @@ def lab(root: Path = ROOT) -> None:
     """Become JupyterLab on the notebooks; they find the sandbox through ``SENSORSTREAM_CONFIG``."""
     needs("sensorstream lab", lab=("jupyterlab",), sandbox=LIBRARIES)
     sandbox = _sandbox(root)
+    theirs()
     os.environ.update(lab_environment(root / "jupyter", sandbox.config_path))
     os.execv(sys.executable, lab_command())
 
@@ -65,6 +67,7 @@ def airflow(root: Path = ROOT) -> None:
 
     needs("sensorstream airflow", airflow=("airflow",), sandbox=LIBRARIES)
     sandbox = _sandbox(root)
+    theirs()
     home, port = (root / "airflow").resolve(), USUAL_PORT if free(USUAL_PORT) else free_port()
     server = Server(home, port, {**os.environ, **airflow_environment(home, sandbox.config_path.resolve(), port)})
     console = Console(highlight=False)

@@ -99,7 +99,9 @@ def _viewed(historian: Historian, table: PartitionTable, kind: Readings, columns
     else:
         as_rows, wide = None, ()
         # Where tags' ids are no whole numbers, a hash here as well: of 7 that of '7'.
-        number = view_sql.id_of(kind.id, [columns[name] for name in kind.id], hashed=not historian.whole_ids)
+        of_readings, tags_id = [columns[name] for name in kind.id], historian.layout.tags and historian.layout.tags.id
+        of_tags = [historian.tag_kinds[name] for name in tags_id] if tags_id else of_readings
+        number = view_sql.id_of(kind.id, of_readings, of_tags, hashed=not historian.whole_ids)
         shown, rest = view_sql.narrow(kind, columns, types, number, system=system)
         keys = None if historian.whole_ids else keys_of(historian, columns, kind.id)
     time = BareTime(

@@ -252,6 +252,6 @@ def _begun_before(listing: Listing, window: Window, kinds: Sequence[Readings]) -
     last: dict[str, PartitionTable] = {}
     for table in listing.tables:
         series = kinds[table.family].tables.series(table.name)
-        if table.span and window.start - A_YEAR <= table.span.start <= window.start:
+        if series != table.name and table.span and timedelta() <= window.start - table.span.start <= A_YEAR:
             last[series] = max(last.get(series, table), table, key=lambda table: (table.span or window).start)
     return {table for table in last.values() if table.span and table.span.end <= window.start}

@@ -106,7 +106,8 @@ def _source(historian: Historian, tags: Tags) -> sql.Composable:
 
 
 def _id(historian: Historian, tags: Tags) -> sql.Composable:
-    return id_of(tags.id, [historian.tag_kinds[name] for name in tags.id])
+    kinds = [historian.tag_kinds[name] for name in tags.id]
+    return id_of(tags.id, kinds, kinds)
 
 
 def _optional(tags: Tags, name: str, kind: str) -> sql.Composable:

@@ -14,6 +14,7 @@ from ..config.layouts.description import NUMBERS, TEXTS, Readings
 from .time_sql import DOUBLES, INTEGERS, OWN_TIME, BareTime, milliseconds
 
 STRING, DATE = TEXTS
+FRACTIONS = (*DOUBLES, "numeric")
 # Of the columns of a wide table: as what each type is shown, and where.
 WIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "floatvalue": ("float8", ("smallint", "integer", "real", "double precision", "boolean")),
@@ -97,19 +98,24 @@ def of_ids(view: View | None, ids: Sequence[int]) -> sql.Composable:
     ])  # fmt: skip
 
 
-def id_of(columns: Sequence[str], kinds: Sequence[str], *, hashed: bool = False) -> sql.Composable:
+def id_of(
+    columns: Sequence[str], kinds: Sequence[str], of_tags: Sequence[str], *, hashed: bool = False
+) -> sql.Composable:
     """The number of a tag: the one column of whole numbers that tells it, else, or ``hashed``, a hash of its columns.
 
-    ``hashtextextended`` is PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
+    Where the tags' own columns (``of_tags`` are their types) are numbers, 7.00 and 7 are one. ``hashtextextended`` is
+    PostgreSQL's, of 64 bits; two tags of one hash would be refused as an id that stands twice.
     """
     if len(columns) == 1 and kinds[0] in INTEGERS and not hashed:
         return sql.Identifier("own", columns[0])
     found: sql.Composable = sql.SQL("0")
-    for column, kind in zip(columns, kinds, strict=True):
-        own: sql.Composable = sql.Identifier("own", column)
-        if kind in (*DOUBLES, "numeric"):  # 7.00 and -0 are 7 and 0, of whatever type
-            own = sql.SQL("trim_scale({}::text::numeric)").format(own)
-        found = sql.SQL('hashtextextended({}::text COLLATE "C", {})').format(own, found)
+    for column, kind, of_tag in zip(columns, kinds, of_tags, strict=True):
+        text: sql.Composable = sql.SQL("{}::text").format(sql.Identifier("own", column))
+        if of_tag in (*INTEGERS, *FRACTIONS) and kind not in INTEGERS:
+            value = sql.SQL("trim_scale({}::numeric)::text").format(text)
+            number = sql.SQL("CASE WHEN {0} ~ '^[+-]?[0-9]+([.][0-9]+)?$' THEN {1} ELSE {0} END").format(text, value)
+            text = value if kind in FRACTIONS else number
+        found = sql.SQL('hashtextextended({} COLLATE "C", {})').format(text, found)
     return found
 
 

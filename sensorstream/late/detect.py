@@ -72,7 +72,7 @@ def lookback(
     first = window.start.astimezone(zone(config.timezone)).date() - timedelta(days=config.lookback_days)
     span = Window(min(midnight(first, config.timezone), window.start), window.end)
     try:
-        tables = {table.name: table for table in (*historian.partition_tables(span), *planned)}
+        tables = {table.name: table for table in (*_tables(historian, span), *planned)}
     except SourceError as error:
         historian.notes.append(f"late readings are looked for in the window's own tables only: {error}")
         tables = {table.name: table for table in planned}
@@ -87,6 +87,16 @@ def lookback(
         path_of=path_of,
         timezone=config.timezone,
     )
+
+
+def _tables(historian: Historian, span: Window) -> Sequence[PartitionTable]:
+    """The tables that hold readings of ``span``; where one is listed for another time, also those of that time: what
+    has been read of it is compared with all that the historian has."""
+    found = historian.partition_tables(span)
+    while others := [table.span for table in found if table.span and not table.span.overlaps(span)]:
+        span = Window.around([span, *others])
+        found = historian.partition_tables(span)
+    return found
 
 
 def _marks(manifest: Manifest, tables: Collection[str]) -> dict[str, Mark]:

@@ -65,12 +65,12 @@ def execute(
         import papermill
         from nbclient.exceptions import DeadKernelError
 
-        from .kernel import Kernel
+        from .kernel import OURS, Kernel
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     known = papermill.inspect_notebook(literally(path))
-    own = kernel or Kernel(executed.with_suffix(".log"))
+    own = kernel or Kernel(executed.with_suffix(".log"), OURS if path.parent == project_folder("notebooks") else "")
     try:
         papermill.execute_notebook(
             literally(path),

@@ -19,6 +19,7 @@ from jupyter_core.utils import run_sync
 
 NO_HISTORY = "--HistoryManager.hist_file=:memory:"
 END_SECONDS = 5
+# Ahead of a notebook that comes along; one of somebody else's may use what we do not.
 OURS = "from sensorstream.fast_import import ours; ours(); del ours\n"
 LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 
@@ -43,7 +44,8 @@ class Kernel:
         run_sync(self.manager.start_kernel)(extra_arguments=[NO_HISTORY])
         self._client = self.manager.blocking_client()
         self._client.start_channels()
-        self._client.execute(OURS + ahead, silent=True, store_history=False, stop_on_error=False)
+        if ahead:
+            self._client.execute(ahead, silent=True, store_history=False, stop_on_error=False)
 
     def forget(self) -> None:
         """Forget what a notebook has defined in it; what is imported stays."""

@@ -219,7 +219,7 @@ def _execute(
 ) -> None:
     """One notebook after the other, the lake's check beside the pictures of ingest: both checks in one kernel, whose
     library takes longest to import, and the kernel of ingest begun while that is still at it."""
-    from .kernel import Kernel
+    from .kernel import OURS, Kernel
 
     columns = (
         TextColumn("{task.description:<14}"),
@@ -232,7 +232,7 @@ def _execute(
     with ThreadPoolExecutor(1) as aside, ExitStack() as kernels, Progress(*columns, console=console) as progress:
 
         def begin(name: str, ahead: str) -> Kernel:
-            kernel = Kernel(folder / f"{name}.log", ahead)
+            kernel = Kernel(folder / f"{name}.log", OURS + ahead)
             kernels.callback(kernel.close)
             return kernel
 

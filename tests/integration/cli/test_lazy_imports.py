@@ -125,3 +125,8 @@ def test_a_process_of_ours_keeps_its_memory_for_the_next_batch():
 
     (pool, few), (_, many) = pages(True), pages(False)
     assert pool == "system" and few * 10 < many
+
+
+def test_programs_of_others_find_the_environment_as_it_was():
+    said = "import os; before = {**os.environ}; from sensorstream.fast_import import ours, theirs; ours(); "
+    loaded(said + "assert before != os.environ; theirs(); assert before == os.environ")

@@ -171,7 +171,7 @@ def test_any_description_of_any_table_is_read_as_it_says(database, make_config, 
     ("readings", "tags"),
     [
         ("int", "numeric(9,2)"), ("numeric(9,2)", "numeric"), ("float8", "numeric(9,2)"), ("float8", "float4"),
-        ("numeric(9,2)", "text"),
+        ("text", "numeric(9,2)"), ("text", "numeric"),
     ],
 )  # fmt: skip
 def test_a_number_tells_the_same_tag_whatever_its_type_and_scale(readings, tags, database, make_config):
@@ -183,6 +183,16 @@ def test_a_number_tells_the_same_tag_whatever_its_type_and_scale(readings, tags,
     layout = {"readings": kind, "tags": {"table": "tag"}}
     found = ingest(make_config(dbname=database.name, layout=layout, timezone="Europe/Berlin"), DAY)
     assert found.rows_written == 30
+
+
+def test_tags_that_are_told_by_texts_are_so_to_the_letter(database, make_config):
+    database.execute("CREATE TABLE tag AS SELECT id, 'p/' || id AS path FROM unnest(ARRAY['7.00', '7']) id")
+    database.execute("CREATE TABLE log_2026_10 (id numeric(9,2), at bigint, v float8)")
+    database.execute(f"INSERT INTO log_2026_10 VALUES (7, {DAY.start_ms}, 1)")
+    kind = {"tables": "log_{year}_{month}", "id": "id", "time": {"column": "at"}, "numbers": "v"}
+    config = make_config(dbname=database.name, layout={"readings": kind, "tags": {"table": "tag"}})
+    ingest(config, DAY)
+    assert [row[0] for row in readings_of(config)] == ["p/7.00"]
 
 
 @pytest.mark.slow

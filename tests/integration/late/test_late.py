@@ -217,6 +217,22 @@ def test_what_comes_late_into_the_table_of_the_month_in_which_it_comes_is_read(d
     assert (again.rows_written, again.files_written) == (34, 0)
 
 
+def test_what_is_late_in_one_drivers_table_makes_nothing_late_of_another_drivers(database, make_config):
+    two_tables(database, "sqlt_data_1_2026_09", "sqlt_data_1_2026_10")
+    two = "CREATE TABLE sqlt_data_2_2026_10 (LIKE sqlt_data_1_2026_10 INCLUDING ALL)"
+    database.execute(two)
+    put(database, "sqlt_data_1_2026_09", "2026-09-20", range(24))
+    put(database, "sqlt_data_1_2026_10", "2026-09-20", range(5), 7)
+    put(database, "sqlt_data_2_2026_10", "2026-10-05", range(24))
+    config = make_config(dbname=database.name)
+    for day in ("2026-09-20", "2026-10-05"):
+        ingest(config, day)
+    database.execute("UPDATE sqlt_data_1_2026_09 SET floatvalue = 6")
+    found = ingest(config, "2026-09-20").late
+    assert (found["detector"], found["tag_days_left"]) == ("fingerprint", 0)
+    assert ingest(config, "2026-10-05").late["tag_days"] == 0
+
+
 @pytest.mark.slow
 def test_2000_late_readings_of_400_tags_cost_just_the_tag_days_that_changed(database, make_config):
     summary = seed(database.owner, PlantOptions(tags=400, days=31, rate_seconds=1200, end=date(2026, 11, 1)))
