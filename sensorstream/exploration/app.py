@@ -91,6 +91,7 @@ class Workbench:
         self.view: View | None = None
         self._kept = tuple(tagpaths)
         self._figure: Any = None
+        self._zone = config.timezone  # of its time axis
         self._drawn: tuple[Any, ...] = ()  # tags and arrangement of the figure that stands
         self._waiting: asyncio.TimerHandle | None = None
         self._quiet = False
@@ -275,9 +276,9 @@ class Workbench:
 
     def _zoomed(self, _: Any, span: Any) -> None:
         """The time axis has moved: read again, once it rests."""
-        if self._quiet or self.view is None or not span or span[0] is None:
+        if self._quiet or not span or span[0] is None:
             return
-        seen = window_seen(span, axis_zone(self.view.window, self.config.timezone))
+        seen = window_seen(span, self._zone)
         if seen == self.window:
             return
         self.window = seen
@@ -321,6 +322,7 @@ class Workbench:
     def _put_figure(self, view: View, tags: tuple[str, ...]) -> None:
         import plotly.graph_objects as go
 
+        self._zone = axis_zone(self.window, self.config.timezone)
         traces, layout = drawn(view, self.known, tags, self.arrangement, self.window, self.config.timezone)
         made = (tags, self.arrangement, layout["xaxis"]["title"],
                 [trace["yaxis"] for trace in traces], [trace["line"]["shape"] for trace in traces[::2]])  # fmt: skip

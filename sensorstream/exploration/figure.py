@@ -55,7 +55,7 @@ def drawn(
     view: View, known: TagList, tags: Sequence[str], arrangement: Arrangement, visible: Window, tz: str
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Traces, two a tag, and the layout."""
-    site, tz = tz, axis_zone(view.window, tz)
+    site, tz = tz, axis_zone(visible, tz)
     rows = rows_of(view, known, tags, arrangement)
     axes = _Axes(rows, known)
     traces = [

@@ -22,7 +22,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from math import inf
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -281,9 +283,8 @@ def write_states(manifest: Manifest, changed: Mapping[str, MonthChange]) -> Root
 
     for month, change in changed.items():
         if change.removed or change.added:
-            after = _after(manifest.files(month), change)
-            _refuse_overlaps(manifest.store, chosen(after, None, {entry.tagpath for entry in change.added}))
-            name("files", month, files, after)
+            _refuse_overlaps(manifest.store, manifest.files(month), change)
+            name("files", month, files, _after(manifest.files(month), change))
         if change.pieces is not None:
             name("pieces", month, pieces, change.pieces.sort_by(ORDER))
     with at_once(PUTS_AT_ONCE) as pool:
@@ -301,13 +302,28 @@ def _after(before: pa.Table, change: MonthChange) -> pa.Table:
     return after.sort_by(ORDER)
 
 
-def _refuse_overlaps(store: Store, files: pa.Table) -> None:
-    """``LakeError`` where two ``files``, in order, of a tag path share time: readers would meet readings twice."""
-    paths, starts, ends = (files.column(name).combine_chunks() for name in ("tagpath", "start", "end"))
-    shared = pc.and_(pc.equal(paths[1:], paths[:-1]), pc.less(starts[1:], ends[:-1])).to_pylist()
-    if True in shared:
-        path = paths[shared.index(True)]
-        raise LakeError(f"lake {store.place}: two files of {path} would share time: nothing is published, {MEND}")
+def _refuse_overlaps(store: Store, before: pa.Table, change: MonthChange) -> None:
+    """``LakeError`` where a file that comes shares time with another of its path: readers would meet readings twice.
+
+    Two that were there ``before`` stop nobody who has to do with others.
+    """
+    added = {(entry.tagpath, entry.start, entry.end) for entry in change.added}
+    if not added:
+        return
+    span = Window.of_seconds(min(start for _, start, _ in added), max(end for *_, end in added))
+    beside = chosen(before, span, {path for path, *_ in added})
+    known = set(zip(*(beside.column(name).to_pylist() for name in ("tagpath", "start", "end")), strict=True))
+    gone = {(entry.tagpath, entry.start) for entry in change.removed}
+    reach: dict[str, tuple[float, float]] = {}  # how far a path's files have come, and those of them that are new
+    for file in sorted({file for file in known if file[:2] not in gone} | added):
+        path, start, end = file
+        new = file not in known
+        every, of_new = reach.get(path, (-inf, -inf))
+        if start < of_new or (new and start < every):
+            when = f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}Z"
+            said = f"two files of {path} would share the time from {when}"
+            raise LakeError(f"lake {store.place}: {said}: nothing is published, {MEND}")
+        reach[path] = max(every, end), max(of_new, end if new else -inf)
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..windows import Window
-from .manifest import ORDER, PIECES, meets, of_paths
+from .manifest import ORDER, PIECES, meets, of_paths, without_rows
 
 Piece = tuple[str, int, int]  # tag path, start, end (s since 1970)
 
@@ -52,8 +52,11 @@ def put(before: pa.Table, window: Window, paths: Collection[str], new: pa.Table)
 
 def forgotten(before: pa.Table, pieces: Iterable[Piece]) -> pa.Table:
     """``before`` with ``pieces`` as not known, in place of whatever meets them: none of a path ever overlap."""
+    wanted = set(pieces)
+    there = wanted & set(named(before.filter(of_paths(before, {path for path, *_ in wanted}))))
+    before = pa.concat_tables([without_rows(before, {piece[:2] for piece in there}), unknown(sorted(there))])
     alike: dict[Window, set[str]] = defaultdict(set)
-    for piece in pieces:
+    for piece in wanted - there:
         alike[window_of(piece)].add(piece[0])
     for window, paths in alike.items():
         before = put(before, window, paths, unknown((path, *window.seconds) for path in sorted(paths)))

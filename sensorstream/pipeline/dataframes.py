@@ -250,4 +250,5 @@ def _as_readings(df: DataFrame) -> DataFrame:
         exact = F.expr(f"({same}) AND NOT value <=> {2**63 - 1}")
     text = F.when(exact, F.col("text")).otherwise(F.coalesce("text", F.col("value").cast("string"))).cast("string")
     value, quality = F.col("value").cast("double"), F.col("quality").cast("long")
-    return df.select("tagpath", "datetime", value, text.alias("text"), quality)
+    path = F.col("tagpath").cast("string").alias("tagpath")  # whatever its collation holds for one
+    return df.select(path, "datetime", value, text.alias("text"), quality)

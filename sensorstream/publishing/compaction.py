@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -153,7 +154,8 @@ def worthwhile(entries: Iterable[DataFile], config: Config, more_than: int) -> l
     todo: list[list[DataFile]] = []
     count = 0
     for files in by_path(sorted(entries)).values():
-        if len(files) > more_than:
+        apart = all(one.end <= other.start for one, other in pairwise(files))  # else a repair puts them right first
+        if len(files) > more_than and apart:
             new = [group for group in groups(files, config) if len(group) > 1]
             todo += new
             count += sum(len(group) for group in new)

@@ -18,7 +18,7 @@ from ..transform.readings import inside
 from ..windows import Window, without
 from .publish import Scope, Seen
 
-LARGE, LARGE_AT_ONCE, AT_ONCE = 1_000_000, 4, 32  # readings of a file that is read, and how many files at one time
+MOST_AT_ONCE, READINGS_AT_ONCE = 32, 4_000_000  # of files that are looked into
 MOST_LEFT = 2  # a tag path that keeps less than one in so many has lost most
 
 
@@ -52,8 +52,8 @@ def refuse_losses(
         before = sum((_held(store, entry, part) for entry in old), Contents())
         return f"{path} has {lost} to come in {part}" if (lost := _lost(before, after)) else None
 
-    large = any(entry.rows > LARGE for *_, old in changed for entry in old)
-    with at_once(LARGE_AT_ONCE if large else AT_ONCE) as pool:
+    largest = max((entry.rows for *_, old in changed for entry in old), default=1)
+    with at_once(max(1, min(MOST_AT_ONCE, READINGS_AT_ONCE // max(largest, 1)))) as pool:
         losses = [lost for lost in pool.map(lambda one: loss(*one), changed) if lost]
     if losses:
         more = f", and {len(losses) - 1:,} more tag paths or days lose as much" if len(losses) > 1 else ""

@@ -59,6 +59,7 @@ function tagTable(block) {
   });
   find.addEventListener("input", () => { shown = few; show(); });
   more.addEventListener("click", () => { shown += 10 * few; show(); });
+  addEventListener("beforeprint", () => { shown = Infinity; show(); });
   show();
 }
 
@@ -95,8 +96,9 @@ function values(element, event) {
   const [cx, cy] = corners.reduce((best, corner) => Math.abs(corner[0] - wanted) < Math.abs(best[0] - wanted) ? corner : best);
   const when = tip.times[0] + (cx / view.width - left) / (right - left) * (tip.times[1] - tip.times[0]);
   const value = tip.y[1] - (cy / view.height - top) / (bottom - top) * (tip.y[1] - tip.y[0]);
-  const places = Math.max(0, Math.floor(4 - Math.log10(tip.y[1] - tip.y[0])));  // as fine as the line is drawn
-  const told = tip.states.length ? tip.states[Math.round(value)] : number(+value.toFixed(Math.min(places, 20)) + 0);
+  const places = Math.floor(3.5 - Math.log10(tip.y[1] - tip.y[0]));  // as fine as the line is drawn
+  const round = places < 0 ? Math.round(value / 10 ** -places) * 10 ** -places : +value.toFixed(Math.min(places, 99));
+  const told = tip.states.length ? tip.states[Math.round(value)] : number(round + 0);
   const clock = new Intl.DateTimeFormat("en-GB", {timeZone: document.body.dataset.zone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit"});
   return `${told} ${tip.unit}\n${clock.format(when)}`;
 }

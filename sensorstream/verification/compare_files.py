@@ -15,6 +15,7 @@ from ..progress.steps import Progress, Step
 from ..publishing.patch import portions
 from ..staging.staged_files import Staged
 from ..transform.parquet import decode
+from ..transform.readings import times_ms
 from ..windows import Window, joined, without
 from .audit_objects import committed_bytes, overlapping
 from .differences import Compared, Difference, compare, within_all
@@ -110,7 +111,11 @@ def _compare_place(
         if why:
             damaged[entry] = why
         elif data is not None and compared and entry.key not in alike and entry not in overlaps:
-            held.append(decode(data))
+            readings = decode(data)
+            if (np.diff(times_ms(readings)) <= 0).any():
+                damaged[entry] = "has times that do not rise"
+            else:
+                held.append(readings)
     differences: tuple[Difference, ...] = ()
     days: tuple[Window, ...] = ()
     if compared and (held or new):

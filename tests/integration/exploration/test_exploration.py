@@ -222,6 +222,8 @@ def test_the_hour_that_clocks_show_twice_is_drawn_once_and_zoomed_into(make_conf
     axis.range = ["2026-10-25 00:10", "2026-10-25 00:40"]
     assert bench.window == window_of("UTC", start="2026-10-25T00:10", end="2026-10-25T00:40")
     assert bench._figure.data[0].x[0] == "2026-10-25T02:03:00.000" and not bench._figure.layout.xaxis.title.text
+    bench.show(window=window_of("Europe/Berlin", day="2026-10-24"))  # they are shown twice beside it
+    assert not bench._figure.layout.xaxis.title.text
 
 
 def test_an_empty_lake_is_a_sentence_in_the_workbench_and_the_historian_is_shown_all_the_same(plant, make_config):

@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from sensorstream.errors import LakeError
-from sensorstream.lake.manifest import ROOT
+from sensorstream.lake import manifest
+from sensorstream.lake.manifest import ROOT, read_manifest
 from sensorstream.lake.stores import open_store
 from sensorstream.publishing import publish as publishing
+from sensorstream.publishing.compaction import compact
 from sensorstream.publishing.file_changes import Changes
 from sensorstream.windows import Window, month_window, window_of
 from tests.configs import lakes_in
@@ -59,6 +61,23 @@ def test_two_files_that_share_time_are_never_committed(tmp_path, monkeypatch):
     noon = scope.window.start + timedelta(hours=12)
     late = replace(scope, window=Window(noon, scope.window.end + timedelta(days=1)))
     monkeypatch.setattr(publishing, "over", lambda _, staged, *rest: Changes(staged=[*staged]))
-    with pytest.raises(LakeError, match="two files of a would share time: nothing is published, run verify"):
+    for window in (late.window, Window(scope.window.start, noon)):  # the second begins as what is there
+        with pytest.raises(LakeError, match=r"two files of a would share the time from 2026-10-14 .*, run verify"):
+            publish(store, replace(scope, window=window), values)
+        assert objects(config) == before
+
+
+def test_files_that_share_time_stop_nobody_else_and_are_not_made_one(tmp_path, monkeypatch):
+    config = lakes_in(tmp_path)()
+    store = open_store(config)
+    one, other = (scope_of(config, window_of("UTC", day=f"2026-10-{day}"), "a") for day in (14, 16))
+    values = {("a", one.window.start_ms + n * 3_600_000): 1.0 for n in range(24)}
+    late = replace(one, window=Window(one.window.start + timedelta(hours=12), one.window.end + timedelta(days=1)))
+    with monkeypatch.context() as broken:
+        broken.setattr(publishing, "over", lambda _, staged, *rest: Changes(staged=[*staged]))
+        broken.setattr(manifest, "_refuse_overlaps", lambda *_: None)
+        publish(store, one, values)
         publish(store, late, values)
-    assert objects(config) == before
+    publish(store, other, {("a", other.window.start_ms): 1.0})
+    assert len(read_manifest(store).entries("2026-10")) == 3
+    assert compact(config, ["2026-10"]).files_before == 0
