@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from subprocess import TimeoutExpired
@@ -48,8 +49,12 @@ class Kernel:
             self._client.execute(ahead, silent=True, store_history=False, stop_on_error=False)
 
     def forget(self) -> None:
-        """Forget what a notebook has defined in it; what is imported stays."""
-        self._client.execute("get_ipython().reset()", silent=True, store_history=False)
+        """Forget what a notebook has defined in it; what is imported stays. Done at the return: the next notebook
+        speaks to it another way, on which its first cell might overtake this."""
+        with suppress(TimeoutError):  # of one that has died, as the next notebook will say
+            self._client.execute(
+                "get_ipython().reset()", silent=True, store_history=False, reply=True, timeout=END_SECONDS
+            )
 
     def close(self) -> None:
         """End it and its children; nothing where that is done already.
