@@ -307,7 +307,7 @@ def _refuse_overlaps(store: Store, before: pa.Table, change: MonthChange) -> Non
 
     Two that were there ``before`` stop nobody who has to do with others.
     """
-    added = {(entry.tagpath, entry.start, entry.end) for entry in change.added}
+    added = [(entry.tagpath, entry.start, entry.end) for entry in change.added]
     if not added:
         return
     span = Window.of_seconds(min(start for _, start, _ in added), max(end for *_, end in added))
@@ -315,9 +315,10 @@ def _refuse_overlaps(store: Store, before: pa.Table, change: MonthChange) -> Non
     known = set(zip(*(beside.column(name).to_pylist() for name in ("tagpath", "start", "end")), strict=True))
     gone = {(entry.tagpath, entry.start) for entry in change.removed}
     reach: dict[str, tuple[float, float]] = {}  # how far a path's files have come, and those of them that are new
-    for file in sorted({file for file in known if file[:2] not in gone} | added):
+    stay, last = {file for file in known if file[:2] not in gone}.difference(added), None
+    for file in sorted([*stay, *added]):
         path, start, end = file
-        new = file not in known
+        new, last = file not in known or file == last, file
         every, of_new = reach.get(path, (-inf, -inf))
         if start < of_new or (new and start < every):
             when = f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}Z"

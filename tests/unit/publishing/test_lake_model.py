@@ -65,6 +65,10 @@ def test_two_files_that_share_time_are_never_committed(tmp_path, monkeypatch):
         with pytest.raises(LakeError, match=r"two files of a would share the time from 2026-10-14 .*, run verify"):
             publish(store, replace(scope, window=window), values)
         assert objects(config) == before
+    (entry,) = read_manifest(store).entries("2026-10")
+    both = manifest.MonthChange(added=frozenset([entry, replace(entry, digest="0" * 64)]))  # of one interval
+    with pytest.raises(LakeError, match="two files of a would share the time"):
+        manifest.write_states(read_manifest(store), {"2026-10": both})
 
 
 def test_files_that_share_time_stop_nobody_else_and_are_not_made_one(tmp_path, monkeypatch):
